@@ -1,0 +1,276 @@
+//! What can happen to a payout, as facts: what the wire said is already classified here.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::Lease;
+use crate::domain::id::{ConversationId, Receipt};
+use crate::domain::money::Amount;
+use crate::domain::outcome::{self, AnswerClass, ResultClass};
+use crate::domain::party::{Msisdn, PersonName};
+use crate::domain::time::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A checker approved it.
+    Approved,
+    /// A checker rejected it.
+    Rejected {
+        /// Why, in the checker's words.
+        reason: String,
+    },
+    /// Nobody approved it in time.
+    ApprovalExpired,
+    /// Its submitter wants it stopped.
+    CancelAsked,
+    /// A send is about to begin: committed before the first byte leaves (law 2).
+    SendStarted {
+        /// Who sends, and how long he owns it.
+        lease: Lease,
+    },
+    /// M-Pesa answered the request of this attempt.
+    Answered {
+        /// Which send.
+        attempt: u32,
+        /// What the answer says.
+        answer: AnswerFacts,
+    },
+    /// Proof that not one byte of this attempt left.
+    NothingSent {
+        /// Which send.
+        attempt: u32,
+        /// What stood in the way.
+        why: WhyNothingSent,
+    },
+    /// Bytes of this attempt may have left, and nothing readable came back.
+    NoAnswer {
+        /// Which send.
+        attempt: u32,
+        /// What happened.
+        why: WhyNoAnswer,
+    },
+    /// The time of a send is over and its owner is gone.
+    LeaseLapsed {
+        /// Whose lease: a lease that was taken since is another.
+        lease: Lease,
+    },
+    /// M-Pesa's result.
+    ResultArrived(ResultFacts),
+    /// The result of an accepted payout is overdue.
+    ResultOverdue,
+    /// The broker gave up on a request that it held (spec/soap.md §5.6).
+    QueueTimedOut,
+    /// M-Pesa was asked what became of it.
+    InquirySent {
+        /// When to ask again, if no answer settles it.
+        ask_again_at: Timestamp,
+    },
+    /// M-Pesa says what became of it.
+    InquiryAnswered(InquiryFacts),
+    /// M-Pesa says that it knows no such transaction.
+    NotFound {
+        /// Whether the window is over in which the request may still arrive.
+        window_over: bool,
+        /// What the configuration wants then.
+        rule: NotFoundRule,
+    },
+    /// A line of M-Pesa's own statement shows it.
+    StatementShows(StatementFacts),
+    /// A named person ruled, with evidence.
+    Ruled(Ruling),
+}
+
+impl Event {
+    /// A word for tables, metrics and logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected { .. } => "rejected",
+            Self::ApprovalExpired => "approval_expired",
+            Self::CancelAsked => "cancel_asked",
+            Self::SendStarted { .. } => "send_started",
+            Self::Answered { .. } => "answered",
+            Self::NothingSent { .. } => "nothing_sent",
+            Self::NoAnswer { .. } => "no_answer",
+            Self::LeaseLapsed { .. } => "lease_lapsed",
+            Self::ResultArrived(_) => "result_arrived",
+            Self::ResultOverdue => "result_overdue",
+            Self::QueueTimedOut => "queue_timed_out",
+            Self::InquirySent { .. } => "inquiry_sent",
+            Self::InquiryAnswered(_) => "inquiry_answered",
+            Self::NotFound { .. } => "not_found",
+            Self::StatementShows(_) => "statement_shows",
+            Self::Ruled(_) => "ruled",
+        }
+    }
+}
+
+/// What a synchronous answer says (spec/soap.md §4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerFacts {
+    /// `ResponseCode`, verbatim; empty when the answer had none that could be read.
+    pub code: String,
+    /// `ResponseDesc`, or what came instead, cut to a length that can be shown.
+    pub description: String,
+    /// M-Pesa's name for the request.
+    pub conversation: Option<ConversationId>,
+}
+
+impl AnswerFacts {
+    /// What follows from it: `domain::outcome`'s word for the code.
+    pub fn class(&self) -> AnswerClass {
+        outcome::answer(&self.code).class
+    }
+}
+
+/// What a result says (spec/soap.md §5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultFacts {
+    /// `ResultCode`, verbatim.
+    pub code: String,
+    /// `ResultDesc`, cut to a length that can be shown.
+    pub description: String,
+    /// `ResultType` 1: more messages follow.
+    pub waiting: bool,
+    /// M-Pesa's name for the payment.
+    pub conversation: Option<ConversationId>,
+    /// `TransactionID`, or the parameter `TransactionReceipt`.
+    pub receipt: Option<Receipt>,
+    /// The amount that M-Pesa says it moved.
+    pub amount: Option<Amount>,
+    /// The phone that M-Pesa says it paid, where it shows all of it.
+    pub payee: Option<Msisdn>,
+    /// Who that is.
+    pub recipient_name: Option<PersonName>,
+    /// What the withdrawal charge was.
+    pub charge: Option<Amount>,
+    /// When M-Pesa says that it was done.
+    pub completed_at: Option<Timestamp>,
+}
+
+impl ResultFacts {
+    /// What follows from it.
+    pub fn class(&self) -> ResultClass {
+        if self.waiting {
+            ResultClass::Pending
+        } else {
+            outcome::result(&self.code).class
+        }
+    }
+}
+
+/// What stood in the way before the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WhyNothingSent {
+    /// The request could not be built or the rail is not ready.
+    NotReady,
+    /// The broker's name did not resolve.
+    Resolve,
+    /// No connection.
+    Connect,
+    /// No connection in time.
+    ConnectTimeout,
+    /// The connection ended, or time ran out, before the first byte was handed to it.
+    ClosedBeforeFirstByte,
+}
+
+impl WhyNothingSent {
+    /// In words.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::NotReady => "the request could not be made ready",
+            Self::Resolve => "the broker's name did not resolve",
+            Self::Connect => "the broker could not be connected to",
+            Self::ConnectTimeout => "the broker could not be connected to in time",
+            Self::ClosedBeforeFirstByte => "the connection ended before the first byte",
+        }
+    }
+}
+
+/// What happened after the first byte may have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WhyNoAnswer {
+    /// Time ran out.
+    Timeout,
+    /// The connection ended.
+    Closed,
+    /// The answer is longer than any answer.
+    TooLong,
+}
+
+impl WhyNoAnswer {
+    /// In words.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Timeout => "no answer came in time",
+            Self::Closed => "the connection ended before an answer",
+            Self::TooLong => "the answer was longer than any answer may be",
+        }
+    }
+}
+
+/// What M-Pesa says of a payment that it was asked about. The query's own code has been looked at
+/// already: this is the payment's level (law 6; spec/soap.md §5.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InquiryFacts {
+    /// `TransactionStatus`.
+    pub status: TransactionStatus,
+    /// `ReceiptNo`.
+    pub receipt: Option<Receipt>,
+    /// `Amount`.
+    pub amount: Option<Amount>,
+    /// Who was paid, where it is shown whole.
+    pub payee: Option<Msisdn>,
+    /// When it was done.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// `TransactionStatus` of a status query (spec/soap.md §5.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransactionStatus {
+    /// Money moved.
+    Completed,
+    /// It will not move.
+    Cancelled,
+    /// It will not move.
+    Declined,
+    /// It will not move.
+    Expired,
+    /// `Authorized`, `Pending Authorized`, `Initiated`: it may still move.
+    InProgress,
+    /// A word that the spec does not list: it says nothing.
+    Other(String),
+}
+
+/// What is done when M-Pesa knows no such transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NotFoundRule {
+    /// Send again, under the same OriginatorConversationID.
+    Resend,
+    /// Call it failed.
+    Fail,
+    /// Ask a person.
+    Person,
+}
+
+/// What a statement line shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementFacts {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The amount.
+    pub amount: Amount,
+    /// When it was done.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// A named person's ruling on a doubtful payout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// Who.
+    pub by: String,
+    /// Paid, with its receipt; or not paid.
+    pub receipt: Option<Receipt>,
+    /// Why, and on what evidence.
+    pub reason: String,
+}

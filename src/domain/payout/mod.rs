@@ -1,0 +1,18 @@
+//! A payout: what was asked for, where it stands, and how it moves.
+//!
+//! `step` is the whole of its life: a pure function of the payout, an event and the time. The
+//! engine commits what it decides and then performs the effects; [`law`] says what must hold
+//! whatever happens.
+
+mod effect;
+mod event;
+mod state;
+
+pub use effect::{CaseKind, Effect, Notice};
+pub use event::{
+    AnswerFacts, Event, InquiryFacts, NotFoundRule, ResultFacts, Ruling, StatementFacts,
+    TransactionStatus, WhyNoAnswer, WhyNothingSent,
+};
+pub use state::{
+    Command, Details, Doubt, Failure, Lease, Metadata, Payout, Rail, Settled, Stage, State, Status,
+};

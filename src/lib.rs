@@ -1,0 +1,5 @@
+//! Mlango: the M-Pesa gateway that a finance director would trust with the payroll.
+//!
+//! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
+
+pub mod domain;
