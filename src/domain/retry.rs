@@ -8,9 +8,10 @@ use super::time::Timestamp;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How often M-Pesa may say "too busy" to one payout before it is given up as failed; with pauses
-/// of up to a minute that is about a quarter of an hour. Tries in which not one byte left do not
-/// count: a dead link is waited for.
+/// How often M-Pesa may say "too busy" to one payout before it is given up as failed.
+///
+/// With pauses of up to a minute that is about a quarter of an hour. Tries in which not one byte
+/// left do not count: a dead link is waited for.
 pub const BUSY_ANSWERS_MAX: u32 = 20;
 
 /// When a payout that was put back for the `nth` time (1 is the first) may be sent again: pauses
