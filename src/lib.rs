@@ -3,3 +3,5 @@
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
 pub mod domain;
+pub mod engine;
+pub mod store;
