@@ -100,23 +100,23 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Channel {
     /// Our request to the SOAP broker.
-    SoapRequest,
+    Request,
     /// The broker's answer to it.
-    SoapAnswer,
+    Answer,
     /// M-Pesa's result.
-    SoapResult,
+    Result,
     /// The broker's queue-timeout notice.
-    SoapTimeout,
+    QueueTimeout,
 }
 
 impl Channel {
     /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::SoapRequest => "soap.request",
-            Self::SoapAnswer => "soap.answer",
-            Self::SoapResult => "soap.result",
-            Self::SoapTimeout => "soap.timeout",
+            Self::Request => "soap.request",
+            Self::Answer => "soap.answer",
+            Self::Result => "soap.result",
+            Self::QueueTimeout => "soap.timeout",
         }
     }
 }
