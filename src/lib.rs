@@ -5,4 +5,6 @@
 pub mod clock;
 pub mod domain;
 pub mod engine;
+pub mod ids;
+pub mod rail;
 pub mod store;
