@@ -2,4 +2,6 @@
 //!
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
+pub mod credential;
 pub mod domain;
+pub mod soap;
