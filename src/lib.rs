@@ -3,8 +3,10 @@
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
 pub mod clock;
+pub mod credential;
 pub mod domain;
 pub mod engine;
 pub mod ids;
 pub mod rail;
+pub mod soap;
 pub mod store;

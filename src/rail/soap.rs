@@ -44,7 +44,11 @@ pub struct SoapRail {
 impl SoapRail {
     /// A rail to the broker at `host:port`, speaking as `caller`.
     pub fn new(host: &str, port: u16, caller: Caller, limits: Limits) -> Self {
-        let endpoint = Endpoint { host: host.to_owned(), port, path: REQUEST_PATH.to_owned() };
+        let endpoint = Endpoint {
+            host: host.to_owned(),
+            port,
+            path: REQUEST_PATH.to_owned(),
+        };
         Self {
             endpoint,
             caller,
@@ -70,7 +74,10 @@ impl Rail for SoapRail {
             at: now,
         };
         let rendered = request.render();
-        Ok(Prepared { wire: rendered.wire, kept: rendered.redacted })
+        Ok(Prepared {
+            wire: rendered.wire,
+            kept: rendered.redacted,
+        })
     }
 
     fn admit(&self) -> Pending<'_, Admission> {
@@ -83,18 +90,24 @@ impl Rail for SoapRail {
 
     fn send(&self, request: Prepared, place: Admission, _proof: Durable) -> Pending<'_, Sent> {
         Box::pin(async move {
-            let posted =
-                transport::post(&self.endpoint, request.wire, self.deadlines, &self.first_byte)
-                    .await;
+            let posted = transport::post(
+                &self.endpoint,
+                request.wire,
+                self.deadlines,
+                &self.first_byte,
+            )
+            .await;
             drop(place);
             match posted {
                 Ok(answer) => read(answer),
-                Err(Unanswered::NothingSent(why)) => {
-                    Sent { outcome: Outcome::NothingSent(why), answer: None }
-                }
-                Err(Unanswered::MayHaveBeenSent(why)) => {
-                    Sent { outcome: Outcome::NoAnswer(why), answer: None }
-                }
+                Err(Unanswered::NothingSent(why)) => Sent {
+                    outcome: Outcome::NothingSent(why),
+                    answer: None,
+                },
+                Err(Unanswered::MayHaveBeenSent(why)) => Sent {
+                    outcome: Outcome::NoAnswer(why),
+                    answer: None,
+                },
             }
         })
     }
@@ -112,13 +125,23 @@ fn read(answer: Answer) -> Sent {
         (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),
         (status, _) => doubt(format!("HTTP status {status} instead of an answer")),
     };
-    let raw = RawAnswer { http_status: answer.status, body: answer.body };
-    Sent { outcome: Outcome::Answered(facts), answer: Some(raw) }
+    let raw = RawAnswer {
+        http_status: answer.status,
+        body: answer.body,
+    };
+    Sent {
+        outcome: Outcome::Answered(facts),
+        answer: Some(raw),
+    }
 }
 
 fn doubt(description: String) -> AnswerFacts {
     let description = description.chars().take(DESCRIPTION_LEN_MAX).collect();
-    AnswerFacts { code: String::new(), description, conversation: None }
+    AnswerFacts {
+        code: String::new(),
+        description,
+        conversation: None,
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +150,12 @@ mod tests {
     use crate::domain::outcome::AnswerClass;
 
     fn class_of(status: u16, body: &[u8]) -> AnswerClass {
-        match read(Answer { status, body: body.to_vec() }).outcome {
+        match read(Answer {
+            status,
+            body: body.to_vec(),
+        })
+        .outcome
+        {
             Outcome::Answered(facts) => facts.class(),
             Outcome::NothingSent(_) | Outcome::NoAnswer(_) => panic!("it is an answer"),
         }
@@ -140,6 +168,7 @@ mod tests {
             description: "Accept the service request successfully.",
             conversation_id: Some("AG_20240102_00000000000000000001"),
             originator_conversation_id: Some("600999_ExampleOrg_0001"),
+            service_status: Some("0"),
         });
         assert_eq!(class_of(200, &taken), AnswerClass::Taken);
         let table: [(u16, &[u8]); 6] = [
@@ -152,7 +181,11 @@ mod tests {
         ];
         for (status, body) in table {
             let shown = String::from_utf8_lossy(body);
-            assert_eq!(class_of(status, body), AnswerClass::Doubt, "{status} {shown}");
+            assert_eq!(
+                class_of(status, body),
+                AnswerClass::Doubt,
+                "{status} {shown}"
+            );
         }
     }
 }
