@@ -3,4 +3,5 @@
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
