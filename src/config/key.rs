@@ -432,7 +432,7 @@ const BROKER: &[Key] = &[
     key(
         "broker",
         "max_per_second",
-        Kind::Count(1, 10_000),
+        Kind::Count(1, 100_000),
         Given::Default("20"),
         "How many requests may be sent per second: what your contract with M-Pesa allows.",
     ),

@@ -214,7 +214,8 @@ impl Source {
             let name = bare.to_lowercase();
             let (section, name) = name.split_once("__").unwrap_or((name.as_str(), ""));
             if let Err(what) = known(section, name) {
-                self.fault(place, format!("{section}.{name}"), what);
+                let key = format!("{section}.{name}");
+                self.fault(place, key.trim_end_matches('.').to_owned(), what);
                 continue;
             }
             let Some(value) = value else {
@@ -264,7 +265,7 @@ pub(super) struct Gathered {
 
 /// Whether a key of this name may be set; if not, why not.
 fn known(section: &str, name: &str) -> Result<(), String> {
-    let later = || format!("{section}.{name} is not in this version; take it out");
+    let later = || "is not in this version; take it out".to_owned();
     let empty = |known: &&key::Section| known.name == section && known.doc.is_empty();
     if key::SECTIONS.iter().any(|known| empty(&known)) {
         return Err(later());
