@@ -75,6 +75,7 @@ impl Rail for SoapRail {
         };
         let rendered = request.render();
         Ok(Prepared {
+            name: details.originator_conversation_id.clone(),
             wire: rendered.wire,
             kept: rendered.redacted,
         })
@@ -99,7 +100,7 @@ impl Rail for SoapRail {
             .await;
             drop(place);
             match posted {
-                Ok(answer) => read(answer),
+                Ok(answer) => read(answer, request.name.as_str()),
                 Err(Unanswered::NothingSent(why)) => Sent {
                     outcome: Outcome::NothingSent(why),
                     answer: None,
@@ -119,9 +120,12 @@ impl Rail for SoapRail {
 
 /// What an answer says. Anything but a readable `ResponseMsg` with HTTP 200 is doubt: an empty code
 /// stands in no table.
-fn read(answer: Answer) -> Sent {
+fn read(answer: Answer, name: &str) -> Sent {
     let facts = match (answer.status, response::parse(&answer.body)) {
-        (200, Ok(response)) => response.facts,
+        (200, Ok(response)) => match response.originator_conversation_id {
+            Some(other) if other != name => doubt("the answer names another request".to_owned()),
+            Some(_) | None => response.facts,
+        },
         (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),
         (status, _) => doubt(format!("HTTP status {status} instead of an answer")),
     };
@@ -171,7 +175,9 @@ mod tests {
             service_status: Some("0"),
         });
         assert_eq!(class_of(200, &taken), AnswerClass::Taken);
-        let table: [(u16, &[u8]); 6] = [
+        let foreign = String::from_utf8_lossy(&taken).replace("ExampleOrg_0001", "ExampleOrg_2");
+        let table: [(u16, &[u8]); 7] = [
+            (200, foreign.as_bytes()),
             (500, &taken),
             (202, &taken),
             (200, b""),
