@@ -154,12 +154,11 @@ mod tests {
     use crate::domain::outcome::AnswerClass;
 
     fn class_of(status: u16, body: &[u8]) -> AnswerClass {
-        match read(Answer {
+        let answer = Answer {
             status,
             body: body.to_vec(),
-        })
-        .outcome
-        {
+        };
+        match read(answer, "600999_ExampleOrg_0001").outcome {
             Outcome::Answered(facts) => facts.class(),
             Outcome::NothingSent(_) | Outcome::NoAnswer(_) => panic!("it is an answer"),
         }
