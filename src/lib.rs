@@ -3,5 +3,7 @@
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
 pub mod clock;
+pub mod credential;
 pub mod domain;
 pub mod sim;
+pub mod soap;
