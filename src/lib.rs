@@ -9,5 +9,6 @@ pub mod domain;
 pub mod engine;
 pub mod ids;
 pub mod rail;
+pub mod sim;
 pub mod soap;
 pub mod store;
