@@ -4,5 +4,12 @@
 
 pub mod clock;
 pub mod config;
+pub mod credential;
 pub mod domain;
+pub mod engine;
+pub mod ids;
+pub mod rail;
+pub mod sim;
+pub mod soap;
+pub mod store;
 pub mod telemetry;
