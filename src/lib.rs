@@ -12,3 +12,4 @@ pub mod rail;
 pub mod sim;
 pub mod soap;
 pub mod store;
+pub mod telemetry;

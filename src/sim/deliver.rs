@@ -301,7 +301,7 @@ impl Outbox {
                 .collect()
                 .await
                 .map_err(Fault::Body)?;
-            Ok((status, body.to_bytes()))
+            Ok::<_, Fault>((status, body.to_bytes()))
         };
         let answer = timeout(ANSWER_TIMEOUT, exchange)
             .await
