@@ -2,6 +2,7 @@
 //!
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
+pub mod clock;
 pub mod domain;
 pub mod engine;
 pub mod store;
