@@ -4,9 +4,10 @@
 //! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store can
 //! make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
 //!
-//! The meaning of the trait is defined by [`conformance`]: every store passes the same suite.
+//! The meaning of the trait is defined by one suite, `tests/store_conformance.rs`: every store
+//! passes it, and the one in memory is the measure of the others.
 
-pub mod conformance;
+mod chain;
 pub mod memory;
 mod record;
 pub mod sled;
@@ -14,6 +15,8 @@ pub mod sled;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
 
 pub use record::{
     App, AppKey, Case, Channel, Direction, FeedEvent, Message, NewEvent, Remembered, Scope,
@@ -125,7 +128,8 @@ pub struct Commit {
 /// One payout to write.
 #[derive(Clone, Debug)]
 pub struct PayoutWrite {
-    /// As it shall stand.
+    /// As it shall stand. Its details are those that it was taken with (law 1): a commit that
+    /// would change them is refused as a conflict.
     pub payout: Payout,
     /// The version that it was decided on: 0 for a new payout. Another version in the store
     /// refuses the whole commit.
@@ -233,7 +237,7 @@ pub struct PayoutPage {
 }
 
 /// How many payouts stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     by_status: [u64; Status::ALL.len()],
     in_doubt: Amount,
