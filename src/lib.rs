@@ -3,6 +3,8 @@
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
 pub mod clock;
+pub mod credential;
 pub mod domain;
 pub mod engine;
+pub mod soap;
 pub mod store;
