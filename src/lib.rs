@@ -7,5 +7,6 @@ pub mod config;
 pub mod credential;
 pub mod domain;
 pub mod engine;
+pub mod http;
 pub mod soap;
 pub mod store;
