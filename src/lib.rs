@@ -8,5 +8,8 @@ pub mod credential;
 pub mod domain;
 pub mod engine;
 pub mod http;
+pub mod ids;
+pub mod rail;
+pub mod sim;
 pub mod soap;
 pub mod store;
