@@ -13,3 +13,4 @@ pub mod rail;
 pub mod sim;
 pub mod soap;
 pub mod store;
+pub mod telemetry;
