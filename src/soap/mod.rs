@@ -13,8 +13,10 @@ pub mod request;
 pub mod response;
 pub mod result;
 pub mod schema;
+pub mod show;
 pub mod status_query;
 pub mod timeout;
+pub mod wsdl;
 pub mod xml;
 
 pub use envelope::Unreadable;
