@@ -23,8 +23,8 @@ pub const KEYS_MAX: usize = 5;
 /// What an application may do when nothing else is asked for.
 pub const SCOPES_DEFAULT: [Scope; 2] = [Scope::PayoutsWrite, Scope::PayoutsRead];
 
-/// Fills 32 bytes with randomness fit for keys.
-pub type Random = fn(&mut [u8; 32]) -> Result<(), String>;
+/// Fills bytes with randomness fit for keys: `ids::random`, or a test's.
+pub type Random = fn(&mut [u8]) -> Result<(), String>;
 
 /// What these functions work with.
 #[derive(Clone, Copy)]

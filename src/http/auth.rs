@@ -265,10 +265,7 @@ mod tests {
         let (old, old_kept) = key(1, Some(NOW));
         let (new, new_kept) = key(2, None);
         let (later, later_kept) = key(3, Some(Timestamp::from_millis(NOW.millis() + 1)));
-        let mut app = app(
-            &[Scope::PayoutsRead],
-            vec![old_kept, new_kept, later_kept],
-        );
+        let mut app = app(&[Scope::PayoutsRead], vec![old_kept, new_kept, later_kept]);
         let apps = Apps::default();
         apps.put(&app);
         assert_eq!(apps.caller(old.reveal(), NOW), None);
@@ -296,8 +293,10 @@ mod tests {
             assert_eq!(all.allow(scope), may, "{}", scope.as_str());
         }
         let admin = Scopes::of(&[Scope::Admin]);
-        assert!(Scope::ALL
-            .iter()
-            .all(|scope| admin.allow(*scope) == (*scope == Scope::Admin)));
+        assert!(
+            Scope::ALL
+                .iter()
+                .all(|scope| admin.allow(*scope) == (*scope == Scope::Admin))
+        );
     }
 }

@@ -77,7 +77,11 @@ async fn collect(body: &mut Body, most: usize) -> Result<Bytes, NotRead> {
             rest.extend_from_slice(&data);
         }
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
 }
 
 /// Lets the sender of a refused body finish.

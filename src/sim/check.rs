@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::Settings;
 use super::deliver::Target;
 use super::script::Code;
-use super::Settings;
 use crate::credential::PrivateKey;
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::party::Msisdn;
@@ -125,7 +125,9 @@ fn check_core(
     let command = command(incoming.command.as_deref().unwrap_or_default())?;
     let (amount, too_fine) = amount(incoming.parameter("Amount"))?;
     let result_to = addresses(incoming)?;
-    let caller_type = incoming.document.descend(&["Identity", "Caller", "CallerType"]);
+    let caller_type = incoming
+        .document
+        .descend(&["Identity", "Caller", "CallerType"]);
     if caller_type.is_none_or(|kind| kind.value() != "2") {
         return Err(refuse("1001", "CallerType must be 2"));
     }
@@ -177,7 +179,10 @@ pub fn refuse(code: &'static str, says: impl Into<String>) -> Refusal {
 
 fn command(text: &str) -> Result<Command, Refusal> {
     if NOT_ASSIGNED.contains(&text) {
-        return Err(refuse("1003", "this simulator carries out no such command yet"));
+        return Err(refuse(
+            "1003",
+            "this simulator carries out no such command yet",
+        ));
     }
     text.parse()
         .map_err(|_error| refuse("1002", "CommandID does not exist"))
@@ -203,7 +208,9 @@ fn addresses(incoming: &Incoming) -> Result<Target, Refusal> {
     let Some(result_url) = &incoming.result_url else {
         return Err(refuse("100000014", "ResultURL is missing"));
     };
-    let Some(timeout_url) = incoming.reference("QueueTimeoutURL").filter(|url| !url.is_empty())
+    let Some(timeout_url) = incoming
+        .reference("QueueTimeoutURL")
+        .filter(|url| !url.is_empty())
     else {
         return Err(refuse("100000014", "QueueTimeoutURL is missing"));
     };
@@ -270,7 +277,9 @@ impl Operator {
         let right = match self.known.get(credential) {
             Some(right) => *right,
             None => {
-                let right = key.decrypt(&credential.0).is_ok_and(|plain| plain == password);
+                let right = key
+                    .decrypt(&credential.0)
+                    .is_ok_and(|plain| plain == password);
                 if self.known.len() >= Self::KNOWN_MAX {
                     self.known.clear();
                 }

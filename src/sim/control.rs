@@ -150,9 +150,7 @@ pub(super) async fn exchanges(
     };
     let limit = limit(query.limit);
     let id = query.originator_conversation_id.as_deref();
-    let listed = sim
-        .exchanges()
-        .list(query.after.unwrap_or(0), limit, id);
+    let listed = sim.exchanges().list(query.after.unwrap_or(0), limit, id);
     let more = listed.len() == limit;
     let last = listed.last().map(|exchange| exchange.seq);
     let data: Vec<ExchangeLine> = listed

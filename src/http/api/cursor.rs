@@ -31,7 +31,11 @@ pub(super) const NOT_A_CURSOR: &str =
 
 impl PayoutCursor {
     pub(super) fn write(self) -> String {
-        let mark = if self.descending { PAYOUTS_DOWN } else { PAYOUTS_UP };
+        let mark = if self.descending {
+            PAYOUTS_DOWN
+        } else {
+            PAYOUTS_UP
+        };
         write(mark, &self.after.bytes())
     }
 
@@ -51,7 +55,11 @@ impl PayoutCursor {
 
 impl EventCursor {
     pub(super) fn write(self) -> String {
-        let mark = if self.descending { EVENTS_DOWN } else { EVENTS_UP };
+        let mark = if self.descending {
+            EVENTS_DOWN
+        } else {
+            EVENTS_UP
+        };
         write(mark, &self.after.to_be_bytes())
     }
 

@@ -9,7 +9,6 @@ use super::cursor::{EventCursor, NOT_A_CURSOR, PayoutCursor};
 use super::{FieldFault, Problem};
 use crate::domain::id::{PayoutId, Receipt};
 use crate::domain::limit::REFERENCE_LEN_MAX;
-use crate::domain::payout::Status;
 use crate::domain::time::Timestamp;
 use crate::store::{PAGE_LEN_MAX, PayoutQuery};
 
@@ -39,18 +38,30 @@ pub(in crate::http) const LIST_PARAMETERS: &[Parameter] = &[
     parameter("phone", "Only those to this phone, in any usual form."),
     parameter("receipt", "Only the one with this M-Pesa receipt."),
     parameter("batch_id", "Only those of this batch."),
-    parameter("created_from", "Only those taken at or after this time (RFC 3339)."),
-    parameter("created_to", "Only those taken before this time (RFC 3339)."),
+    parameter(
+        "created_from",
+        "Only those taken at or after this time (RFC 3339).",
+    ),
+    parameter(
+        "created_to",
+        "Only those taken before this time (RFC 3339).",
+    ),
     LIMIT,
     CURSOR,
-    parameter("order", "asc: oldest first; desc, the default: newest first."),
+    parameter(
+        "order",
+        "asc: oldest first; desc, the default: newest first.",
+    ),
 ];
 
 /// The parameters of `GET /v1/payouts/{id}/events`.
 pub(in crate::http) const EVENT_PARAMETERS: &[Parameter] = &[
     LIMIT,
     CURSOR,
-    parameter("order", "asc, the default: oldest first; desc: newest first."),
+    parameter(
+        "order",
+        "asc, the default: oldest first; desc: newest first.",
+    ),
 ];
 
 /// Reads the query of `GET /v1/payouts`. Whose payouts it lists is for the caller to set.
@@ -189,9 +200,9 @@ impl Given {
 
     fn time(&mut self, name: &'static str) -> Option<Timestamp> {
         self.read_as(name, |text| {
-            Timestamp::parse_rfc3339(text).map_err(|_error| {
-                "must be an RFC 3339 time such as 2024-01-02T03:04:05Z (write + as %2B)"
-            })
+            Timestamp::parse_rfc3339(text).map_err(
+                |_error| "must be an RFC 3339 time such as 2024-01-02T03:04:05Z (write + as %2B)",
+            )
         })
     }
 
@@ -240,6 +251,7 @@ fn unknown(known: &[Parameter]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::payout::Status;
 
     fn read(query: &str) -> Result<PayoutQuery, Problem> {
         payouts(&format!("/v1/payouts?{query}").parse().expect("a URI"))

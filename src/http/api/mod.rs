@@ -23,14 +23,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-pub use super::body::BodyLimits;
 use super::auth::{Apps, Caller};
+pub use super::body::BodyLimits;
 use super::problem::{Code, FieldFault, Problem};
 use crate::engine::Engine;
 
-pub(super) use list::{EVENT_PARAMETERS, LIST_PARAMETERS};
+pub(super) use list::{EVENT_PARAMETERS, LIST_PARAMETERS, Parameter};
 pub(super) use messages::get as get_message;
-pub(super) use ops::{health, metrics, openapi, ready};
+pub(super) use ops::{Readiness, health, metrics, openapi, ready};
 pub(super) use payouts::{cancel, create, events, get, list as list_payouts};
 #[cfg(test)]
 pub(super) use submit::FIELDS;
@@ -44,8 +44,6 @@ pub struct Api {
     pub apps: Arc<Apps>,
     /// What a body may take.
     pub limits: BodyLimits,
-    /// Renders the metrics; `None` where none are kept.
-    pub metrics: Option<fn() -> String>,
     /// The program is to stop: it is no longer ready.
     pub shutdown: CancellationToken,
 }

@@ -11,8 +11,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, Api, Ask, json};
+use crate::domain::payout::{Rail, Status};
 use crate::http::openapi::document;
 use crate::store::Health;
+use crate::telemetry::metric;
 
 /// Whether the gateway can do its work.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +26,10 @@ pub struct Readiness {
 
 /// `GET /healthz`: alive, whatever its state.
 pub(in crate::http) async fn health(_ask: Ask) -> Answer {
-    Ok(text("text/plain; charset=utf-8", Bytes::from_static(b"ok\n")))
+    Ok(text(
+        "text/plain; charset=utf-8",
+        Bytes::from_static(b"ok\n"),
+    ))
 }
 
 /// `GET /readyz`: 503 when payouts cannot be taken and sent.
@@ -69,8 +74,24 @@ fn reasons(api: &Api) -> Vec<String> {
 
 /// `GET /metrics`.
 pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
-    let rendered = ask.api.metrics.map(|render| render()).unwrap_or_default();
-    Ok(text("text/plain; version=0.0.4; charset=utf-8", rendered.into()))
+    let api = &ask.api;
+    let counts = api.engine.store().counts();
+    // What is final only grows; how much there is of it is not news.
+    for status in Status::ALL.iter().filter(|status| !status.is_final()) {
+        metric::PAYOUTS
+            .with([status.as_str()])
+            .set(counts.of(*status));
+    }
+    let doubt = counts.in_doubt().cents().checked_div(100);
+    metric::SHILLINGS_IN_DOUBT
+        .with([])
+        .set(doubt.unwrap_or_default());
+    let stopped = api.engine.rail_state().stopped.is_some();
+    metric::RAIL_STOPPED
+        .with([Rail::Soap.as_str()])
+        .set(u64::from(stopped));
+    let media_type = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(text(media_type, metric::render().into()))
 }
 
 /// `GET /openapi.json`.

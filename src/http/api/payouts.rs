@@ -29,10 +29,7 @@ pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
     let engine = &ask.api.engine;
     let fingerprint = fingerprint(&ask.body);
     let submitted = engine.submit(caller.app, key, fingerprint, draft).await?;
-    let mut answer = json(
-        StatusCode::ACCEPTED,
-        &view::Payout::from(&submitted.payout),
-    )?;
+    let mut answer = json(StatusCode::ACCEPTED, &view::Payout::from(&submitted.payout))?;
     let headers = answer.headers_mut();
     let place = format!("/v1/payouts/{}", submitted.payout.details.id);
     if let Ok(place) = HeaderValue::try_from(place) {

@@ -133,7 +133,9 @@ impl<'a> Fields<'a> {
             Ok(()) => Ok(amount),
             Err(error) => Err(error.to_string()),
         });
-        checked.map_err(|message| self.fault("amount", message)).ok()
+        checked
+            .map_err(|message| self.fault("amount", message))
+            .ok()
     }
 
     fn phone(&mut self) -> Option<Msisdn> {
@@ -206,7 +208,10 @@ impl<'a> Fields<'a> {
                     if let Some(message) = bad_note(&text) {
                         self.fault(&field, message);
                     }
-                    if metadata.insert(key.into_owned(), text.into_owned()).is_some() {
+                    if metadata
+                        .insert(key.into_owned(), text.into_owned())
+                        .is_some()
+                    {
                         self.fault(&field, "is given more than once");
                     }
                 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::money::Amount;
@@ -330,8 +330,8 @@ impl<'a> From<&'a store::Message> for Message<'a> {
 
 /// A payout to be made. The description of what [`super::submit`] reads; a test holds the two
 /// together.
-#[derive(Debug, ToSchema)]
-#[schema(additional_properties = false)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub struct NewPayout {
     /// Whole shillings, by default from 10 to 250,000: a decimal string with at most two places
@@ -362,7 +362,7 @@ pub struct NewPayout {
 }
 
 /// A B2C command of M-Pesa's.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub enum Command {
     /// Registered and unregistered recipients.
@@ -388,6 +388,6 @@ fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
     OneOfBuilder::new()
         .item(text)
         .item(number)
-        .example(Some(serde_json::json!("1500.00")))
+        .examples([serde_json::json!("1500.00")])
         .into()
 }
