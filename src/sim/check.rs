@@ -71,8 +71,8 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Reads a request and checks it as the broker and then the core do; `is_spent` knows the
-/// OriginatorConversationIDs that were taken.
+/// Reads a request and checks it as the broker and then the core do; `is_spent` knows
+/// each OriginatorConversationID that was taken.
 ///
 /// # Errors
 /// The refusal of whoever finds the first thing wrong.
@@ -142,8 +142,8 @@ fn check_core(
     }
     let receiver = receiver(incoming.receiver_party.as_ref());
     let failure = payer_fault(settings, incoming.primary_party.as_ref())
-        .or(receiver.err())
-        .or(too_fine.then_some("2020"));
+        .or_else(|| receiver.err())
+        .or_else(|| too_fine.then_some("2020"));
     let initiator_type = incoming
         .document
         .descend(&["Identity", "Initiator", "IdentifierType"]);
@@ -241,7 +241,7 @@ fn receiver(party: Option<&Party>) -> Result<Msisdn, &'static str> {
 
 /// The organisation's API operator, who is locked out after [`Operator::WRONG_MAX`] wrong
 /// passwords in a row, until the simulator starts anew (spec/soap.md §6).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Operator {
     wrong: u32,
     /// What credentials were found to be: decrypting costs a millisecond, and a gateway sends the
@@ -254,14 +254,6 @@ impl Operator {
     pub const WRONG_MAX: u32 = 3;
     /// Credentials remembered; when they are more, all are forgotten.
     const KNOWN_MAX: usize = 64;
-
-    /// Not locked.
-    pub fn new() -> Self {
-        Self {
-            wrong: 0,
-            known: HashMap::new(),
-        }
-    }
 
     /// The `ResultCode` that a credential leads to, unless it is right: 2001, and 8006 once he is
     /// locked.

@@ -55,7 +55,7 @@ pub(super) struct LedgerQuery {
 struct LedgerLine {
     seq: u64,
     at: String,
-    originator_conversation_id: Arc<str>,
+    originator_conversation_id: String,
     conversation_id: String,
     receipt: String,
     phone: String,
@@ -69,7 +69,7 @@ impl From<Entry> for LedgerLine {
         Self {
             seq: entry.seq,
             at: entry.at.rfc3339(),
-            originator_conversation_id: entry.originator_conversation_id,
+            originator_conversation_id: entry.originator_conversation_id.to_string(),
             conversation_id: entry.conversation_id,
             receipt: entry.receipt,
             phone: entry.phone.reveal(),

@@ -6,6 +6,7 @@
 
 pub mod ack;
 pub mod envelope;
+pub mod escape;
 pub mod fault;
 pub mod header;
 pub mod redact;

@@ -149,7 +149,7 @@ fn compare_children(
             shape.min.to_string(),
             shape
                 .max
-                .map_or("unbounded".to_owned(), |max| max.to_string()),
+                .map_or_else(|| "unbounded".to_owned(), |max| max.to_string()),
         );
         let below = format!("{path}/{}", shape.name);
         if (&min, &max) != (&wanted.0, &wanted.1) {
