@@ -363,7 +363,6 @@ pub struct NewPayout {
 
 /// A B2C command of M-Pesa's.
 #[derive(Debug, Deserialize, ToSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
 pub enum Command {
     /// Registered and unregistered recipients.
     SalaryPayment,
