@@ -22,7 +22,7 @@ use crate::http::admin::{self, Admin, AppView, AppWithKey};
 use crate::http::api::Api;
 use crate::http::apps::{Desk, NotDone};
 use crate::http::auth::Apps;
-use crate::http::body::BodyLimits;
+use crate::http::BodyLimits;
 use crate::http::callback::{self, Callbacks};
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
@@ -45,11 +45,21 @@ const GAUGES_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
     /// The credential certificate will not do.
-    #[error("organisation.credential_certificate, {}: {1}", .0.display())]
-    Certificate(PathBuf, CredentialError),
+    #[error("organisation.credential_certificate, {path}: {error}")]
+    Certificate {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: CredentialError,
+    },
     /// A file cannot be read.
-    #[error("{}: {1}", .0.display())]
-    File(PathBuf, io::Error),
+    #[error("{path} cannot be read: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
     /// A port is in use, or an address is not this machine's.
     #[error("{0}: {1}")]
     Listen(&'static str, io::Error),
@@ -219,7 +229,7 @@ fn office(
     let Some(path) = socket(&config.url) else { return Ok(None) };
     let server = Server::bind_file(&path)
         .map_err(|error| NotStarted::Listen("the socket beside the store", error))?;
-    let admin = Admin::new(Arc::clone(engine), Arc::clone(apps), random);
+    let admin = Admin::new(Arc::clone(engine), Arc::clone(apps), ids::random);
     Ok(Some((server, admin::router(admin))))
 }
 
@@ -234,8 +244,10 @@ pub fn socket(url: &StoreUrl) -> Option<PathBuf> {
 fn caller(config: &Serve, now: Timestamp) -> Result<Caller, NotStarted> {
     let organisation = &config.organisation;
     let path: &Path = &organisation.credential_certificate;
-    let wrong = |error| NotStarted::Certificate(path.to_owned(), error);
-    let bytes = std::fs::read(path).map_err(|error| NotStarted::File(path.to_owned(), error))?;
+    let shown = path.display().to_string();
+    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
+    let bytes = std::fs::read(path)
+        .map_err(|error| NotStarted::File { path: shown.clone(), error })?;
     let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
     if certificate.is_expired(now) {
         tracing::warn!(certificate = %path.display(),
@@ -304,12 +316,9 @@ async fn gauges(engine: Arc<Engine>, stop: CancellationToken) {
     }
 }
 
-fn random(bytes: &mut [u8; 32]) -> Result<(), String> {
-    ids::random(bytes)
-}
 
-fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, ids: &'a dyn Ids) -> Desk<'a> {
-    Desk { store, clock, ids, random }
+fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> Desk<'a> {
+    Desk { store, clock, ids: source, random: ids::random }
 }
 
 /// The book without a gateway: for shell commands when none runs.

@@ -1,7 +1,5 @@
 //! The only place that writes to standard output and standard error.
 
-use std::io::Write as _;
-
 /// Data, to standard output. A reader that went away (`| head`) is no fault of ours.
 pub(super) fn data(line: &str) {
     write_or_leave(&mut std::io::stdout().lock(), line);

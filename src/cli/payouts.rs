@@ -173,7 +173,7 @@ async fn submit(client: &Client, file: &Path, as_json: bool) -> Result<(), Failu
     let (mut taken, mut known, mut refused) = (0_usize, 0_usize, 0_usize);
     for row in &rows {
         let reply = client.post("/v1/payouts", &row.key, &row.body).await.map_err(|failure| {
-            let Failure::Failed(why) | Failure::Usage(why) = failure;
+            let (Failure::Failed(why) | Failure::Usage(why)) = failure;
             Failure::Failed(format!(
                 "{why}\nstopped at line {}: {taken} rows are taken, {known} were taken before. \
                  Run the same file again: what is taken is not paid twice",

@@ -52,7 +52,7 @@ impl Socket {
 
     async fn ask<T: DeserializeOwned>(
         &self,
-        request: hyper::http::request::Builder,
+        request: http::request::Builder,
         body: Bytes,
     ) -> Result<T, Failure> {
         let failed = |what: String| {
