@@ -38,8 +38,6 @@ use crate::telemetry::metric;
 
 /// How long requests that are under way may go on once the program is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How often the metrics that are read off the store are brought up to date.
-const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the gateway did not start. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +156,6 @@ impl Gateway {
         if let Some((server, router)) = office {
             self.host(server, router, Limits { connections: 16, ..limits });
         }
-        self.tasks.spawn(gauges(Arc::clone(&self.engine), self.stop.clone()));
     }
 
     fn host(&self, server: Server, router: Router, limits: Limits) {
@@ -304,18 +301,6 @@ fn settings(config: &Serve) -> Settings {
         limits: config.payouts.amounts,
     }
 }
-
-/// Keeps the metrics that are read off the store up to date.
-async fn gauges(engine: Arc<Engine>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        engine.measure();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(GAUGES_EVERY) => {}
-        }
-    }
-}
-
 
 fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> Desk<'a> {
     Desk { store, clock, ids: source, random: ids::random }
