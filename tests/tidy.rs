@@ -19,6 +19,20 @@ use lexer::{Code, Import};
 
 /// A file holds one room; beyond this many lines (its tests not counted) it holds two.
 const LINES_MAX: usize = 600;
+/// Files that are longer, how long they may be, and why.
+const LONGER: &[(&str, usize, &str)] = &[
+    (
+        "src/domain/outcome.rs",
+        620,
+        "one table: every code of M-Pesa",
+    ),
+    (
+        "src/domain/payout/step.rs",
+        920,
+        "one function: a payout's whole life",
+    ),
+    ("src/soap/xml.rs", 630, "the only file that names quick_xml"),
+];
 /// As rustfmt breaks lines; it can't break a long text, so that texts are not counted.
 const WIDTH_MAX: usize = 100;
 
@@ -204,7 +218,7 @@ fn check(path: &str, text: &str) -> Vec<Breach> {
     let mut found: Vec<(usize, String)> = places_and_leftovers(text);
     if path.ends_with(".rs") {
         let code = Code::of(text);
-        found.extend(form(&code));
+        found.extend(form(path, &code));
         if let Some(room) = path.strip_prefix("src/") {
             found.extend(arrows(room, &code));
             if !is_test(room) {
@@ -240,12 +254,14 @@ fn places_and_leftovers(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-fn form(code: &Code) -> Vec<(usize, String)> {
+fn form(path: &str, code: &Code) -> Vec<(usize, String)> {
     let mut found = Vec::new();
+    let longer = LONGER.iter().find(|(long, _, _)| *long == path);
+    let most = longer.map_or(LINES_MAX, |(_, most, _)| *most);
     let lines = code.lines_without_tests();
-    if lines > LINES_MAX {
-        let what = format!("has {lines} lines without its tests; {LINES_MAX} is the most");
-        found.push((LINES_MAX + 1, what));
+    if lines > most {
+        let what = format!("has {lines} lines without its tests; {most} is the most");
+        found.push((most + 1, what));
     }
     for (nth, width) in code.widths() {
         if width > WIDTH_MAX {
@@ -387,6 +403,18 @@ fn the_house_is_tidy() {
     assert!(read > 20, "only {read} files were found");
     let breaches: Vec<String> = breaches.iter().map(ToString::to_string).collect();
     assert!(breaches.is_empty(), "{}\n", breaches.join("\n"));
+}
+
+#[test]
+fn files_that_may_be_longer_are_longer() {
+    for (path, _, _) in LONGER {
+        let text = fs::read_to_string(root().join(path)).expect(path);
+        let lines = Code::of(&text).lines_without_tests();
+        assert!(
+            lines > LINES_MAX,
+            "{path} is short enough: take it out of LONGER"
+        );
+    }
 }
 
 #[test]

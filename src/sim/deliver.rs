@@ -350,7 +350,7 @@ enum Fault {
     #[error("the connection failed: {0}")]
     Connection(#[from] hyper::Error),
     #[error("the request could not be built: {0}")]
-    Request(hyper::http::Error),
+    Request(http::Error),
     #[error("the acknowledgement could not be read: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -362,7 +362,11 @@ mod tests {
     #[test]
     fn a_result_url_is_read_or_refused() {
         let good = [
-            ("http://127.0.0.1:8081/cb/5f0c/b2c/result", "127.0.0.1", 8081),
+            (
+                "http://127.0.0.1:8081/cb/5f0c/b2c/result",
+                "127.0.0.1",
+                8081,
+            ),
             ("http://gw.example.org/cb?x=1", "gw.example.org", 80),
             ("http://[::1]:8081/cb", "::1", 8081),
         ];
