@@ -45,7 +45,14 @@ const FIRST_NAMES: [&str; 8] = [
     "Amina", "Brian", "Chebet", "David", "Esther", "Faith", "George", "Halima",
 ];
 const LAST_NAMES: [&str; 8] = [
-    "Achieng", "Barasa", "Chepkoech", "Njoroge", "Kamau", "Mutua", "Otieno", "Wanjiru",
+    "Achieng",
+    "Barasa",
+    "Chepkoech",
+    "Njoroge",
+    "Kamau",
+    "Mutua",
+    "Otieno",
+    "Wanjiru",
 ];
 
 /// Takes a request and answers it, or does not, as the script says.

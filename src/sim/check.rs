@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::Settings;
 use super::deliver::Target;
 use super::script::Code;
-use super::Settings;
 use crate::credential::PrivateKey;
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::party::Msisdn;
@@ -71,8 +71,8 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Reads a request and checks it as the broker and then the core do; `is_spent` knows the
-/// OriginatorConversationIDs that were taken.
+/// Reads a request and checks it as the broker and then the core do; `is_spent` knows
+/// each OriginatorConversationID that was taken.
 ///
 /// # Errors
 /// The refusal of whoever finds the first thing wrong.
@@ -125,7 +125,9 @@ fn check_core(
     let command = command(incoming.command.as_deref().unwrap_or_default())?;
     let (amount, too_fine) = amount(incoming.parameter("Amount"))?;
     let result_to = addresses(incoming)?;
-    let caller_type = incoming.document.descend(&["Identity", "Caller", "CallerType"]);
+    let caller_type = incoming
+        .document
+        .descend(&["Identity", "Caller", "CallerType"]);
     if caller_type.is_none_or(|kind| kind.value() != "2") {
         return Err(refuse("1001", "CallerType must be 2"));
     }
@@ -140,8 +142,8 @@ fn check_core(
     }
     let receiver = receiver(incoming.receiver_party.as_ref());
     let failure = payer_fault(settings, incoming.primary_party.as_ref())
-        .or(receiver.err())
-        .or(too_fine.then_some("2020"));
+        .or_else(|| receiver.err())
+        .or_else(|| too_fine.then_some("2020"));
     let initiator_type = incoming
         .document
         .descend(&["Identity", "Initiator", "IdentifierType"]);
@@ -177,7 +179,10 @@ pub fn refuse(code: &'static str, says: impl Into<String>) -> Refusal {
 
 fn command(text: &str) -> Result<Command, Refusal> {
     if NOT_ASSIGNED.contains(&text) {
-        return Err(refuse("1003", "this simulator carries out no such command yet"));
+        return Err(refuse(
+            "1003",
+            "this simulator carries out no such command yet",
+        ));
     }
     text.parse()
         .map_err(|_error| refuse("1002", "CommandID does not exist"))
@@ -203,7 +208,9 @@ fn addresses(incoming: &Incoming) -> Result<Target, Refusal> {
     let Some(result_url) = &incoming.result_url else {
         return Err(refuse("100000014", "ResultURL is missing"));
     };
-    let Some(timeout_url) = incoming.reference("QueueTimeoutURL").filter(|url| !url.is_empty())
+    let Some(timeout_url) = incoming
+        .reference("QueueTimeoutURL")
+        .filter(|url| !url.is_empty())
     else {
         return Err(refuse("100000014", "QueueTimeoutURL is missing"));
     };
@@ -234,7 +241,7 @@ fn receiver(party: Option<&Party>) -> Result<Msisdn, &'static str> {
 
 /// The organisation's API operator, who is locked out after [`Operator::WRONG_MAX`] wrong
 /// passwords in a row, until the simulator starts anew (spec/soap.md §6).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Operator {
     wrong: u32,
     /// What credentials were found to be: decrypting costs a millisecond, and a gateway sends the
@@ -247,14 +254,6 @@ impl Operator {
     pub const WRONG_MAX: u32 = 3;
     /// Credentials remembered; when they are more, all are forgotten.
     const KNOWN_MAX: usize = 64;
-
-    /// Not locked.
-    pub fn new() -> Self {
-        Self {
-            wrong: 0,
-            known: HashMap::new(),
-        }
-    }
 
     /// The `ResultCode` that a credential leads to, unless it is right: 2001, and 8006 once he is
     /// locked.
@@ -270,7 +269,9 @@ impl Operator {
         let right = match self.known.get(credential) {
             Some(right) => *right,
             None => {
-                let right = key.decrypt(&credential.0).is_ok_and(|plain| plain == password);
+                let right = key
+                    .decrypt(&credential.0)
+                    .is_ok_and(|plain| plain == password);
                 if self.known.len() >= Self::KNOWN_MAX {
                     self.known.clear();
                 }

@@ -55,7 +55,7 @@ pub(super) struct LedgerQuery {
 struct LedgerLine {
     seq: u64,
     at: String,
-    originator_conversation_id: Arc<str>,
+    originator_conversation_id: String,
     conversation_id: String,
     receipt: String,
     phone: String,
@@ -69,7 +69,7 @@ impl From<Entry> for LedgerLine {
         Self {
             seq: entry.seq,
             at: entry.at.rfc3339(),
-            originator_conversation_id: entry.originator_conversation_id,
+            originator_conversation_id: entry.originator_conversation_id.to_string(),
             conversation_id: entry.conversation_id,
             receipt: entry.receipt,
             phone: entry.phone.reveal(),
@@ -150,9 +150,7 @@ pub(super) async fn exchanges(
     };
     let limit = limit(query.limit);
     let id = query.originator_conversation_id.as_deref();
-    let listed = sim
-        .exchanges()
-        .list(query.after.unwrap_or(0), limit, id);
+    let listed = sim.exchanges().list(query.after.unwrap_or(0), limit, id);
     let more = listed.len() == limit;
     let last = listed.last().map(|exchange| exchange.seq);
     let data: Vec<ExchangeLine> = listed

@@ -1,6 +1,6 @@
 //! Results on their way to a ResultURL.
 //!
-//! A result goes out as the broker sends it: `text/xml` with no charset, no SOAPAction, one
+//! A result goes out as the broker sends it: `text/xml` with no charset, no `SOAPAction`, one
 //! connection each (spec/soap.md §1.3). Whether and how often the real broker sends again what was
 //! not acknowledged is not established (spec/soap.md §5.8); here it is a setting.
 
@@ -124,7 +124,7 @@ impl Attempt {
 }
 
 /// Called after each try, with what it was and what came of it.
-type OnAttempt = dyn Fn(&Parcel, &Attempt) + Send + Sync;
+pub type OnAttempt = dyn Fn(&Parcel, &Attempt) + Send + Sync;
 
 /// Delivers results, so many at once, over connections that it may keep.
 pub struct Outbox {

@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use self::book::{Book, Entry};
 use self::check::Operator;
-use self::deliver::{Attempt, Outbox, Parcel};
+use self::deliver::{OnAttempt, Outbox};
 use self::exchange::{Direction, Exchange, Exchanges};
 use crate::clock::Clock;
 use crate::credential::PrivateKey;
@@ -193,7 +193,7 @@ impl Simulator {
         );
         let sim = Arc::new(Sim {
             book: Mutex::new(Book::new(settings.seed, settings.balance)),
-            operator: Mutex::new(Operator::new()),
+            operator: Mutex::new(Operator::default()),
             exchanges,
             outbox: Arc::new(outbox),
             settings,
@@ -228,10 +228,7 @@ fn router(sim: Arc<Sim>) -> Router {
 }
 
 /// Keeps each delivery among the exchanges.
-fn record_results(
-    exchanges: Arc<Mutex<Exchanges>>,
-    clock: Arc<dyn Clock>,
-) -> Box<dyn Fn(&Parcel, &Attempt) + Send + Sync> {
+fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Box<OnAttempt> {
     Box::new(move |parcel, attempt| {
         tracing::info!(
             originator_conversation_id = parcel.originator_conversation_id,
