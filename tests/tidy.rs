@@ -4,9 +4,9 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::string_slice,
+    clippy::too_many_lines,
     clippy::arithmetic_side_effects,
-    reason = "a test that panics has failed, as it should"
+    reason = "a test that panics has failed, as it should; a table may be long"
 )]
 
 mod lexer;
@@ -31,7 +31,6 @@ const LONGER: &[(&str, usize, &str)] = &[
         920,
         "one function: a payout's whole life",
     ),
-    ("src/soap/xml.rs", 630, "the only file that names quick_xml"),
 ];
 /// As rustfmt breaks lines; it can't break a long text, so that texts are not counted.
 const WIDTH_MAX: usize = 100;
