@@ -7,6 +7,7 @@ pub mod config;
 pub mod credential;
 pub mod domain;
 pub mod engine;
+pub mod http;
 pub mod ids;
 pub mod rail;
 pub mod sim;

@@ -325,6 +325,9 @@ pub enum CommitError {
     /// Too many commits wait. Nothing was written; try again shortly.
     #[error("too many writes are waiting")]
     Full,
+    /// It cannot be kept as it is. Nothing was written; the same would be refused again.
+    #[error("it cannot be kept: {0}")]
+    Unfit(String),
     /// It cannot be said whether the commit is on the disk, and nothing more is taken.
     #[error("the store failed: {0}")]
     Broken(String),
