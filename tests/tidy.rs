@@ -20,18 +20,11 @@ use lexer::{Code, Import};
 /// A file holds one room; beyond this many lines (its tests not counted) it holds two.
 const LINES_MAX: usize = 600;
 /// Files that are longer, how long they may be, and why.
-const LONGER: &[(&str, usize, &str)] = &[
-    (
-        "src/domain/outcome.rs",
-        620,
-        "one table: every code of M-Pesa",
-    ),
-    (
-        "src/domain/payout/step.rs",
-        920,
-        "one function: a payout's whole life",
-    ),
-];
+const LONGER: &[(&str, usize, &str)] = &[(
+    "src/domain/outcome.rs",
+    620,
+    "one table: every code of M-Pesa",
+)];
 /// As rustfmt breaks lines; it can't break a long text, so that texts are not counted.
 const WIDTH_MAX: usize = 100;
 
@@ -79,9 +72,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "credential",
             "domain",
+            "http",
             "ids",
             "sim",
             "soap",
+            "store",
             "telemetry",
         ],
     ),
@@ -108,8 +103,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// Rooms of another layer that are all a layer may name of it.
-const DOORS: &[(&str, &str, &str)] = &[("rail", "engine", "port"), ("notify", "engine", "port")];
+/// Where a layer may name only some rooms of another, those rooms.
+const DOORS: &[(&str, &str, &[&str])] = &[
+    ("cli", "http", &["admin", "apps"]),
+    ("cli", "store", &["Scope"]),
+    ("notify", "engine", &["port"]),
+    ("rail", "engine", &["port"]),
+];
 
 /// The owners of each foreign crate, as beginnings of paths under `src/`. A crate that is not in
 /// this table is for everyone.
@@ -135,7 +135,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
-    ("sha2", &["engine/", "http/", "soap/", "store/"]),
+    ("sha2", &["cli/", "engine/", "http/", "soap/", "store/"]),
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("strsim", &["config/"]),
     ("subtle", &["http/"]),
@@ -156,7 +156,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry/"]),
     ("utoipa", &["http/"]),
     ("uuid", &["ids.rs"]),
-    ("zeroize", &["config/secret.rs", "credential.rs", "soap/"]),
+    (
+        "zeroize",
+        &["cli/", "config/secret.rs", "credential.rs", "soap/"],
+    ),
 ];
 
 /// Crates that every room may name.
@@ -227,6 +230,7 @@ fn check(path: &str, text: &str) -> Vec<Breach> {
         }
     }
     found.sort();
+    found.dedup();
     let breach = |(line, what)| Breach {
         path: path.to_owned(),
         line,
@@ -301,12 +305,16 @@ fn arrows(room: &str, code: &Code) -> Vec<(usize, String)> {
         if !below.contains(&to.as_str()) {
             found.push((line, format!("{layer} may not name {to}")));
         }
-        for (_, _, door) in DOORS
+        for (_, _, rooms) in DOORS
             .iter()
             .filter(|(from, at, _)| *from == layer && at == to)
         {
-            if rest.first().map(String::as_str) != Some(door) {
-                found.push((line, format!("{layer} may name only {to}::{door} of {to}")));
+            if !rest
+                .first()
+                .is_some_and(|room| rooms.contains(&room.as_str()))
+            {
+                let rooms = rooms.join(", ");
+                found.push((line, format!("{layer} may name only {rooms} of {to}")));
             }
         }
     }
@@ -483,7 +491,7 @@ fn each_planted_breach_is_found() {
         (
             "src/rail/soap.rs",
             "use crate::engine::Engine;",
-            "1: rail may name only engine::port of engine",
+            "1: rail may name only port of engine",
         ),
         (
             "src/bank/mod.rs",

@@ -205,7 +205,8 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
     let cannot = |error: csv::Error| {
         Failure::Failed(format!("{} cannot be read: {error}", file.display()))
     };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(cannot)?;
+    let mut reader = csv::ReaderBuilder::new();
+    let mut reader = reader.trim(csv::Trim::All).from_path(file).map_err(cannot)?;
     let head = reader.headers().map_err(cannot)?.clone();
     let mut faults: Vec<String> = head
         .iter()
