@@ -122,12 +122,11 @@ impl Engine {
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Full) => return Err(NotApplied::Busy),
-                Err(CommitError::Broken(why)) => return Err(NotApplied::Store(why)),
-                Err(CommitError::Claimed(_)) => {
-                    return Err(NotApplied::Store(
-                        "a claim was refused that nobody made".into(),
-                    ));
-                }
+                Err(
+                    error @ (CommitError::Broken(_)
+                    | CommitError::Unfit(_)
+                    | CommitError::Claimed(_)),
+                ) => return Err(NotApplied::Store(error.to_string())),
             }
         }
         Err(NotApplied::Busy)

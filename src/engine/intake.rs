@@ -124,10 +124,9 @@ impl Engine {
             }
             Err(CommitError::Claimed(_)) => Err(SubmitError::KeyReused),
             Err(CommitError::Full) => Err(SubmitError::Busy),
-            Err(CommitError::Broken(why)) => Err(SubmitError::Unavailable(why)),
-            Err(CommitError::Conflict(id)) => Err(SubmitError::Unavailable(format!(
-                "the new id {id} is taken"
-            ))),
+            Err(
+                error @ (CommitError::Broken(_) | CommitError::Unfit(_) | CommitError::Conflict(_)),
+            ) => Err(SubmitError::Unavailable(error.to_string())),
         }
     }
 

@@ -8,6 +8,7 @@ mod apply;
 mod gate;
 mod hearing;
 mod intake;
+mod measure;
 pub mod port;
 mod rescue;
 mod timer;
