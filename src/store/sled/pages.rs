@@ -12,8 +12,8 @@ use crate::store::StoreError;
 
 /// Values up to this length stand in their block, longer ones in pieces beside it.
 ///
-/// sled keeps sixteen entries to a page, and puts a page above 128 KiB into a file of its own, which
-/// it never syncs. With blocks and pieces of about 4 KiB no page comes near that.
+/// sled keeps sixteen entries to a page, and puts a page above 128 KiB into a file of its own,
+/// which it never syncs. With blocks and pieces of about 4 KiB no page comes near that.
 const INLINE_LEN_MAX: usize = 2_048;
 /// How long a piece is.
 const PIECE_LEN: usize = 4_096;
