@@ -34,9 +34,20 @@ pub(super) struct Reply {
 impl Reply {
     /// A problem's sentences, for people.
     pub(super) fn problem(&self) -> String {
-        let text = |name: &str| self.body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| {
+            self.body
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let mut says = format!("{} ({})", text("detail"), text("code"));
-        for fault in self.body.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        for fault in self
+            .body
+            .get("errors")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let part = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default();
             says.push_str(&format!("\n  {}: {}", part("field"), part("message")));
         }
@@ -63,8 +74,11 @@ impl Client {
                 text.lines().next().unwrap_or_default().trim().to_owned()
             }
             None => Environment::api_key().ok_or_else(|| {
-                Failure::Usage("an API key is needed: in the variable MLANGO_API_KEY, or \
-                    --key-file FILE. `mlango apps create NAME` makes one".to_owned())
+                Failure::Usage(
+                    "an API key is needed: in the variable MLANGO_API_KEY, or \
+                    --key-file FILE. `mlango apps create NAME` makes one"
+                        .to_owned(),
+                )
             })?,
         };
         Self::to(base, key)
@@ -96,7 +110,11 @@ impl Client {
         let url = format!("{}{path}", self.base);
         let mut tries: u32 = 0;
         loop {
-            let request = self.http.post(&url).header("Idempotency-Key", idempotency_key).json(body);
+            let request = self
+                .http
+                .post(&url)
+                .header("Idempotency-Key", idempotency_key)
+                .json(body);
             let reply = self.send(request).await?;
             tries = tries.saturating_add(1);
             if !matches!(reply.status, 429 | 503) || tries >= BUSY_TRIES_MAX {
@@ -108,16 +126,26 @@ impl Client {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
         let failed = |error: reqwest::Error| {
-            let why = if error.is_connect() { "nobody answers there".to_owned() } else {
+            let why = if error.is_connect() {
+                "nobody answers there".to_owned()
+            } else {
                 error.without_url().to_string()
             };
             Failure::Failed(format!("the gateway at {}: {why}", self.base))
         };
-        let response = request.header("X-API-Key", &self.key).send().await.map_err(failed)?;
+        let response = request
+            .header("X-API-Key", &self.key)
+            .send()
+            .await
+            .map_err(failed)?;
         let status = response.status().as_u16();
         let replayed = response.headers().contains_key("Idempotency-Replayed");
         let body = response.json().await.map_err(failed)?;
-        Ok(Reply { status, replayed, body })
+        Ok(Reply {
+            status,
+            replayed,
+            body,
+        })
     }
 }
 

@@ -18,7 +18,14 @@ use crate::domain::payout::Command as Kind;
 const ROWS_MAX: usize = 100_000;
 /// The most faults of a file that are shown.
 const FAULTS_SHOWN_MAX: usize = 50;
-const COLUMNS: [&str; 6] = ["phone", "amount", "reference", "remarks", "occasion", "command"];
+const COLUMNS: [&str; 6] = [
+    "phone",
+    "amount",
+    "reference",
+    "remarks",
+    "occasion",
+    "command",
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Payouts {
@@ -76,10 +83,17 @@ struct List {
 
 impl Payouts {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        if let Command::Submit { file, dry_run: true } = &self.command {
+        if let Command::Submit {
+            file,
+            dry_run: true,
+        } = &self.command
+        {
             let rows = read(file)?;
             let sum = total(&rows);
-            out::say(&format!("{} rows are good: {sum} in all. Nothing was sent", rows.len()));
+            out::say(&format!(
+                "{} rows are good: {sum} in all. Nothing was sent",
+                rows.len()
+            ));
             return Ok(());
         }
         let client = Client::open(context, self.url.as_deref(), self.key_file.as_deref())?;
@@ -93,7 +107,10 @@ impl Payouts {
 
 impl List {
     async fn run(self, client: &Client, as_json: bool) -> Result<(), Failure> {
-        let mut query = vec![("limit", self.limit.to_string()), ("order", "desc".to_owned())];
+        let mut query = vec![
+            ("limit", self.limit.to_string()),
+            ("order", "desc".to_owned()),
+        ];
         let filters = [
             ("status", self.status),
             ("reference", self.reference),
@@ -111,12 +128,28 @@ impl List {
         }
         let rows: Vec<Vec<String>> = array(&reply.body, "data")
             .map(|payout| {
-                ["id", "status", "amount", "phone", "reference", "receipt", "created_at"]
-                    .map(|name| text(payout, name))
-                    .to_vec()
+                [
+                    "id",
+                    "status",
+                    "amount",
+                    "phone",
+                    "reference",
+                    "receipt",
+                    "created_at",
+                ]
+                .map(|name| text(payout, name))
+                .to_vec()
             })
             .collect();
-        let head = ["id", "status", "amount", "phone", "reference", "receipt", "taken at (UTC)"];
+        let head = [
+            "id",
+            "status",
+            "amount",
+            "phone",
+            "reference",
+            "receipt",
+            "taken at (UTC)",
+        ];
         out::data(&out::table(&head, &rows));
         if let Some(next) = reply.body.get("next_cursor").and_then(Value::as_str) {
             out::say(&format!("more: --cursor {next}"));
@@ -136,15 +169,18 @@ async fn show(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
     }
     for (name, value) in payout.as_object().into_iter().flatten() {
         if !value.is_null() && value.as_str() != Some("") {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let shown = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             out::data(&format!("{name:<28} {shown}"));
         }
     }
     let rows: Vec<Vec<String>> = array(&events, "data")
         .map(|event| {
             let data = event.get("data").cloned().unwrap_or_default();
-            let messages: Vec<String> =
-                array(&data, "messages").map(|message| text(message, "id")).collect();
+            let messages: Vec<String> = array(&data, "messages")
+                .map(|message| text(message, "id"))
+                .collect();
             vec![
                 text(event, "created_at"),
                 text(event, "type"),
@@ -155,7 +191,10 @@ async fn show(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
         })
         .collect();
     out::data("");
-    out::data(&out::table(&["at (UTC)", "event", "code", "what happened", "messages"], &rows));
+    out::data(&out::table(
+        &["at (UTC)", "event", "code", "what happened", "messages"],
+        &rows,
+    ));
     Ok(())
 }
 
@@ -172,53 +211,88 @@ async fn submit(client: &Client, file: &Path, as_json: bool) -> Result<(), Failu
     let rows = read(file)?;
     let (mut taken, mut known, mut refused) = (0_usize, 0_usize, 0_usize);
     for row in &rows {
-        let reply = client.post("/v1/payouts", &row.key, &row.body).await.map_err(|failure| {
-            let (Failure::Failed(why) | Failure::Usage(why)) = failure;
-            Failure::Failed(format!(
-                "{why}\nstopped at line {}: {taken} rows are taken, {known} were taken before. \
+        let reply = client
+            .post("/v1/payouts", &row.key, &row.body)
+            .await
+            .map_err(|failure| {
+                let (Failure::Failed(why) | Failure::Usage(why)) = failure;
+                Failure::Failed(format!(
+                    "{why}\nstopped at line {}: {taken} rows are taken, {known} were taken before. \
                  Run the same file again: what is taken is not paid twice",
-                row.line
-            ))
-        })?;
+                    row.line
+                ))
+            })?;
         if reply.status != 202 {
             refused = refused.saturating_add(1);
-            out::say(&format!("line {}: not taken: {}", row.line, reply.problem()));
+            out::say(&format!(
+                "line {}: not taken: {}",
+                row.line,
+                reply.problem()
+            ));
             continue;
         }
-        let count = if reply.replayed { &mut known } else { &mut taken };
+        let count = if reply.replayed {
+            &mut known
+        } else {
+            &mut taken
+        };
         *count = count.saturating_add(1);
         if as_json {
             out::data(&reply.body.to_string());
         } else {
-            let note = if reply.replayed { "taken before, at" } else { "taken at" };
+            let note = if reply.replayed {
+                "taken before, at"
+            } else {
+                "taken at"
+            };
             let (id, at) = (text(&reply.body, "id"), text(&reply.body, "created_at"));
-            out::data(&format!("line {}: {id} {} {note} {at}", row.line, row.amount));
+            out::data(&format!(
+                "line {}: {id} {} {note} {at}",
+                row.line, row.amount
+            ));
         }
     }
-    out::say(&format!("{taken} taken, {known} taken before, {refused} not taken"));
-    if refused == 0 { Ok(()) } else { Err(Failure::Failed(format!("{refused} rows were not taken"))) }
+    out::say(&format!(
+        "{taken} taken, {known} taken before, {refused} not taken"
+    ));
+    if refused == 0 {
+        Ok(())
+    } else {
+        Err(Failure::Failed(format!("{refused} rows were not taken")))
+    }
 }
 
 /// Reads and checks every row before anything is sent: either all are good, or all that is wrong
 /// is said.
 fn read(file: &Path) -> Result<Vec<Row>, Failure> {
-    let cannot = |error: csv::Error| {
-        Failure::Failed(format!("{} cannot be read: {error}", file.display()))
-    };
+    let cannot =
+        |error: csv::Error| Failure::Failed(format!("{} cannot be read: {error}", file.display()));
     let mut reader = csv::ReaderBuilder::new();
-    let mut reader = reader.trim(csv::Trim::All).from_path(file).map_err(cannot)?;
+    let mut reader = reader
+        .trim(csv::Trim::All)
+        .from_path(file)
+        .map_err(cannot)?;
     let head = reader.headers().map_err(cannot)?.clone();
     let mut faults: Vec<String> = head
         .iter()
         .filter(|name| !COLUMNS.contains(name))
-        .map(|name| format!("the column \"{name}\" is not known; known are {}", COLUMNS.join(", ")))
+        .map(|name| {
+            format!(
+                "the column \"{name}\" is not known; known are {}",
+                COLUMNS.join(", ")
+            )
+        })
         .collect();
     for needed in ["phone", "amount"] {
         if !head.iter().any(|name| name == needed) {
             faults.push(format!("the column \"{needed}\" is missing"));
         }
     }
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -237,12 +311,19 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
                 *nth = nth.saturating_add(1);
                 let digest = Sha256::digest(format!("{content}\n{nth}").as_bytes());
                 let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                rows.push(Row { line, amount, body, key: format!("csv-{key}") });
+                rows.push(Row {
+                    line,
+                    amount,
+                    body,
+                    key: format!("csv-{key}"),
+                });
             }
             Err(wrong) => faults.extend(wrong),
         }
         if rows.len() > ROWS_MAX {
-            faults.push(format!("there are more than {ROWS_MAX} rows; split the file"));
+            faults.push(format!(
+                "there are more than {ROWS_MAX} rows; split the file"
+            ));
             break;
         }
     }
@@ -251,7 +332,11 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
     }
     let more = faults.len().saturating_sub(FAULTS_SHOWN_MAX);
     faults.truncate(FAULTS_SHOWN_MAX);
-    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!("\nand {more} more")
+    } else {
+        String::new()
+    };
     Err(Failure::Failed(format!(
         "{}: nothing was sent\n{}{more}",
         file.display(),
@@ -285,7 +370,9 @@ fn check(line: u64, cells: &HashMap<&str, &str>) -> Result<(Amount, Value), Vec<
             fault(name, format!("has more than {most} characters"));
         }
     }
-    let Ok(amount) = amount else { return Err(faults) };
+    let Ok(amount) = amount else {
+        return Err(faults);
+    };
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -301,15 +388,25 @@ fn check(line: u64, cells: &HashMap<&str, &str>) -> Result<(Amount, Value), Vec<
 }
 
 fn total(rows: &[Row]) -> Amount {
-    rows.iter().fold(Amount::ZERO, |sum, row| sum.checked_add(row.amount).unwrap_or(sum))
+    rows.iter().fold(Amount::ZERO, |sum, row| {
+        sum.checked_add(row.amount).unwrap_or(sum)
+    })
 }
 
 fn expect(reply: Reply, status: u16) -> Result<Reply, Failure> {
-    if reply.status == status { Ok(reply) } else { Err(Failure::Failed(reply.problem())) }
+    if reply.status == status {
+        Ok(reply)
+    } else {
+        Err(Failure::Failed(reply.problem()))
+    }
 }
 
 fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn text(value: &Value, name: &str) -> String {

@@ -10,8 +10,13 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
     }
-    let gateway = Gateway::start(&loaded.config).await.map_err(Failure::failed)?;
-    out::say(&format!("API on http://{}, callbacks on http://{}", gateway.api, gateway.callbacks));
+    let gateway = Gateway::start(&loaded.config)
+        .await
+        .map_err(Failure::failed)?;
+    out::say(&format!(
+        "API on http://{}, callbacks on http://{}",
+        gateway.api, gateway.callbacks
+    ));
     asked_to_stop().await;
     tracing::info!("asked to stop: finishing what is under way");
     gateway.drain().await;

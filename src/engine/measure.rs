@@ -10,12 +10,16 @@ impl Engine {
         let counts = self.parts.store.counts();
         for status in Status::ALL {
             if !status.is_final() {
-                metric::PAYOUTS.with([status.as_str()]).set(counts.of(status));
+                metric::PAYOUTS
+                    .with([status.as_str()])
+                    .set(counts.of(status));
             }
         }
         let cents = counts.in_doubt().cents();
         metric::SHILLINGS_IN_DOUBT.with([]).set(cents.div_ceil(100));
         let stopped = self.gate.state().stopped.is_some();
-        metric::RAIL_STOPPED.with([Rail::Soap.as_str()]).set(u64::from(stopped));
+        metric::RAIL_STOPPED
+            .with([Rail::Soap.as_str()])
+            .set(u64::from(stopped));
     }
 }
