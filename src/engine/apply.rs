@@ -115,7 +115,7 @@ impl Engine {
             let Some(commit) = commit else {
                 return Ok(came_to.without_writing());
             };
-            match self.parts.store.commit(commit).await {
+            match self.commit(commit).await {
                 Ok(proof) => {
                     self.perform(id, &effects, now);
                     return Ok(came_to.written(proof));

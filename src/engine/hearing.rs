@@ -185,7 +185,7 @@ impl Engine {
             cases: vec![case],
             ..Commit::default()
         };
-        match self.parts.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(_durable) => Ok(hearing),
             Err(error) => Err(NotKept(error.to_string())),
         }

@@ -111,8 +111,9 @@ impl Engine {
             events: vec![event],
             ..Commit::default()
         };
-        match self.parts.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(_durable) => {
+                self.tally.submitted.increment();
                 self.outbox.offer(id);
                 Ok(Submitted {
                     payout,

@@ -8,9 +8,9 @@ mod apply;
 mod gate;
 mod hearing;
 mod intake;
-mod measure;
 pub mod port;
 mod rescue;
+mod tally;
 mod timer;
 mod worker;
 
@@ -78,6 +78,7 @@ pub struct Engine {
     outbox: worker::Outbox,
     timers: timer::Timers,
     gate: gate::Gate,
+    tally: tally::Tally,
 }
 
 impl Engine {
@@ -91,6 +92,7 @@ impl Engine {
             outbox: worker::Outbox::default(),
             timers: timer::Timers::default(),
             gate: gate::Gate::default(),
+            tally: tally::Tally::new(),
         })
     }
 
