@@ -139,6 +139,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("strsim", &["config/"]),
     ("subtle", &["http/"]),
+    ("tempfile", &["cli/"]),
     (
         "tokio",
         &[

@@ -43,7 +43,7 @@ pub(super) fn write<T: Serialize>(record: &T) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("a record cannot be encoded: {error}"))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// What is wrong with it.
