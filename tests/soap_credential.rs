@@ -1,5 +1,7 @@
 //! The committed certificates, and OpenSSL's own program as a second opinion.
 
+#![expect(clippy::expect_used, reason = "a test may stop at the first surprise")]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -82,6 +82,13 @@ pub fn push_attribute(out: &mut String, text: &str) {
 }
 
 fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
+    // Nearly every value is plain; looking is cheaper than taking it apart.
+    let is_plain =
+        |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"');
+    if text.bytes().all(is_plain) {
+        out.push_str(text);
+        return;
+    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -101,17 +108,15 @@ fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
 /// Appends `text` as CDATA; a `]]>` inside is split over two sections.
 pub fn push_cdata(out: &mut String, text: &str) {
     out.push_str("<![CDATA[");
-    let mut parts = text.split("]]>");
-    out.extend(
-        parts
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .filter(|c| is_legal(*c)),
-    );
-    for part in parts {
-        out.push_str("]]]]><![CDATA[>");
-        out.extend(part.chars().filter(|c| is_legal(*c)));
+    for (index, part) in text.split("]]>").enumerate() {
+        if index > 0 {
+            out.push_str("]]]]><![CDATA[>");
+        }
+        if part.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
+            out.push_str(part);
+        } else {
+            out.extend(part.chars().filter(|c| is_legal(*c)));
+        }
     }
     out.push_str("]]>");
 }
