@@ -72,6 +72,12 @@ macro_rules! id {
                 self.0
             }
 
+            /// The millisecond in its first six bytes: when it was made.
+            pub fn made_at(self) -> Timestamp {
+                let millis = u128::from_be_bytes(self.0) >> 80;
+                Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+            }
+
             /// The smallest id that can be made at `at`: where a range by time begins.
             pub fn first_at(at: Timestamp) -> Self {
                 let millis = u64::try_from(at.millis()).unwrap_or(0);
@@ -262,6 +268,7 @@ mod tests {
         let late = PayoutId::first_at(Timestamp::from_millis(1_700_000_000_001));
         assert!(early < late);
         assert!(early.to_string() < late.to_string());
+        assert_eq!(late.made_at(), Timestamp::from_millis(1_700_000_000_001));
     }
 
     #[test]

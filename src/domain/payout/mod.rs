@@ -1,12 +1,14 @@
 //! A payout: what was asked for, where it stands, and how it moves.
 //!
-//! `step` is the whole of its life: a pure function of the payout, an event and the time. The
+//! [`step`] is the whole of its life: a pure function of the payout, an event and the time. The
 //! engine commits what it decides and then performs the effects; [`law`] says what must hold
 //! whatever happens.
 
 mod effect;
 mod event;
+pub mod law;
 mod state;
+mod step;
 
 pub use effect::{CaseKind, Effect, Notice};
 pub use event::{
@@ -15,4 +17,6 @@ pub use event::{
 };
 pub use state::{
     Command, Details, Doubt, Failure, Lease, Metadata, Payout, Rail, Settled, Stage, State, Status,
+    Tries,
 };
+pub use step::{Contradiction, Forbidden, Policy, Verdict, step};

@@ -157,29 +157,21 @@ pub enum State {
     Queued {
         /// When it may go.
         not_before: Timestamp,
-        /// How many sends have begun so far; each is known to have taken nothing.
-        attempts: u32,
-        /// How often in a row M-Pesa said that it is too busy.
-        busy: u32,
-        /// How often in a row not one byte could leave.
-        unreachable: u32,
+        /// The sends so far; each is known to have taken nothing.
+        tries: Tries,
     },
     /// A send has begun: on disk before the first byte leaves. Left by its answer, its failure
     /// or its lapse.
     Sending {
-        /// Which send this is; 1 is the first.
-        attempt: u32,
-        /// Who owns it and how long.
+        /// The sends so far, this one included.
+        tries: Tries,
+        /// Who owns this one and how long.
         lease: Lease,
-        /// Carried over from `Queued`.
-        busy: u32,
-        /// Carried over from `Queued`.
-        unreachable: u32,
     },
     /// M-Pesa took the request. Left by its result, or when that is overdue.
     Accepted {
-        /// Which send was taken.
-        attempt: u32,
+        /// The sends so far; the last was taken.
+        tries: Tries,
         /// M-Pesa's name for it.
         conversation: Option<ConversationId>,
         /// When its result is overdue.
@@ -188,8 +180,8 @@ pub enum State {
     /// Money may or may not have moved. Left by evidence only: a result, a status answer, a
     /// statement line, or a named person's ruling.
     Unknown {
-        /// Which send left it so.
-        attempt: u32,
+        /// The sends so far; the last may have been taken.
+        tries: Tries,
         /// What made it doubtful, first.
         why: Doubt,
         /// M-Pesa's name for it, if it gave one.
@@ -226,6 +218,29 @@ pub enum State {
         /// When.
         completed_at: Timestamp,
     },
+}
+
+/// What became of the sends so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// How many sends have begun. The last one's number, too: 1 is the first.
+    pub attempts: u32,
+    /// How often in a row M-Pesa said that it is too busy.
+    pub busy: u32,
+    /// How often in a row not one byte could leave.
+    pub unreachable: u32,
+    /// How often M-Pesa, asked about it, knew no such transaction, so that it was sent again.
+    pub not_found: u32,
+}
+
+impl Tries {
+    /// Before the first send.
+    pub const NONE: Self = Self {
+        attempts: 0,
+        busy: 0,
+        unreachable: 0,
+        not_found: 0,
+    };
 }
 
 /// Who owns a send, and until when (law 2).
@@ -466,10 +481,10 @@ impl State {
     pub const fn attempts(&self) -> u32 {
         match self {
             Self::AwaitingApproval { .. } | Self::Cancelled { .. } => 0,
-            Self::Queued { attempts, .. } => *attempts,
-            Self::Sending { attempt, .. }
-            | Self::Accepted { attempt, .. }
-            | Self::Unknown { attempt, .. } => *attempt,
+            Self::Queued { tries, .. }
+            | Self::Sending { tries, .. }
+            | Self::Accepted { tries, .. }
+            | Self::Unknown { tries, .. } => tries.attempts,
             Self::Succeeded { settled, .. } | Self::Failed { settled, .. } => settled.attempts,
         }
     }
@@ -524,9 +539,7 @@ impl Payout {
         let created_at = details.created_at;
         let state = State::Queued {
             not_before: created_at,
-            attempts: 0,
-            busy: 0,
-            unreachable: 0,
+            tries: Tries::NONE,
         };
         Self {
             details,

@@ -1,0 +1,102 @@
+//! Whether sending is on: stopped by a wrong credential (law 7), held back when M-Pesa is too busy.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::domain::retry;
+use crate::domain::time::Timestamp;
+
+/// What stands in the way of sending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RailState {
+    /// M-Pesa's code for a wrong credential: nothing is sent until the program is started again
+    /// with a right one.
+    pub stopped: Option<String>,
+    /// Nothing is sent before then, because M-Pesa said that it is too busy.
+    pub slowed_until: Option<Timestamp>,
+    /// How often in a row it said so.
+    pub busy: u32,
+}
+
+/// The gate before the rail.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    state: Mutex<RailState>,
+    changed: Notify,
+}
+
+impl Gate {
+    pub(super) fn state(&self) -> RailState {
+        self.lock().clone()
+    }
+
+    /// Stops all sending (law 7).
+    pub(super) fn stop(&self, code: &str) {
+        self.lock().stopped = Some(code.to_owned());
+        self.changed.notify_waiters();
+    }
+
+    /// Holds sending back for a pause that doubles with every busy answer in a row.
+    pub(super) fn slow(&self, now: Timestamp) {
+        let mut state = self.lock();
+        state.busy = state.busy.saturating_add(1);
+        state.slowed_until = Some(retry::resend_at(now, state.busy));
+    }
+
+    /// M-Pesa took something: full pace again.
+    pub(super) fn ease(&self) {
+        let mut state = self.lock();
+        if state.busy != 0 {
+            state.busy = 0;
+            state.slowed_until = None;
+        }
+    }
+
+    /// How long to wait before the next send: `None` for "until something changes".
+    pub(super) fn wait(&self, now: Timestamp) -> Option<Duration> {
+        let state = self.lock();
+        match (&state.stopped, state.slowed_until) {
+            (Some(_), _) => None,
+            (None, Some(until)) => Some(until.since(now)),
+            (None, None) => Some(Duration::ZERO),
+        }
+    }
+
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, RailState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_000);
+
+    #[test]
+    fn a_busy_mpesa_is_given_longer_and_longer_pauses_until_it_takes_something() {
+        let gate = Gate::default();
+        assert_eq!(gate.wait(NOW), Some(Duration::ZERO));
+        gate.slow(NOW);
+        assert_eq!(gate.wait(NOW), Some(Duration::from_secs(1)));
+        gate.slow(NOW);
+        assert_eq!(gate.wait(NOW), Some(Duration::from_secs(2)));
+        gate.ease();
+        assert_eq!(gate.wait(NOW), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_wrong_credential_stops_everything_and_nothing_eases_it() {
+        let gate = Gate::default();
+        gate.stop("2001");
+        gate.ease();
+        assert_eq!(gate.wait(NOW), None);
+        assert_eq!(gate.state().stopped.as_deref(), Some("2001"));
+    }
+}

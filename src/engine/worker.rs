@@ -1,0 +1,316 @@
+//! Sending: one payout at a time is picked, many are under way at once.
+//!
+//! The queue is the store's own index of queued payouts. What was just taken is offered directly,
+//! so that it need not be looked up; what does not fit into that short list is found in the store.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::port::{Admission, Outcome, Prepared, RawAnswer};
+use super::{Applied, Engine, NotApplied};
+use crate::domain::id::{MessageId, PayoutId};
+use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
+use crate::domain::time::Timestamp;
+use crate::store::{Channel, Direction, Durable, Message, PAGE_LEN_MAX, PayoutQuery, StoreError};
+
+/// The most ids that are held in memory; the rest waits in the store.
+const OFFERED_MAX: usize = 4_096;
+/// How much longer than the longest send a lease lasts: time to write down how it ended.
+const LEASE_MARGIN: Duration = Duration::from_secs(15);
+/// How long the worker waits after the store failed or was too busy.
+const STORE_PAUSE: Duration = Duration::from_millis(250);
+/// How often the outcome of a send is offered to a store that is too busy to take it. After that
+/// the lease lapses and the payout is in doubt, which is true.
+const OUTCOME_TRIES_MAX: u32 = 40;
+
+/// What may be ready to go.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    ids: Mutex<Ids>,
+    offered: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Ids {
+    ready: VecDeque<PayoutId>,
+    /// Those being worked on, so that looking through the store does not pick them again.
+    taken: HashSet<PayoutId>,
+    /// Whether the store is to be looked through, from its beginning, once `ready` is empty.
+    again: bool,
+    /// Where looking through it goes on.
+    look: Look,
+}
+
+/// How far a look through the store has come.
+#[derive(Clone, Copy, Debug, Default)]
+enum Look {
+    /// None is under way.
+    #[default]
+    Over,
+    /// The next page is the one after this payout, or the first.
+    After(Option<PayoutId>),
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            ids: Mutex::default(),
+            offered: Notify::new(),
+        }
+    }
+}
+
+impl Outbox {
+    /// A payout that may be ready.
+    pub(super) fn offer(&self, id: PayoutId) {
+        let mut ids = self.lock();
+        if ids.ready.len() < OFFERED_MAX {
+            ids.ready.push_back(id);
+        } else {
+            ids.again = true;
+        }
+        drop(ids);
+        self.offered.notify_one();
+    }
+
+    /// The store may hold queued payouts that nobody offered.
+    pub(super) fn look_through_store(&self) {
+        self.lock().again = true;
+        self.offered.notify_one();
+    }
+
+    fn take(&self) -> Option<PayoutId> {
+        let mut ids = self.lock();
+        while let Some(id) = ids.ready.pop_front() {
+            if ids.taken.insert(id) {
+                return Some(id);
+            }
+            // It is being worked on, and may have been put back since: look again later.
+            ids.again = true;
+        }
+        None
+    }
+
+    /// After which payout the store is to be read next; `None` when there is no need to.
+    fn look_on(&self) -> Option<Option<PayoutId>> {
+        let mut ids = self.lock();
+        match ids.look {
+            Look::After(after) => Some(after),
+            Look::Over if ids.again => {
+                ids.again = false;
+                ids.look = Look::After(None);
+                Some(None)
+            }
+            Look::Over => None,
+        }
+    }
+
+    fn put_back(&self, id: PayoutId) {
+        self.lock().taken.remove(&id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ids> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends until `stop`; each send is a task of its own on `tasks`, and is finished.
+pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: CancellationToken) {
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            next = engine.next_to_send() => next,
+        };
+        let (id, place) = next;
+        let engine = Arc::clone(&engine);
+        tasks.spawn(async move {
+            if let Err(error) = engine.send(id, place).await {
+                tracing::warn!(payout = %id, %error, "a send could not be begun or written down");
+                tokio::time::sleep(STORE_PAUSE).await;
+                engine.outbox.look_through_store();
+            }
+            engine.outbox.put_back(id);
+        });
+    }
+}
+
+impl Engine {
+    /// Waits for a payout that may be sent, and for a place on the rail.
+    async fn next_to_send(&self) -> (PayoutId, Admission) {
+        loop {
+            match self.gate.wait(self.parts.clock.now()) {
+                None => self.gate.changed().await,
+                Some(pause) if !pause.is_zero() => {
+                    tokio::time::sleep(pause.min(STORE_PAUSE)).await;
+                }
+                Some(_) => match self.pick().await {
+                    Ok(Some(id)) => return (id, self.parts.rail.admit().await),
+                    Ok(None) => self.outbox.offered.notified().await,
+                    Err(error) => {
+                        tracing::error!(%error, "queued payouts cannot be read; none is lost");
+                        tokio::time::sleep(STORE_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// A payout that may be ready, from what was offered or from the store.
+    async fn pick(&self) -> Result<Option<PayoutId>, StoreError> {
+        loop {
+            if let Some(id) = self.outbox.take() {
+                return Ok(Some(id));
+            }
+            let Some(after) = self.outbox.look_on() else {
+                return Ok(None);
+            };
+            let query = PayoutQuery {
+                status: Some(Status::Queued),
+                after,
+                ..PayoutQuery::all(PAGE_LEN_MAX)
+            };
+            let page = self.parts.store.payouts(&query).await?;
+            let now = self.parts.clock.now();
+            let mut ids = self.outbox.lock();
+            ids.look = page.next.map_or(Look::Over, |next| Look::After(Some(next)));
+            for stored in page.rows {
+                let id = stored.payout.details.id;
+                match stored.payout.state.wakes_at() {
+                    Some(at) if at > now => self.timers.add(at, id),
+                    _ if !ids.taken.contains(&id) => ids.ready.push_back(id),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Sends one payout, if it is still to be sent: the intent is on the disk before the first
+    /// byte leaves, and the outcome is written down whatever it is.
+    async fn send(&self, id: PayoutId, place: Admission) -> Result<(), NotApplied> {
+        let Some(stored) = self.parts.store.payout(id).await? else {
+            return Ok(());
+        };
+        let now = self.parts.clock.now();
+        match &stored.payout.state {
+            State::Queued { not_before, .. } if *not_before <= now => {}
+            State::Queued { not_before, .. } => {
+                self.timers.add(*not_before, id);
+                return Ok(());
+            }
+            State::AwaitingApproval { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => return Ok(()),
+        }
+        let request = self.parts.rail.prepare(&stored.payout, now);
+        let kept = request
+            .as_ref()
+            .ok()
+            .map(|request| self.request_message(id, request, now));
+        let until = now
+            .after(self.parts.rail.longest_send())
+            .after(LEASE_MARGIN);
+        let started = Event::SendStarted {
+            lease: Lease {
+                owner: self.run,
+                until,
+            },
+        };
+        let messages = kept.into_iter().collect();
+        let applied = self.apply(id, &started, messages).await?;
+        let Applied::Moved { payout, proof } = applied else {
+            return Ok(());
+        };
+        let attempt = payout.state.attempts();
+        let (outcome, answer) = match request {
+            Ok(request) => self.transmit(id, request, place, proof).await,
+            Err(why) => {
+                tracing::error!(payout = %id, why, "the request cannot be built; nothing was sent");
+                (Outcome::NothingSent(WhyNothingSent::NotReady), None)
+            }
+        };
+        self.write_down(id, attempt, outcome, answer).await
+    }
+
+    async fn transmit(
+        &self,
+        id: PayoutId,
+        request: Prepared,
+        place: Admission,
+        proof: Durable,
+    ) -> (Outcome, Option<Message>) {
+        let sent = self.parts.rail.send(request, place, proof).await;
+        let now = self.parts.clock.now();
+        let answer = sent
+            .answer
+            .map(|answer| self.answer_message(id, answer, now));
+        (sent.outcome, answer)
+    }
+
+    async fn write_down(
+        &self,
+        id: PayoutId,
+        attempt: u32,
+        outcome: Outcome,
+        answer: Option<Message>,
+    ) -> Result<(), NotApplied> {
+        let event = match outcome {
+            Outcome::Answered(answer) => Event::Answered { attempt, answer },
+            Outcome::NothingSent(why) => Event::NothingSent { attempt, why },
+            Outcome::NoAnswer(why) => Event::NoAnswer { attempt, why },
+        };
+        let messages: Vec<Message> = answer.into_iter().collect();
+        for _ in 0..OUTCOME_TRIES_MAX {
+            match self.apply(id, &event, messages.clone()).await {
+                Err(NotApplied::Busy) => tokio::time::sleep(STORE_PAUSE).await,
+                Ok(applied) => {
+                    if matches!(&applied, Applied::Moved { payout, .. }
+                        if payout.status() == Status::Accepted)
+                    {
+                        self.gate.ease();
+                    }
+                    return Ok(());
+                }
+                Err(error @ (NotApplied::NoSuchPayout | NotApplied::Store(_))) => {
+                    return Err(error);
+                }
+            }
+        }
+        Err(NotApplied::Busy)
+    }
+
+    fn request_message(&self, id: PayoutId, request: &Prepared, at: Timestamp) -> Message {
+        Message {
+            id: MessageId::from_bytes(self.parts.ids.fresh(at)),
+            at,
+            direction: Direction::Out,
+            channel: Channel::Request,
+            peer: None,
+            http_status: None,
+            payout: Some(id),
+            body: request.kept.clone(),
+        }
+    }
+
+    fn answer_message(&self, id: PayoutId, answer: RawAnswer, at: Timestamp) -> Message {
+        Message {
+            id: MessageId::from_bytes(self.parts.ids.fresh(at)),
+            at,
+            direction: Direction::In,
+            channel: Channel::Answer,
+            peer: None,
+            http_status: Some(answer.http_status),
+            payout: Some(id),
+            body: answer.body,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The API's own description: OpenAPI, made from the list of routes and the types they show.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ContentBuilder, Header, HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem,
+    Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+};
+
+use super::api::view;
+use super::problem::{Code, MEDIA_TYPE, ProblemBody};
+use super::router::{Gives, Method, ROUTES, Route, Takes};
+
+/// The two ways to give a key.
+const KEY_SCHEMES: [&str; 2] = ["apiKey", "bearer"];
+
+/// The description of everything in [`ROUTES`].
+pub fn document() -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    for route in &ROUTES {
+        let method = match route.method {
+            Method::Get => HttpMethod::Get,
+            Method::Post => HttpMethod::Post,
+        };
+        paths = paths.path(route.path, PathItem::new(method, operation(route)));
+    }
+    let info = InfoBuilder::new()
+        .title("Mlango")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(License::new("MIT OR Apache-2.0")));
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths)
+        .components(Some(components()))
+        .build()
+}
+
+const ABOUT: &str = "The M-Pesa gateway. An answer of 202 or 200 to a POST means: it is on disk. \
+Each POST that moves money needs an Idempotency-Key; a payout is never made twice for one key. \
+Amounts are Kenyan shillings as decimal strings, times are RFC 3339 in UTC. Errors are RFC 9457 \
+problem details whose `code` is one of a closed list. Every answer has an X-Request-Id: yours, if \
+you sent one of at most 64 letters, digits, dots, dashes and underscores.";
+
+fn components() -> utoipa::openapi::Components {
+    let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+        "X-API-Key",
+        "A key made with `mlango apps create`.",
+    )));
+    let bearer = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The same key."))
+            .build(),
+    );
+    let [key_name, bearer_name] = KEY_SCHEMES;
+    ComponentsBuilder::new()
+        .schema_from::<view::Payout<'_>>()
+        .schema_from::<view::PayoutPage<'_>>()
+        .schema_from::<view::EventPage<'_>>()
+        .schema_from::<view::Message<'_>>()
+        .schema_from::<view::NewPayout>()
+        .schema_from::<super::api::Readiness>()
+        .schema_from::<ProblemBody<'_>>()
+        .security_scheme(key_name, key)
+        .security_scheme(bearer_name, bearer)
+        .build()
+}
+
+fn operation(route: &Route) -> OperationBuilder {
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(route.name))
+        .summary(Some(route.summary));
+    if let Some(scope) = route.scope() {
+        operation = operation.description(Some(format!("Scope: `{}`.", scope.as_str())));
+        for scheme in KEY_SCHEMES {
+            let security = SecurityRequirement::new(scheme, [scope.as_str()]);
+            operation = operation.security(security);
+        }
+    }
+    if route.path.contains("{id}") {
+        let id = ParameterBuilder::new()
+            .name("id")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(string()));
+        operation = operation.parameter(id);
+    }
+    for parameter in route.parameters {
+        let parameter = ParameterBuilder::new()
+            .name(parameter.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(parameter.means))
+            .schema(Some(string()));
+        operation = operation.parameter(parameter);
+    }
+    if route.takes == Takes::Payout {
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::True)
+            .description(Some(
+                "1 to 255 visible ASCII characters, another one for each payout. The same key with \
+                 the same body, byte for byte, is answered as the first time; with another body it \
+                 is refused. A key is remembered for ever.",
+            ))
+            .schema(Some(string()));
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("NewPayout")));
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content("application/json", content.build());
+        operation = operation.parameter(key).request_body(Some(body.build()));
+    }
+    let (status, gives) = route.gives;
+    operation = operation.response(status.as_str(), good(route, gives));
+    if gives == Gives::Readiness {
+        let unready = StatusCode::SERVICE_UNAVAILABLE;
+        operation = operation.response(unready.as_str(), good(route, gives));
+    }
+    for (status, codes) in problems(route) {
+        operation = operation.response(status.to_string(), bad(&codes));
+    }
+    operation
+}
+
+fn string() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn good(route: &Route, gives: Gives) -> Response {
+    let (media_type, schema) = match gives {
+        Gives::Payout => ("application/json", Ref::from_schema_name("Payout").into()),
+        Gives::Payouts => (
+            "application/json",
+            Ref::from_schema_name("PayoutPage").into(),
+        ),
+        Gives::Events => (
+            "application/json",
+            Ref::from_schema_name("EventPage").into(),
+        ),
+        Gives::Message => ("application/json", Ref::from_schema_name("Message").into()),
+        Gives::Readiness => (
+            "application/json",
+            Ref::from_schema_name("Readiness").into(),
+        ),
+        Gives::Text => ("text/plain", string()),
+        Gives::Description => (
+            "application/json",
+            ObjectBuilder::new().schema_type(Type::Object).into(),
+        ),
+    };
+    let mut response = ResponseBuilder::new().description(route.summary).content(
+        media_type,
+        ContentBuilder::new().schema(Some(schema)).build(),
+    );
+    if route.takes == Takes::Payout {
+        for (name, means) in [
+            ("Location", "Where the payout is."),
+            (
+                "Idempotency-Replayed",
+                "`true` when an earlier request with this key made the payout; the answer is that \
+                 request's.",
+            ),
+        ] {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            let mut header = Header::new(text);
+            header.description = Some(means.to_owned());
+            response = response.header(name, header);
+        }
+    }
+    response.build()
+}
+
+/// Everything that can go wrong on a route, by status.
+pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
+    let mut codes = route.problems.to_vec();
+    if route.scope().is_some() {
+        codes.extend([Code::KeyMissing, Code::KeyInvalid, Code::ScopeMissing]);
+        codes.extend([Code::InvalidQuery, Code::Internal, Code::StoreUnavailable]);
+    }
+    if route.takes == Takes::Payout {
+        codes.extend([
+            Code::BodyTooLarge,
+            Code::BodyTimeout,
+            Code::UnsupportedMediaType,
+        ]);
+    }
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status
+            .entry(code.status().as_u16())
+            .or_default()
+            .push(code);
+    }
+    by_status
+}
+
+fn bad(codes: &[Code]) -> Response {
+    let lines: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.as_str(), code.meaning().trim()))
+        .collect();
+    let schema = Ref::from_schema_name("Problem");
+    ResponseBuilder::new()
+        .description(lines.join(" "))
+        .content(
+            MEDIA_TYPE,
+            ContentBuilder::new().schema(Some(schema)).build(),
+        )
+        .build()
+}

@@ -1,0 +1,242 @@
+//! What is kept besides payouts: events, wire messages, cases, applications, used keys.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{AppId, CaseId, EventId, MessageId, PayoutId};
+use crate::domain::payout::{CaseKind, Status};
+use crate::domain::time::Timestamp;
+
+/// An event as the engine makes it. The store numbers it and links it into the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// Ours, `evt_…`.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Its type in the feed, such as `payout.succeeded`.
+    pub kind: String,
+    /// Whose it is.
+    pub app: Option<AppId>,
+    /// Which payout it is about.
+    pub payout: Option<PayoutId>,
+    /// Where that payout stands after it.
+    pub status: Option<Status>,
+    /// What happened, in words without personal data or secrets.
+    pub says: String,
+    /// M-Pesa's code, if one was the cause.
+    pub code: Option<String>,
+    /// The wire messages that belong to it.
+    pub messages: Vec<MessageId>,
+}
+
+/// An event as it stands in the feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedEvent {
+    /// Its place in the feed; 1 is the first.
+    pub seq: u64,
+    /// What happened.
+    pub event: NewEvent,
+    /// The event of the same payout before it.
+    pub previous: Option<u64>,
+    /// SHA-256 over the hash of the event before it in the feed and this one's bytes.
+    pub hash: [u8; 32],
+}
+
+/// A message as it was on the wire; secrets of ours in it are masked before it comes here.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Ours, `msg_…`.
+    pub id: MessageId,
+    /// When it came or went.
+    pub at: Timestamp,
+    /// Whether it came or went.
+    pub direction: Direction,
+    /// What kind of message it is.
+    pub channel: Channel,
+    /// The other side's address, for what came in.
+    pub peer: Option<String>,
+    /// The HTTP status of an answer.
+    pub http_status: Option<u16>,
+    /// Which payout it belongs to, if that is known.
+    pub payout: Option<PayoutId>,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Message {
+    /// Without the body: it holds phones and names.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("at", &self.at)
+            .field("direction", &self.direction)
+            .field("channel", &self.channel)
+            .field("payout", &self.payout)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// From us to M-Pesa.
+    Out,
+    /// From M-Pesa to us.
+    In,
+}
+
+impl Direction {
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+        }
+    }
+}
+
+/// What kind of message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Channel {
+    /// Our request to the SOAP broker.
+    Request,
+    /// The broker's answer to it.
+    Answer,
+    /// M-Pesa's result.
+    Result,
+    /// The broker's queue-timeout notice.
+    QueueTimeout,
+}
+
+impl Channel {
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "soap.request",
+            Self::Answer => "soap.answer",
+            Self::Result => "soap.result",
+            Self::QueueTimeout => "soap.timeout",
+        }
+    }
+}
+
+/// Something that no rule may decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Ours, `case_…`.
+    pub id: CaseId,
+    /// When it was opened.
+    pub at: Timestamp,
+    /// Why a person must look.
+    pub kind: CaseKind,
+    /// Which payout it is about, if that is known.
+    pub payout: Option<PayoutId>,
+    /// What is known and what came, in words without personal data.
+    pub says: String,
+    /// The evidence.
+    pub messages: Vec<MessageId>,
+}
+
+/// An application: who may use the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// Ours, `app_…`.
+    pub id: AppId,
+    /// What people call it.
+    pub name: String,
+    /// What its keys may do.
+    pub scopes: Vec<Scope>,
+    /// Its keys, newest last.
+    pub keys: Vec<AppKey>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A key of an application. The key itself is nowhere: only its hash is kept.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppKey {
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is no longer good; `None` while it is the current one.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for AppKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppKey")
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a key may do (contract, part 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// Submit and cancel payouts.
+    PayoutsWrite,
+    /// See its own payouts.
+    PayoutsRead,
+    /// Ask for and claim payments.
+    PaymentsWrite,
+    /// See its own payments.
+    PaymentsRead,
+    /// See everybody's.
+    ReadAll,
+    /// Rule on what is in doubt, and run the gateway.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 6] = [
+        Self::PayoutsWrite,
+        Self::PayoutsRead,
+        Self::PaymentsWrite,
+        Self::PaymentsRead,
+        Self::ReadAll,
+        Self::Admin,
+    ];
+
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PayoutsWrite => "payouts:write",
+            Self::PayoutsRead => "payouts:read",
+            Self::PaymentsWrite => "payments:write",
+            Self::PaymentsRead => "payments:read",
+            Self::ReadAll => "read:all",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+
+    /// The contract's word for it; the error lists them all.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or_else(|| {
+                format!(
+                    "\"{text}\" is no scope; they are {}",
+                    Self::ALL.map(Self::as_str).join(", ")
+                )
+            })
+    }
+}
+
+/// A used idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// SHA-256 of the request that it came with.
+    pub fingerprint: [u8; 32],
+    /// The payout that it made.
+    pub payout: PayoutId,
+}
