@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::port::{Admission, Outcome, Prepared, RawAnswer};
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{MessageId, PayoutId};
+use crate::domain::outcome;
 use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
 use crate::domain::time::Timestamp;
 use crate::store::{Channel, Direction, Durable, Message, PAGE_LEN_MAX, PayoutQuery, StoreError};
@@ -46,22 +47,38 @@ pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: Cancellat
 }
 
 impl Engine {
-    /// Waits for a payout that may be sent, and for a place on the rail.
+    /// Waits for a payout that may be sent, for a place on the rail, and for the gate: that last,
+    /// because it may close while a place is waited for.
     async fn next_to_send(&self) -> (PayoutId, Admission) {
+        let id = self.next_ready().await;
+        let place = self.parts.rail.admit().await;
+        self.gate_opens().await;
+        (id, place)
+    }
+
+    async fn gate_opens(&self) {
         loop {
+            let changed = self.gate.changed();
             match self.gate.wait(self.parts.clock.now()) {
-                None => self.gate.changed().await,
+                None => changed.await,
                 Some(pause) if !pause.is_zero() => {
+                    // Not all of it at once: the clock may be set, and the pause be ended.
                     tokio::time::sleep(pause.min(STORE_PAUSE)).await;
                 }
-                Some(_) => match self.pick().await {
-                    Ok(Some(id)) => return (id, self.parts.rail.admit().await),
-                    Ok(None) => self.outbox.offered().await,
-                    Err(error) => {
-                        tracing::error!(%error, "queued payouts cannot be read; none is lost");
-                        tokio::time::sleep(STORE_PAUSE).await;
-                    }
-                },
+                Some(_) => return,
+            }
+        }
+    }
+
+    async fn next_ready(&self) -> PayoutId {
+        loop {
+            match self.pick().await {
+                Ok(Some(id)) => return id,
+                Ok(None) => self.outbox.offered().await,
+                Err(error) => {
+                    tracing::error!(%error, "queued payouts cannot be read; none is lost");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
             }
         }
     }
@@ -102,6 +119,9 @@ impl Engine {
         let Some(stored) = self.parts.store.payout(id).await? else {
             return Ok(());
         };
+        if self.gate.is_stopped() {
+            return Ok(());
+        }
         let now = self.parts.clock.now();
         match &stored.payout.state {
             State::Queued { not_before, .. } if *not_before <= now => {}
@@ -138,6 +158,10 @@ impl Engine {
         };
         let attempt = payout.state.attempts();
         let (outcome, answer) = match request {
+            // It was stopped while the beginning was written down.
+            Ok(_request) if self.gate.is_stopped() => {
+                (Outcome::NothingSent(WhyNothingSent::NotReady), None)
+            }
             Ok(request) => self.transmit(id, request, place, proof).await,
             Err(why) => {
                 tracing::error!(payout = %id, why, "the request cannot be built; nothing was sent");
@@ -155,11 +179,22 @@ impl Engine {
         proof: Durable,
     ) -> (Outcome, Option<Message>) {
         let sent = self.parts.rail.send(request, place, proof).await;
+        self.heed(&sent.outcome);
         let now = self.parts.clock.now();
         let answer = sent
             .answer
             .map(|answer| self.answer_message(id, answer, now));
         (sent.outcome, answer)
+    }
+
+    /// A wrong credential stops the rail before its answer is written down: that may take long, or
+    /// fail, and what is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
+    fn heed(&self, outcome: &Outcome) {
+        if let Outcome::Answered(answer) = outcome
+            && outcome::answer(&answer.code).blame.stops_the_rail()
+        {
+            self.gate.stop(&answer.code);
+        }
     }
 
     async fn write_down(
