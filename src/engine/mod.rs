@@ -8,6 +8,7 @@ mod apply;
 mod gate;
 mod hearing;
 mod intake;
+mod outbox;
 pub mod port;
 mod rescue;
 mod tally;
@@ -75,7 +76,7 @@ pub struct Engine {
     settings: Settings,
     /// This run of the program: the owner of the leases that it takes.
     run: RunId,
-    outbox: worker::Outbox,
+    outbox: outbox::Outbox,
     timers: timer::Timers,
     gate: gate::Gate,
     tally: tally::Tally,
@@ -89,7 +90,7 @@ impl Engine {
             parts,
             settings,
             run,
-            outbox: worker::Outbox::default(),
+            outbox: outbox::Outbox::default(),
             timers: timer::Timers::default(),
             gate: gate::Gate::default(),
             tally: tally::Tally::new(),
