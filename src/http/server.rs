@@ -96,19 +96,17 @@ impl Server {
         listen_on(address)
             .map(|listener| Self(Listener::Tcp(listener)))
             .map_err(|error| {
-                let says = match error.kind() {
-                    io::ErrorKind::AddrInUse => format!(
+                let kind = error.kind();
+                let says = if kind == io::ErrorKind::AddrInUse {
+                    format!(
                         "{address} is in use: another program, or another mlango, listens there"
-                    ),
-                    io::ErrorKind::AddrNotAvailable => {
-                        format!("{address} is not an address of this machine")
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        format!("{address} may not be listened on by this user")
-                    }
-                    _ => format!("{address} cannot be listened on: {error}"),
+                    )
+                } else if kind == io::ErrorKind::AddrNotAvailable {
+                    format!("{address} is not an address of this machine")
+                } else {
+                    format!("{address} cannot be listened on: {error}")
                 };
-                io::Error::new(error.kind(), says)
+                io::Error::new(kind, says)
             })
     }
 
