@@ -1,19 +1,10 @@
 //! The REST API as finance systems meet it: what it takes, what it refuses and in which words, and
 //! who may see what (contract, part 2).
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    reason = "tests"
-)]
-
-mod http_support;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use http_support::{BODY_BYTES_MAX, Call, GOOD, Gateway, NOW, TOKEN, Told};
+use crate::support::{BODY_BYTES_MAX, Call, GOOD, Gateway, NOW, TOKEN, Told};
 use mlango::http::openapi;
 use mlango::http::problem::Code;
 use mlango::http::router::ROUTES;
