@@ -15,7 +15,7 @@ use utoipa::openapi::{
 };
 
 use super::api::view;
-use super::problem::{Code, MEDIA_TYPE, ProblemBody};
+use super::problem::{Code, FieldFault, MEDIA_TYPE, ProblemBody};
 use super::router::{Gives, Method, ROUTES, Route, Takes};
 
 /// The two ways to give a key.
@@ -63,12 +63,18 @@ fn components() -> utoipa::openapi::Components {
     let [key_name, bearer_name] = KEY_SCHEMES;
     ComponentsBuilder::new()
         .schema_from::<view::Payout<'_>>()
+        .schema_from::<view::Failure<'_>>()
         .schema_from::<view::PayoutPage<'_>>()
         .schema_from::<view::EventPage<'_>>()
+        .schema_from::<view::PayoutEvent<'_>>()
+        .schema_from::<view::EventData<'_>>()
+        .schema_from::<view::MessageLink>()
         .schema_from::<view::Message<'_>>()
         .schema_from::<view::NewPayout>()
         .schema_from::<super::api::Readiness>()
         .schema_from::<ProblemBody<'_>>()
+        .schema_from::<FieldFault>()
+        .schema_from::<Code>()
         .security_scheme(key_name, key)
         .security_scheme(bearer_name, bearer)
         .build()

@@ -290,14 +290,13 @@ impl Problem {
         if let Some(challenge) = self.challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        match self.code {
-            Code::Busy => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_BUSY_S));
-            }
-            Code::StoreUnavailable => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_STORE_S));
-            }
-            _ => {}
+        let again = match self.code.status() {
+            StatusCode::TOO_MANY_REQUESTS => Some(RETRY_BUSY_S),
+            StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_STORE_S),
+            _ => None,
+        };
+        if let Some(seconds) = again {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -33,6 +33,18 @@ impl Json<'_> {
     }
 }
 
+impl<'a> Json<'a> {
+    /// The text that it is, or what it is instead.
+    pub(super) fn text(self) -> Result<Cow<'a, str>, &'static str> {
+        let kind = self.kind();
+        if let Self::Text(text) = self {
+            Ok(text)
+        } else {
+            Err(kind)
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyJson)
@@ -44,10 +56,8 @@ struct Words<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Words<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_str(AnyJson)? {
-            Json::Text(text) => Ok(Self(text)),
-            other => Err(D::Error::custom(other.kind())),
-        }
+        let read = deserializer.deserialize_str(AnyJson)?.text();
+        read.map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -109,10 +109,8 @@ impl<'a> Fields<'a> {
     /// The value of a field; `None` when it is missing or null.
     fn take(&mut self, field: &str) -> Option<Json<'a>> {
         let place = self.object.iter().position(|(name, _)| name == field)?;
-        match self.object.swap_remove(place).1 {
-            Json::Null => None,
-            value => Some(value),
-        }
+        let value = self.object.swap_remove(place).1;
+        (value != Json::Null).then_some(value)
     }
 
     fn amount(&mut self, limits: AmountLimits) -> Option<Amount> {
@@ -153,12 +151,12 @@ impl<'a> Fields<'a> {
         T: FromStr,
         T::Err: std::fmt::Display,
     {
-        let message = match self.take(field)? {
-            Json::Text(text) => match text.parse() {
+        let message = match self.take(field)?.text() {
+            Ok(text) => match text.parse() {
                 Ok(word) => return Some(word),
                 Err(error) => format!("{error}"),
             },
-            other => format!("must be a string, not {}", other.kind()),
+            Err(kind) => format!("must be a string, not {kind}"),
         };
         self.fault(field, message);
         None
@@ -203,8 +201,8 @@ impl<'a> Fields<'a> {
             } else if let Some(message) = bad_line(&key, METADATA_KEY_LEN_MAX) {
                 self.fault(&field, format!("as a name, {message}"));
             }
-            match value {
-                Json::Text(text) => {
+            match value.text() {
+                Ok(text) => {
                     if let Some(message) = bad_note(&text) {
                         self.fault(&field, message);
                     }
@@ -215,9 +213,7 @@ impl<'a> Fields<'a> {
                         self.fault(&field, "is given more than once");
                     }
                 }
-                other => {
-                    self.fault(&field, format!("must be a string, not {}", other.kind()));
-                }
+                Err(kind) => self.fault(&field, format!("must be a string, not {kind}")),
             }
         }
         metadata
