@@ -22,6 +22,8 @@ const WRAPPERS: [(&str, &str); 3] = [
 ];
 /// Elements that name a person.
 const PERSONAL: [&str; 2] = ["KYCValue", "OA"];
+/// Elements whose numbers are no phones, however they look (spec/soap.md §2).
+const NUMBERS: [&str; 2] = ["spId", "serviceId"];
 /// Keys whose values name a person, possibly after his phone (spec/soap.md §5.4).
 const PERSONAL_KEYS: [&str; 3] = ["PublicName", "PartyName", "CustomerName"];
 
@@ -130,9 +132,10 @@ fn masked(element: &Element<'_>, key: Option<&str>) -> String {
             (None, _) => MASK.to_owned(),
         };
     }
+    let is_number = NUMBERS.iter().any(|name| element.is(name));
     match value.parse::<Msisdn>() {
-        Ok(phone) => phone.to_string(),
-        Err(_) => plain(value),
+        Ok(phone) if !is_number => phone.to_string(),
+        Ok(_) | Err(_) => plain(value),
     }
 }
 
