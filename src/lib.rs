@@ -2,6 +2,8 @@
 //!
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;

@@ -4,9 +4,9 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::string_slice,
+    clippy::too_many_lines,
     clippy::arithmetic_side_effects,
-    reason = "a test that panics has failed, as it should"
+    reason = "a test that panics has failed, as it should; a table may be long"
 )]
 
 mod lexer;
@@ -19,6 +19,12 @@ use lexer::{Code, Import};
 
 /// A file holds one room; beyond this many lines (its tests not counted) it holds two.
 const LINES_MAX: usize = 600;
+/// Files that are longer, how long they may be, and why.
+const LONGER: &[(&str, usize, &str)] = &[(
+    "src/domain/outcome.rs",
+    620,
+    "one table: every code of M-Pesa",
+)];
 /// As rustfmt breaks lines; it can't break a long text, so that texts are not counted.
 const WIDTH_MAX: usize = 100;
 
@@ -66,9 +72,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "credential",
             "domain",
+            "http",
             "ids",
             "sim",
             "soap",
+            "store",
             "telemetry",
         ],
     ),
@@ -95,8 +103,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// Rooms of another layer that are all a layer may name of it.
-const DOORS: &[(&str, &str, &str)] = &[("rail", "engine", "port"), ("notify", "engine", "port")];
+/// Where a layer may name only some rooms of another, those rooms.
+const DOORS: &[(&str, &str, &[&str])] = &[
+    ("cli", "http", &["admin", "apps"]),
+    ("cli", "store", &["Scope"]),
+    ("notify", "engine", &["port"]),
+    ("rail", "engine", &["port"]),
+];
 
 /// The owners of each foreign crate, as beginnings of paths under `src/`. A crate that is not in
 /// this table is for everyone.
@@ -122,10 +135,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
-    ("sha2", &["engine/", "http/", "soap/", "store/"]),
+    ("sha2", &["cli/", "engine/", "http/", "soap/", "store/"]),
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("strsim", &["config/"]),
     ("subtle", &["http/"]),
+    ("tempfile", &["cli/"]),
     (
         "tokio",
         &[
@@ -143,7 +157,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry/"]),
     ("utoipa", &["http/"]),
     ("uuid", &["ids.rs"]),
-    ("zeroize", &["config/secret.rs", "credential.rs", "soap/"]),
+    (
+        "zeroize",
+        &["cli/", "config/secret.rs", "credential.rs", "soap/"],
+    ),
 ];
 
 /// Crates that every room may name.
@@ -204,7 +221,7 @@ fn check(path: &str, text: &str) -> Vec<Breach> {
     let mut found: Vec<(usize, String)> = places_and_leftovers(text);
     if path.ends_with(".rs") {
         let code = Code::of(text);
-        found.extend(form(&code));
+        found.extend(form(path, &code));
         if let Some(room) = path.strip_prefix("src/") {
             found.extend(arrows(room, &code));
             if !is_test(room) {
@@ -214,6 +231,7 @@ fn check(path: &str, text: &str) -> Vec<Breach> {
         }
     }
     found.sort();
+    found.dedup();
     let breach = |(line, what)| Breach {
         path: path.to_owned(),
         line,
@@ -240,12 +258,14 @@ fn places_and_leftovers(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-fn form(code: &Code) -> Vec<(usize, String)> {
+fn form(path: &str, code: &Code) -> Vec<(usize, String)> {
     let mut found = Vec::new();
+    let longer = LONGER.iter().find(|(long, _, _)| *long == path);
+    let most = longer.map_or(LINES_MAX, |(_, most, _)| *most);
     let lines = code.lines_without_tests();
-    if lines > LINES_MAX {
-        let what = format!("has {lines} lines without its tests; {LINES_MAX} is the most");
-        found.push((LINES_MAX + 1, what));
+    if lines > most {
+        let what = format!("has {lines} lines without its tests; {most} is the most");
+        found.push((most + 1, what));
     }
     for (nth, width) in code.widths() {
         if width > WIDTH_MAX {
@@ -286,12 +306,16 @@ fn arrows(room: &str, code: &Code) -> Vec<(usize, String)> {
         if !below.contains(&to.as_str()) {
             found.push((line, format!("{layer} may not name {to}")));
         }
-        for (_, _, door) in DOORS
+        for (_, _, rooms) in DOORS
             .iter()
             .filter(|(from, at, _)| *from == layer && at == to)
         {
-            if rest.first().map(String::as_str) != Some(door) {
-                found.push((line, format!("{layer} may name only {to}::{door} of {to}")));
+            if !rest
+                .first()
+                .is_some_and(|room| rooms.contains(&room.as_str()))
+            {
+                let rooms = rooms.join(", ");
+                found.push((line, format!("{layer} may name only {rooms} of {to}")));
             }
         }
     }
@@ -390,6 +414,18 @@ fn the_house_is_tidy() {
 }
 
 #[test]
+fn files_that_may_be_longer_are_longer() {
+    for (path, _, _) in LONGER {
+        let text = fs::read_to_string(root().join(path)).expect(path);
+        let lines = Code::of(&text).lines_without_tests();
+        assert!(
+            lines > LINES_MAX,
+            "{path} is short enough: take it out of LONGER"
+        );
+    }
+}
+
+#[test]
 fn every_dependency_has_its_place() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
     let manifest: toml_edit::DocumentMut = manifest.parse().expect("TOML");
@@ -456,7 +492,7 @@ fn each_planted_breach_is_found() {
         (
             "src/rail/soap.rs",
             "use crate::engine::Engine;",
-            "1: rail may name only engine::port of engine",
+            "1: rail may name only port of engine",
         ),
         (
             "src/bank/mod.rs",

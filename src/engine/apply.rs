@@ -7,7 +7,8 @@ use crate::domain::payout::{
 };
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Case, Commit, CommitError, Durable, Message, NewEvent, PayoutWrite, StoreError, Stored,
+    Case, Commit, CommitError, Direction, Durable, Message, NewEvent, PayoutWrite, StoreError,
+    Stored,
 };
 
 /// How often a decision is taken anew because the payout moved meanwhile. Two or three parties can
@@ -84,8 +85,8 @@ enum CameTo {
 }
 
 impl Engine {
-    /// Applies `event` to a payout; `messages` are its evidence and are written with it, whatever
-    /// it does.
+    /// Applies `event` to a payout; `messages` belong to it. Those that came from M-Pesa are written
+    /// whatever the event does, those that go to it only if it moves the payout.
     pub(super) async fn apply(
         &self,
         id: PayoutId,
@@ -115,19 +116,18 @@ impl Engine {
             let Some(commit) = commit else {
                 return Ok(came_to.without_writing());
             };
-            match self.parts.store.commit(commit).await {
+            match self.commit(commit).await {
                 Ok(proof) => {
                     self.perform(id, &effects, now);
                     return Ok(came_to.written(proof));
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Full) => return Err(NotApplied::Busy),
-                Err(CommitError::Broken(why)) => return Err(NotApplied::Store(why)),
-                Err(CommitError::Claimed(_)) => {
-                    return Err(NotApplied::Store(
-                        "a claim was refused that nobody made".into(),
-                    ));
-                }
+                Err(
+                    error @ (CommitError::Broken(_)
+                    | CommitError::Unfit(_)
+                    | CommitError::Claimed(_)),
+                ) => return Err(NotApplied::Store(error.to_string())),
             }
         }
         Err(NotApplied::Busy)
@@ -220,13 +220,20 @@ impl Turn<'_> {
                 let case = (contradiction.kind, contradiction.says);
                 self.stays(CameTo::Contradicted, Some(case))
             }
-            // Evidence is kept whatever becomes of it.
-            Verdict::Stale | Verdict::Forbidden(_) if !self.messages.is_empty() => {
+            // What M-Pesa said is kept whatever becomes of it. A request of ours that was not
+            // begun is no evidence: it must not look as if it had gone.
+            Verdict::Stale | Verdict::Forbidden(_) if self.holds_mpesas_word() => {
                 self.stays(CameTo::Noted, None)
             }
             Verdict::Stale => Decision::nothing(CameTo::Stale),
             Verdict::Forbidden(why) => Decision::nothing(CameTo::Forbidden(why)),
         }
+    }
+
+    fn holds_mpesas_word(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|message| message.direction == Direction::In)
     }
 
     fn moves(self, after: Payout, notice: Notice, effects: Vec<Effect>) -> Decision {

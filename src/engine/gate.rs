@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::domain::retry;
 use crate::domain::time::Timestamp;
@@ -38,6 +39,11 @@ impl Gate {
         self.changed.notify_waiters();
     }
 
+    /// Whether a wrong credential has stopped all sending.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().stopped.is_some()
+    }
+
     /// Holds sending back for a pause that doubles with every busy answer in a row.
     pub(super) fn slow(&self, now: Timestamp) {
         let mut state = self.lock();
@@ -64,8 +70,9 @@ impl Gate {
         }
     }
 
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Ends when something changes after this call, also before it is first waited for.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     fn lock(&self) -> MutexGuard<'_, RailState> {

@@ -8,8 +8,10 @@ mod apply;
 mod gate;
 mod hearing;
 mod intake;
+mod outbox;
 pub mod port;
 mod rescue;
+mod tally;
 mod timer;
 mod worker;
 
@@ -74,9 +76,10 @@ pub struct Engine {
     settings: Settings,
     /// This run of the program: the owner of the leases that it takes.
     run: RunId,
-    outbox: worker::Outbox,
+    outbox: outbox::Outbox,
     timers: timer::Timers,
     gate: gate::Gate,
+    tally: tally::Tally,
 }
 
 impl Engine {
@@ -87,9 +90,10 @@ impl Engine {
             parts,
             settings,
             run,
-            outbox: worker::Outbox::default(),
+            outbox: outbox::Outbox::default(),
             timers: timer::Timers::default(),
             gate: gate::Gate::default(),
+            tally: tally::Tally::new(),
         })
     }
 

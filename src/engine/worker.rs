@@ -1,25 +1,21 @@
 //! Sending: one payout at a time is picked, many are under way at once.
 //!
-//! The queue is the store's own index of queued payouts. What was just taken is offered directly,
-//! so that it need not be looked up; what does not fit into that short list is found in the store.
+//! The queue is the store's own index of queued payouts; `outbox` holds the head of it in memory.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::port::{Admission, Outcome, Prepared, RawAnswer};
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{MessageId, PayoutId};
+use crate::domain::outcome;
 use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
 use crate::domain::time::Timestamp;
 use crate::store::{Channel, Direction, Durable, Message, PAGE_LEN_MAX, PayoutQuery, StoreError};
 
-/// The most ids that are held in memory; the rest waits in the store.
-const OFFERED_MAX: usize = 4_096;
 /// How much longer than the longest send a lease lasts: time to write down how it ended.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 /// How long the worker waits after the store failed or was too busy.
@@ -27,97 +23,6 @@ const STORE_PAUSE: Duration = Duration::from_millis(250);
 /// How often the outcome of a send is offered to a store that is too busy to take it. After that
 /// the lease lapses and the payout is in doubt, which is true.
 const OUTCOME_TRIES_MAX: u32 = 40;
-
-/// What may be ready to go.
-#[derive(Debug)]
-pub(super) struct Outbox {
-    ids: Mutex<Ids>,
-    offered: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Ids {
-    ready: VecDeque<PayoutId>,
-    /// Those being worked on, so that looking through the store does not pick them again.
-    taken: HashSet<PayoutId>,
-    /// Whether the store is to be looked through, from its beginning, once `ready` is empty.
-    again: bool,
-    /// Where looking through it goes on.
-    look: Look,
-}
-
-/// How far a look through the store has come.
-#[derive(Clone, Copy, Debug, Default)]
-enum Look {
-    /// None is under way.
-    #[default]
-    Over,
-    /// The next page is the one after this payout, or the first.
-    After(Option<PayoutId>),
-}
-
-impl Default for Outbox {
-    fn default() -> Self {
-        Self {
-            ids: Mutex::default(),
-            offered: Notify::new(),
-        }
-    }
-}
-
-impl Outbox {
-    /// A payout that may be ready.
-    pub(super) fn offer(&self, id: PayoutId) {
-        let mut ids = self.lock();
-        if ids.ready.len() < OFFERED_MAX {
-            ids.ready.push_back(id);
-        } else {
-            ids.again = true;
-        }
-        drop(ids);
-        self.offered.notify_one();
-    }
-
-    /// The store may hold queued payouts that nobody offered.
-    pub(super) fn look_through_store(&self) {
-        self.lock().again = true;
-        self.offered.notify_one();
-    }
-
-    fn take(&self) -> Option<PayoutId> {
-        let mut ids = self.lock();
-        while let Some(id) = ids.ready.pop_front() {
-            if ids.taken.insert(id) {
-                return Some(id);
-            }
-            // It is being worked on, and may have been put back since: look again later.
-            ids.again = true;
-        }
-        None
-    }
-
-    /// After which payout the store is to be read next; `None` when there is no need to.
-    fn look_on(&self) -> Option<Option<PayoutId>> {
-        let mut ids = self.lock();
-        match ids.look {
-            Look::After(after) => Some(after),
-            Look::Over if ids.again => {
-                ids.again = false;
-                ids.look = Look::After(None);
-                Some(None)
-            }
-            Look::Over => None,
-        }
-    }
-
-    fn put_back(&self, id: PayoutId) {
-        self.lock().taken.remove(&id);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Ids> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Sends until `stop`; each send is a task of its own on `tasks`, and is finished.
 pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: CancellationToken) {
@@ -133,7 +38,8 @@ pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: Cancellat
             if let Err(error) = engine.send(id, place).await {
                 tracing::warn!(payout = %id, %error, "a send could not be begun or written down");
                 tokio::time::sleep(STORE_PAUSE).await;
-                engine.outbox.look_through_store();
+                // It may still be queued: it is looked at again as soon as it is put back.
+                engine.outbox.offer(id);
             }
             engine.outbox.put_back(id);
         });
@@ -141,22 +47,38 @@ pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: Cancellat
 }
 
 impl Engine {
-    /// Waits for a payout that may be sent, and for a place on the rail.
+    /// Waits for a payout that may be sent, for a place on the rail, and for the gate: that last,
+    /// because it may close while a place is waited for.
     async fn next_to_send(&self) -> (PayoutId, Admission) {
+        let id = self.next_ready().await;
+        let place = self.parts.rail.admit().await;
+        self.gate_opens().await;
+        (id, place)
+    }
+
+    async fn gate_opens(&self) {
         loop {
+            let changed = self.gate.changed();
             match self.gate.wait(self.parts.clock.now()) {
-                None => self.gate.changed().await,
+                None => changed.await,
                 Some(pause) if !pause.is_zero() => {
+                    // Not all of it at once: the clock may be set, and the pause be ended.
                     tokio::time::sleep(pause.min(STORE_PAUSE)).await;
                 }
-                Some(_) => match self.pick().await {
-                    Ok(Some(id)) => return (id, self.parts.rail.admit().await),
-                    Ok(None) => self.outbox.offered.notified().await,
-                    Err(error) => {
-                        tracing::error!(%error, "queued payouts cannot be read; none is lost");
-                        tokio::time::sleep(STORE_PAUSE).await;
-                    }
-                },
+                Some(_) => return,
+            }
+        }
+    }
+
+    async fn next_ready(&self) -> PayoutId {
+        loop {
+            match self.pick().await {
+                Ok(Some(id)) => return id,
+                Ok(None) => self.outbox.offered().await,
+                Err(error) => {
+                    tracing::error!(%error, "queued payouts cannot be read; none is lost");
+                    tokio::time::sleep(STORE_PAUSE).await;
+                }
             }
         }
     }
@@ -177,16 +99,17 @@ impl Engine {
             };
             let page = self.parts.store.payouts(&query).await?;
             let now = self.parts.clock.now();
-            let mut ids = self.outbox.lock();
-            ids.look = page.next.map_or(Look::Over, |next| Look::After(Some(next)));
-            for stored in page.rows {
+            let due = page.rows.iter().filter_map(|stored| {
                 let id = stored.payout.details.id;
                 match stored.payout.state.wakes_at() {
-                    Some(at) if at > now => self.timers.add(at, id),
-                    _ if !ids.taken.contains(&id) => ids.ready.push_back(id),
-                    _ => {}
+                    Some(at) if at > now => {
+                        self.timers.add(at, id);
+                        None
+                    }
+                    Some(_) | None => Some(id),
                 }
-            }
+            });
+            self.outbox.found(due, page.next);
         }
     }
 
@@ -196,6 +119,9 @@ impl Engine {
         let Some(stored) = self.parts.store.payout(id).await? else {
             return Ok(());
         };
+        if self.gate.is_stopped() {
+            return Ok(());
+        }
         let now = self.parts.clock.now();
         match &stored.payout.state {
             State::Queued { not_before, .. } if *not_before <= now => {}
@@ -232,6 +158,10 @@ impl Engine {
         };
         let attempt = payout.state.attempts();
         let (outcome, answer) = match request {
+            // It was stopped while the beginning was written down.
+            Ok(_request) if self.gate.is_stopped() => {
+                (Outcome::NothingSent(WhyNothingSent::NotReady), None)
+            }
             Ok(request) => self.transmit(id, request, place, proof).await,
             Err(why) => {
                 tracing::error!(payout = %id, why, "the request cannot be built; nothing was sent");
@@ -248,12 +178,26 @@ impl Engine {
         place: Admission,
         proof: Durable,
     ) -> (Outcome, Option<Message>) {
+        self.tally.in_flight.add(1);
         let sent = self.parts.rail.send(request, place, proof).await;
+        self.tally.in_flight.subtract(1);
+        self.count_send(&sent.outcome);
+        self.heed(&sent.outcome);
         let now = self.parts.clock.now();
         let answer = sent
             .answer
             .map(|answer| self.answer_message(id, answer, now));
         (sent.outcome, answer)
+    }
+
+    /// A wrong credential stops the rail before its answer is written down: that may take long, or
+    /// fail, and what is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
+    fn heed(&self, outcome: &Outcome) {
+        if let Outcome::Answered(answer) = outcome
+            && outcome::answer(&answer.code).blame.stops_the_rail()
+        {
+            self.gate.stop(&answer.code);
+        }
     }
 
     async fn write_down(

@@ -283,7 +283,10 @@ impl From<NotDone> for Problem {
             NotDone::Read(_) => Code::StoreUnavailable,
             NotDone::Write(CommitError::Full) => Code::Busy,
             NotDone::Write(
-                CommitError::Broken(_) | CommitError::Conflict(_) | CommitError::Claimed(_),
+                CommitError::Broken(_)
+                | CommitError::Unfit(_)
+                | CommitError::Conflict(_)
+                | CommitError::Claimed(_),
             ) => Code::StoreUnavailable,
         };
         Self::new(code, error.to_string())

@@ -17,3 +17,5 @@ pub mod server;
 
 mod body;
 mod observe;
+
+pub use body::BodyLimits;

@@ -24,7 +24,9 @@ const RETRY_BUSY_S: u16 = 1;
 const RETRY_STORE_S: u16 = 30;
 
 macro_rules! codes {
-    ($( $(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:ident, $title:literal; )*) => {
+    ($(
+        $(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:ident, $title:literal;
+    )*) => {
         /// Every kind of problem. The list is closed: a program may branch on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
         #[serde(rename_all = "snake_case")]

@@ -535,7 +535,10 @@ mod tests {
         /// moves it twice.
         #[test]
         fn money_is_neither_made_nor_lost(
-            requests in proptest::collection::vec((0_u64..20, 0_u64..6, 0_u64..400, any::<bool>()), 0..80)
+            requests in proptest::collection::vec(
+                (0_u64..20, 0_u64..6, 0_u64..400, any::<bool>()),
+                0..80,
+            )
         ) {
             let mut book = book();
             for (id, last, shillings, fails) in requests {
@@ -548,7 +551,8 @@ mod tests {
             let ids: HashSet<_> = entries.iter().map(|e| &e.originator_conversation_id).collect();
             prop_assert_eq!(ids.len(), entries.len());
             let paid: u64 = entries.iter().map(|entry| entry.amount.cents()).sum();
-            let received: u64 = book.recipients(None, usize::MAX).iter().map(|(_, r)| r.total.cents()).sum();
+            let recipients = book.recipients(None, usize::MAX);
+            let received: u64 = recipients.iter().map(|(_, r)| r.total.cents()).sum();
             prop_assert_eq!(paid, received);
             prop_assert_eq!(paid, book.total_paid().cents());
             prop_assert_eq!(paid.saturating_add(book.balance().cents()), book.opening().cents());

@@ -82,6 +82,13 @@ pub fn push_attribute(out: &mut String, text: &str) {
 }
 
 fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
+    // Nearly every value is plain; looking is cheaper than taking it apart.
+    let is_plain =
+        |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"');
+    if text.bytes().all(is_plain) {
+        out.push_str(text);
+        return;
+    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -101,17 +108,64 @@ fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
 /// Appends `text` as CDATA; a `]]>` inside is split over two sections.
 pub fn push_cdata(out: &mut String, text: &str) {
     out.push_str("<![CDATA[");
-    let mut parts = text.split("]]>");
-    out.extend(
-        parts
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .filter(|c| is_legal(*c)),
-    );
-    for part in parts {
-        out.push_str("]]]]><![CDATA[>");
-        out.extend(part.chars().filter(|c| is_legal(*c)));
+    for (index, part) in text.split("]]>").enumerate() {
+        if index > 0 {
+            out.push_str("]]]]><![CDATA[>");
+        }
+        if part.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')) {
+            out.push_str(part);
+        } else {
+            out.extend(part.chars().filter(|c| is_legal(*c)));
+        }
     }
     out.push_str("]]>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_cdata_inside_cdata_is_split() {
+        let table = [
+            ("plain", "<![CDATA[plain]]>"),
+            ("a]]>b", "<![CDATA[a]]]]><![CDATA[>b]]>"),
+            ("]]>", "<![CDATA[]]]]><![CDATA[>]]>"),
+            ("]]]]>>", "<![CDATA[]]]]]]><![CDATA[>>]]>"),
+            ("\u{0}é\u{1b}]", "<![CDATA[é]]]>"),
+        ];
+        for (text, expected) in table {
+            let mut out = String::new();
+            push_cdata(&mut out, text);
+            assert_eq!(out, expected);
+            let wrapped = format!("<a>{out}</a>");
+            let read = crate::soap::xml::parse(&wrapped).expect("well-formed");
+            let kept: String = text.chars().filter(|c| is_legal(*c)).collect();
+            assert_eq!(read.text, kept);
+        }
+    }
+
+    #[test]
+    fn what_xml_cannot_carry_is_left_out_and_the_rest_escaped() {
+        let mut text = String::new();
+        push_text(&mut text, "<a> & \"b\"\r\n\u{0}\u{8}\u{ffff}ñ");
+        assert_eq!(text, "&lt;a&gt; &amp; \"b\"&#13;\nñ");
+        let mut attribute = String::new();
+        push_attribute(&mut attribute, "<a> & \"b\"\r\n\t");
+        assert_eq!(attribute, "&lt;a&gt; &amp; &quot;b&quot;&#13;&#10;&#9;");
+    }
+
+    #[test]
+    fn only_the_five_names_and_character_numbers_are_resolved() {
+        let table = [
+            ("&amp;&lt;&gt;&quot;&apos;", "&<>\"'"),
+            ("&#65;&#x42;", "AB"),
+            ("&#0;&#x1b;", "\u{FFFD}\u{FFFD}"),
+            ("&#xD800; &#99999999;", "&#xD800; &#99999999;"),
+            ("&xxe; & &;", "&xxe; & &;"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(unescape(text), expected);
+        }
+    }
 }

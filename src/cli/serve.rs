@@ -1,0 +1,25 @@
+//! `mlango serve`: the gateway.
+
+use super::{Context, Failure, asked_to_stop, out};
+use crate::app::Gateway;
+use crate::telemetry;
+
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    let loaded = context.source()?.serve()?;
+    telemetry::log::init(&loaded.config.log).map_err(|error| Failure::Usage(error.to_string()))?;
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "configuration");
+    }
+    let gateway = Gateway::start(&loaded.config)
+        .await
+        .map_err(Failure::failed)?;
+    out::say(&format!(
+        "API on http://{}, callbacks on http://{}",
+        gateway.api, gateway.callbacks
+    ));
+    asked_to_stop().await;
+    tracing::info!("asked to stop: finishing what is under way");
+    gateway.drain().await;
+    tracing::info!("stopped");
+    Ok(())
+}
