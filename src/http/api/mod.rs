@@ -7,7 +7,7 @@ mod messages;
 mod ops;
 mod payouts;
 mod submit;
-pub(super) mod view;
+pub mod view;
 
 use std::fmt;
 use std::future::Future;
