@@ -28,7 +28,7 @@ pub use super::body::BodyLimits;
 use super::problem::{Code, FieldFault, Problem};
 use crate::engine::Engine;
 
-pub(super) use list::{EVENT_PARAMETERS, LIST_PARAMETERS, Parameter};
+pub(super) use list::{EVENT_PARAMETERS, Kind, LIST_PARAMETERS, Parameter};
 pub(super) use messages::get as get_message;
 pub(super) use ops::{Readiness, health, metrics, openapi, ready};
 pub(super) use payouts::{cancel, create, events, get, list as list_payouts};

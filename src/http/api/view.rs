@@ -34,7 +34,6 @@ pub struct Payout<'a> {
     #[serde(serialize_with = "shown")]
     #[schema(value_type = String, example = "po_01hn4y7z2c8e0vq3m5x7r9t1wb")]
     id: crate::domain::id::PayoutId,
-    /// Where it stands; `succeeded`, `failed` and `cancelled` are final.
     #[schema(inline)]
     status: Status,
     /// Kenyan shillings with two places.
@@ -328,8 +327,9 @@ impl<'a> From<&'a store::Message> for Message<'a> {
     }
 }
 
-/// A payout to be made. The description of what [`super::submit`] reads; a test holds the two
-/// together.
+/// A payout to be made.
+//
+// It describes what `submit` reads; a test in `openapi` holds the two together.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
