@@ -78,6 +78,11 @@ impl TroubledStore {
         *self.pages.lock().expect("pages") = times;
     }
 
+    /// From now on nothing is taken any more.
+    pub fn fail(&self, why: &str) {
+        self.inner.fail(why);
+    }
+
     /// How many commits met trouble.
     pub fn struck(&self) -> u32 {
         *self.struck.lock().expect("struck")
