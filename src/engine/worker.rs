@@ -14,7 +14,9 @@ use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
 use crate::domain::time::Timestamp;
-use crate::store::{Channel, Direction, Durable, Message, PAGE_LEN_MAX, PayoutQuery, StoreError};
+use crate::store::{
+    Channel, Direction, Durable, Health, Message, PAGE_LEN_MAX, PayoutQuery, StoreError,
+};
 
 /// How much longer than the longest send a lease lasts: time to write down how it ended.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
@@ -152,7 +154,12 @@ impl Engine {
             },
         };
         let messages = kept.into_iter().collect();
-        let applied = self.apply(id, &started, messages).await?;
+        let applied = self.apply(id, &started, messages).await;
+        if applied.is_err() {
+            // It may be on the disk all the same: then it is in doubt when its lease has lapsed.
+            self.timers.add(until, id);
+        }
+        let applied = applied?;
         let Applied::Moved { payout, proof } = applied else {
             return Ok(());
         };
@@ -227,11 +234,15 @@ impl Engine {
         let messages: Vec<Message> = answer.into_iter().collect();
         for _ in 0..OUTCOME_TRIES_MAX {
             match self.apply(id, &event, messages.clone()).await {
-                Err(NotApplied::Busy) => tokio::time::sleep(STORE_PAUSE).await,
                 Ok(_applied) => return Ok(()),
-                Err(error @ (NotApplied::NoSuchPayout | NotApplied::Store(_))) => {
-                    return Err(error);
+                // Also when the store cannot say whether it was written: applied again, it then
+                // agrees with what is known. What has ended for good is not waited for.
+                Err(NotApplied::Busy | NotApplied::Store(_))
+                    if self.parts.store.health() == Health::Ready =>
+                {
+                    tokio::time::sleep(STORE_PAUSE).await;
                 }
+                Err(error) => return Err(error),
             }
         }
         Err(NotApplied::Busy)
