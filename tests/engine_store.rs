@@ -2,7 +2,6 @@
 //! nothing that is known is forgotten.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test: it panics to fail"
 )]
