@@ -1,8 +1,6 @@
 //! A payout's life in the engine: what happens, in which order, and what is kept of it.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     reason = "a test: it panics to fail"
 )]
 

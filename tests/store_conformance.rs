@@ -355,7 +355,7 @@ async fn events_are_numbered_chained_and_linked(mut bench: Bench) {
     };
     assert_eq!(seqs(of(payout_id(1)).await.expect("events")), [1, 4, 5, 7]);
     assert_eq!(seqs(of(payout_id(2)).await.expect("events")), [3]);
-    assert_eq!(seqs(of(payout_id(99)).await.expect("events")), []);
+    assert!(seqs(of(payout_id(99)).await.expect("events")).is_empty());
     let stored = bench.store.payout(payout_id(1)).await.expect("a read");
     let stored = stored.expect("the payout");
     // An event alone is no move.

@@ -43,11 +43,15 @@ pub(super) fn write(dir: &Path, values: &[(&str, String)]) -> Result<PathBuf, Fa
     let certs = dir.join("certs");
     let failed = |what: &Path| {
         let what = what.display().to_string();
-        move |error: std::io::Error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::Failed(format!(
-                "{what} is there already, and is left as it is; name another directory with --dir"
-            )),
-            _ => Failure::Failed(format!("{what} cannot be written: {error}")),
+        move |error: std::io::Error| {
+            Failure::Failed(if error.kind() == ErrorKind::AlreadyExists {
+                format!(
+                    "{what} is there already, and is left as it is; name another directory \
+                         with --dir"
+                )
+            } else {
+                format!("{what} cannot be written: {error}")
+            })
         }
     };
     if file.exists() {

@@ -273,21 +273,7 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
         .from_path(file)
         .map_err(cannot)?;
     let head = reader.headers().map_err(cannot)?.clone();
-    let mut faults: Vec<String> = head
-        .iter()
-        .filter(|name| !COLUMNS.contains(name))
-        .map(|name| {
-            format!(
-                "the column \"{name}\" is not known; known are {}",
-                COLUMNS.join(", ")
-            )
-        })
-        .collect();
-    for needed in ["phone", "amount"] {
-        if !head.iter().any(|name| name == needed) {
-            faults.push(format!("the column \"{needed}\" is missing"));
-        }
-    }
+    let mut faults = check_head(&head);
     let name = file
         .file_name()
         .unwrap_or_default()
@@ -330,18 +316,33 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
     if faults.is_empty() {
         return Ok(rows);
     }
+    Err(Failure::Failed(shown(file, faults)))
+}
+
+fn check_head(head: &csv::StringRecord) -> Vec<String> {
+    let known = COLUMNS.join(", ");
+    let unknown = head
+        .iter()
+        .filter(|name| !COLUMNS.contains(name))
+        .map(|name| format!("the column \"{name}\" is not known; known are {known}"));
+    let missing = ["phone", "amount"]
+        .into_iter()
+        .filter(|needed| !head.iter().any(|name| name == *needed))
+        .map(|needed| format!("the column \"{needed}\" is missing"));
+    unknown.chain(missing).collect()
+}
+
+fn shown(file: &Path, mut faults: Vec<String>) -> String {
     let more = faults.len().saturating_sub(FAULTS_SHOWN_MAX);
     faults.truncate(FAULTS_SHOWN_MAX);
-    let more = if more > 0 {
-        format!("\nand {more} more")
-    } else {
-        String::new()
-    };
-    Err(Failure::Failed(format!(
-        "{}: nothing was sent\n{}{more}",
+    if more > 0 {
+        faults.push(format!("and {more} more"));
+    }
+    format!(
+        "{}: nothing was sent\n{}",
         file.display(),
         faults.join("\n")
-    )))
+    )
 }
 
 fn check(line: u64, cells: &HashMap<&str, &str>) -> Result<(Amount, Value), Vec<String>> {

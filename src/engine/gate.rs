@@ -1,4 +1,5 @@
-//! Whether sending is on: stopped by a wrong credential (law 7), held back when M-Pesa is too busy.
+//! Whether sending is on: stopped by a wrong credential (law 7), held back when M-Pesa is too busy
+//! or cannot be reached.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +16,10 @@ pub struct RailState {
     /// M-Pesa's code for a wrong credential: nothing is sent until the program is started again
     /// with a right one.
     pub stopped: Option<String>,
-    /// Nothing is sent before then, because M-Pesa said that it is too busy.
+    /// Nothing is sent before then, because M-Pesa said that it is too busy, or could not be
+    /// reached.
     pub slowed_until: Option<Timestamp>,
-    /// How often in a row it said so.
+    /// How often in a row that was so.
     pub busy: u32,
 }
 
@@ -44,14 +46,18 @@ impl Gate {
         self.lock().stopped.is_some()
     }
 
-    /// Holds sending back for a pause that doubles with every busy answer in a row.
+    /// Holds sending back for a pause that doubles each time in a row. What was under way when the
+    /// pause began says nothing new: a burst is one pause.
     pub(super) fn slow(&self, now: Timestamp) {
         let mut state = self.lock();
+        if state.slowed_until.is_some_and(|until| until > now) {
+            return;
+        }
         state.busy = state.busy.saturating_add(1);
         state.slowed_until = Some(retry::resend_at(now, state.busy));
     }
 
-    /// M-Pesa took something: full pace again.
+    /// M-Pesa took something, or refused it for what it says: full pace again.
     pub(super) fn ease(&self) {
         let mut state = self.lock();
         if state.busy != 0 {
@@ -93,9 +99,12 @@ mod tests {
         gate.slow(NOW);
         assert_eq!(gate.wait(NOW), Some(Duration::from_secs(1)));
         gate.slow(NOW);
-        assert_eq!(gate.wait(NOW), Some(Duration::from_secs(2)));
+        assert_eq!(gate.state().busy, 1, "the same burst");
+        let later = NOW.after(Duration::from_secs(1));
+        gate.slow(later);
+        assert_eq!(gate.wait(later), Some(Duration::from_secs(2)));
         gate.ease();
-        assert_eq!(gate.wait(NOW), Some(Duration::ZERO));
+        assert_eq!(gate.wait(later), Some(Duration::ZERO));
     }
 
     #[test]

@@ -38,20 +38,25 @@ impl Engine {
                 Err(NotApplied::Store(why)) => return Err(StoreError::Failed(why)),
             }
         }
-        rescued.awaited = self.sweep().await?;
+        self.sweep().await?;
+        rescued.awaited = self.parts.store.counts().of(Status::Accepted);
         rescued.queued = self.parts.store.counts().of(Status::Queued);
-        self.outbox.look_through_store();
         Ok(rescued)
     }
 
-    /// Sets the timers of all accepted payouts; answers how many there are.
-    pub(super) async fn sweep(&self) -> Result<u64, StoreError> {
-        let awaited = self.each(Status::Accepted, |engine, stored| {
-            let at = stored.payout.state.wakes_at()?;
-            engine.timers.add(at, stored.payout.details.id);
-            Some(())
-        });
-        Ok(u64::try_from(awaited.await?.len()).unwrap_or(u64::MAX))
+    /// Sets the timers of all payouts that time moves: what is being sent, what waits for its
+    /// result, and, by way of the outbox, what is queued.
+    pub(super) async fn sweep(&self) -> Result<(), StoreError> {
+        self.outbox.look_through_store();
+        for status in [Status::Sending, Status::Accepted] {
+            let timed = self.each(status, |engine, stored| -> Option<()> {
+                let at = stored.payout.state.wakes_at()?;
+                engine.timers.add(at, stored.payout.details.id);
+                None
+            });
+            timed.await?;
+        }
+        Ok(())
     }
 
     /// Reads all payouts of one status, a page at a time.

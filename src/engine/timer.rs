@@ -3,8 +3,7 @@
 //! The times are derived from the states, so they need not be stored: `rescue` fills the list at
 //! the start, and each step adds its own.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::domain::id::PayoutId;
 use crate::domain::payout::{Event, State};
 use crate::domain::time::Timestamp;
 
-/// The most times that are held, at 24 bytes each. What does not fit is found by looking through
+/// The most times that are held, at some 40 bytes each. What does not fit is found by looking through
 /// the store, once a minute.
 const TIMES_MAX: usize = 1_000_000;
 /// How often the clock is looked at again at least: it may be set, and tests move it.
@@ -30,21 +29,23 @@ const DUE_MAX: usize = 256;
 /// The times at which payouts are to be looked at.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    heap: Mutex<BinaryHeap<Reverse<(Timestamp, PayoutId)>>>,
+    /// In order, and none twice however often it is added.
+    times: Mutex<BTreeSet<(Timestamp, PayoutId)>>,
+    /// Whether a time is missing from the list.
     incomplete: AtomicBool,
     sooner: Notify,
 }
 
 impl Timers {
     pub(super) fn add(&self, at: Timestamp, id: PayoutId) {
-        let mut heap = self.lock();
-        if heap.len() >= TIMES_MAX {
+        let mut times = self.lock();
+        if times.len() >= TIMES_MAX {
             self.incomplete.store(true, Ordering::Relaxed);
             return;
         }
-        let soonest = heap.peek().is_none_or(|Reverse((first, _id))| at < *first);
-        heap.push(Reverse((at, id)));
-        drop(heap);
+        let soonest = times.first().is_none_or(|(first, _id)| at < *first);
+        times.insert((at, id));
+        drop(times);
         if soonest {
             self.sooner.notify_one();
         }
@@ -52,23 +53,23 @@ impl Timers {
 
     /// Those that are due, and how long until the next is.
     fn due(&self, now: Timestamp) -> (Vec<PayoutId>, Duration) {
-        let mut heap = self.lock();
+        let mut times = self.lock();
         let mut due = Vec::new();
-        while let Some(Reverse((at, id))) = heap.peek().copied() {
+        while let Some((at, id)) = times.first().copied() {
             if at > now {
                 return (due, at.since(now));
             }
             if due.len() >= DUE_MAX {
                 return (due, Duration::ZERO);
             }
-            heap.pop();
+            times.pop_first();
             due.push(id);
         }
         (due, LOOK_AGAIN)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BinaryHeap<Reverse<(Timestamp, PayoutId)>>> {
-        self.heap.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, PayoutId)>> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,7 +111,7 @@ impl Engine {
         };
         let now = self.parts.clock.now();
         let event = match &stored.payout.state {
-            State::Queued { .. } => {
+            State::Queued { not_before, .. } if *not_before <= now => {
                 self.outbox.offer(id);
                 return Ok(());
             }
@@ -118,11 +119,16 @@ impl Engine {
             State::Sending { lease, .. } if lease.until <= now => {
                 Event::LeaseLapsed { lease: *lease }
             }
-            // Not due, or nothing that time alone moves: `unknown` waits for its result, or for
-            // whoever asks M-Pesa about it.
-            State::Accepted { .. }
-            | State::Sending { .. }
-            | State::AwaitingApproval { .. }
+            // Not due, as when the clock was set back: its time stays on the list.
+            State::Queued { .. } | State::Accepted { .. } | State::Sending { .. } => {
+                if let Some(at) = stored.payout.state.wakes_at() {
+                    self.timers.add(at, id);
+                }
+                return Ok(());
+            }
+            // Nothing that time alone moves: `unknown` waits for its result, or for whoever asks
+            // M-Pesa about it.
+            State::AwaitingApproval { .. }
             | State::Unknown { .. }
             | State::Succeeded { .. }
             | State::Failed { .. }
@@ -149,7 +155,8 @@ mod tests {
         let (due, wait) = timers.due(Timestamp::from_millis(20));
         assert_eq!(due, [id(1), id(2)]);
         assert_eq!(wait, Duration::from_millis(10));
+        timers.add(Timestamp::from_millis(30), id(3));
         let (due, _wait) = timers.due(Timestamp::from_millis(30));
-        assert_eq!(due, [id(3)]);
+        assert_eq!(due, [id(3)], "once, though it was added twice");
     }
 }

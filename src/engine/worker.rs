@@ -11,10 +11,12 @@ use tokio_util::task::TaskTracker;
 use super::port::{Admission, Outcome, Prepared, RawAnswer};
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{MessageId, PayoutId};
-use crate::domain::outcome;
+use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
 use crate::domain::time::Timestamp;
-use crate::store::{Channel, Direction, Durable, Message, PAGE_LEN_MAX, PayoutQuery, StoreError};
+use crate::store::{
+    Channel, Direction, Durable, Health, Message, PAGE_LEN_MAX, PayoutQuery, StoreError,
+};
 
 /// How much longer than the longest send a lease lasts: time to write down how it ended.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
@@ -152,7 +154,12 @@ impl Engine {
             },
         };
         let messages = kept.into_iter().collect();
-        let applied = self.apply(id, &started, messages).await?;
+        let applied = self.apply(id, &started, messages).await;
+        if applied.is_err() {
+            // It may be on the disk all the same: then it is in doubt when its lease has lapsed.
+            self.timers.add(until, id);
+        }
+        let applied = applied?;
         let Applied::Moved { payout, proof } = applied else {
             return Ok(());
         };
@@ -182,21 +189,36 @@ impl Engine {
         let sent = self.parts.rail.send(request, place, proof).await;
         self.tally.in_flight.subtract(1);
         self.count_send(&sent.outcome);
-        self.heed(&sent.outcome);
         let now = self.parts.clock.now();
+        self.heed(&sent.outcome, now);
         let answer = sent
             .answer
             .map(|answer| self.answer_message(id, answer, now));
         (sent.outcome, answer)
     }
 
-    /// A wrong credential stops the rail before its answer is written down: that may take long, or
-    /// fail, and what is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
-    fn heed(&self, outcome: &Outcome) {
-        if let Outcome::Answered(answer) = outcome
-            && outcome::answer(&answer.code).blame.stops_the_rail()
-        {
-            self.gate.stop(&answer.code);
+    /// What an outcome says about the rail, heeded before it is written down, which may take long
+    /// or fail.
+    fn heed(&self, outcome: &Outcome, now: Timestamp) {
+        match outcome {
+            // What is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
+            Outcome::Answered(answer) if outcome::answer(&answer.code).blame.stops_the_rail() => {
+                self.gate.stop(&answer.code);
+            }
+            Outcome::Answered(answer) => match answer.class() {
+                AnswerClass::Taken | AnswerClass::Refused => self.gate.ease(),
+                // `TryLater` slows the rail as an effect of the step.
+                AnswerClass::TryLater | AnswerClass::Cached | AnswerClass::Doubt => {}
+            },
+            // A dead link is tried now and then, not by every payout that waits: each try is
+            // written down.
+            Outcome::NothingSent(
+                WhyNothingSent::Resolve | WhyNothingSent::Connect | WhyNothingSent::ConnectTimeout,
+            ) => self.gate.slow(now),
+            Outcome::NothingSent(
+                WhyNothingSent::NotReady | WhyNothingSent::ClosedBeforeFirstByte,
+            )
+            | Outcome::NoAnswer(_) => {}
         }
     }
 
@@ -215,18 +237,15 @@ impl Engine {
         let messages: Vec<Message> = answer.into_iter().collect();
         for _ in 0..OUTCOME_TRIES_MAX {
             match self.apply(id, &event, messages.clone()).await {
-                Err(NotApplied::Busy) => tokio::time::sleep(STORE_PAUSE).await,
-                Ok(applied) => {
-                    if matches!(&applied, Applied::Moved { payout, .. }
-                        if payout.status() == Status::Accepted)
-                    {
-                        self.gate.ease();
-                    }
-                    return Ok(());
+                Ok(_applied) => return Ok(()),
+                // Also when the store cannot say whether it was written: applied again, it then
+                // agrees with what is known. What has ended for good is not waited for.
+                Err(NotApplied::Busy | NotApplied::Store(_))
+                    if self.parts.store.health() == Health::Ready =>
+                {
+                    tokio::time::sleep(STORE_PAUSE).await;
                 }
-                Err(error @ (NotApplied::NoSuchPayout | NotApplied::Store(_))) => {
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             }
         }
         Err(NotApplied::Busy)

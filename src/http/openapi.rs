@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -14,9 +14,11 @@ use utoipa::openapi::{
     Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
-use super::api::view;
+use super::api::{Kind, view};
 use super::problem::{Code, FieldFault, MEDIA_TYPE, ProblemBody};
 use super::router::{Gives, Method, ROUTES, Route, Takes};
+use crate::domain::payout::Status;
+use crate::store::PAGE_LEN_MAX;
 
 /// The two ways to give a key.
 const KEY_SCHEMES: [&str; 2] = ["apiKey", "bearer"];
@@ -105,7 +107,7 @@ fn operation(route: &Route) -> OperationBuilder {
             .parameter_in(ParameterIn::Query)
             .required(Required::False)
             .description(Some(parameter.means))
-            .schema(Some(string()));
+            .schema(Some(value_of(parameter.kind)));
         operation = operation.parameter(parameter);
     }
     if route.takes == Takes::Payout {
@@ -139,6 +141,25 @@ fn operation(route: &Route) -> OperationBuilder {
 
 fn string() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn value_of(kind: Kind) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    match kind {
+        Kind::Text => text.into(),
+        Kind::Time => text
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into(),
+        Kind::Limit => ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1_u64))
+            .maximum(Some(u64::try_from(PAGE_LEN_MAX).unwrap_or(u64::MAX)))
+            .into(),
+        Kind::Status => text
+            .enum_values(Some(Status::ALL.map(Status::as_str)))
+            .into(),
+        Kind::Order => text.enum_values(Some(["asc", "desc"])).into(),
+    }
 }
 
 fn good(route: &Route, gives: Gives) -> Response {
@@ -222,4 +243,54 @@ fn bad(codes: &[Code]) -> Response {
             ContentBuilder::new().schema(Some(schema)).build(),
         )
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::payout::Command;
+    use crate::http::api::FIELDS;
+
+    fn words(list: &Value) -> BTreeSet<&str> {
+        let words = list.as_array().into_iter().flatten();
+        words.filter_map(Value::as_str).collect()
+    }
+
+    #[test]
+    fn what_is_described_is_what_is_read() {
+        let document = serde_json::to_value(document()).expect("JSON");
+        let new = &document["components"]["schemas"]["NewPayout"];
+        let fields: BTreeSet<&str> = new["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys().map(String::as_str))
+            .collect();
+        assert_eq!(fields, FIELDS.into_iter().collect());
+        assert_eq!(words(&new["required"]), ["amount", "phone"].into());
+        assert_eq!(new["additionalProperties"], false);
+        let commands = new["properties"]["command"].to_string();
+        for command in Command::ALL {
+            let word = format!("\"{}\"", command.as_str());
+            assert!(commands.contains(&word), "{word} in {commands}");
+        }
+        let payout = &document["components"]["schemas"]["Payout"];
+        let statuses = Status::ALL.map(Status::as_str).into_iter().collect();
+        assert_eq!(words(&payout["properties"]["status"]["enum"]), statuses);
+    }
+
+    #[test]
+    fn every_code_has_its_own_name_and_says_what_it_means() {
+        let mut names = BTreeSet::new();
+        for code in Code::ALL {
+            assert!(names.insert(code.as_str()), "{code:?} shares its name");
+            let written = serde_json::to_value(code).expect("JSON");
+            assert_eq!(written, code.as_str());
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+            assert!(code.meaning().trim().ends_with('.'), "{code:?}");
+        }
+    }
 }

@@ -41,10 +41,12 @@ pub struct SoapRail {
 }
 
 impl SoapRail {
-    /// A rail to the broker at `host:port`, speaking as `caller`.
+    /// A rail to the broker at `host:port`, speaking as `caller`. An IPv6 address may stand in
+    /// brackets, as in a URL.
     pub fn new(host: &str, port: u16, caller: Caller, limits: Limits) -> Self {
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         let endpoint = Endpoint {
-            host: host.to_owned(),
+            host: bare.unwrap_or(host).to_owned(),
             port,
             path: REQUEST_PATH.to_owned(),
         };

@@ -58,12 +58,24 @@ impl Deadlines {
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its name or address.
+    /// Its name or address; an IPv6 address without brackets.
     pub host: String,
     /// Its port.
     pub port: u16,
     /// The path.
     pub path: String,
+}
+
+impl Endpoint {
+    /// As the `Host` header names it: an IPv6 address stands in brackets (RFC 9110 §7.2).
+    fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
+    }
 }
 
 /// An answer as it came.
@@ -139,10 +151,7 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, WhyN
 
 fn request(endpoint: &Endpoint, body: Vec<u8>) -> Result<Request<Full<Bytes>>, http::Error> {
     Request::post(&endpoint.path)
-        .header(
-            http::header::HOST,
-            format!("{}:{}", endpoint.host, endpoint.port),
-        )
+        .header(http::header::HOST, endpoint.authority())
         .header(http::header::CONTENT_TYPE, "text/xml;charset=UTF-8")
         .header("SOAPAction", "\"\"")
         .header(http::header::CONNECTION, "close")

@@ -8,7 +8,6 @@
 
 mod block;
 mod codec;
-mod dictionary;
 mod disk;
 mod keys;
 mod pages;

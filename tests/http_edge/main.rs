@@ -3,13 +3,16 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::arithmetic_side_effects,
     clippy::string_slice,
     reason = "tests"
 )]
 
 mod admin;
-mod api;
 mod callback;
+mod help;
+mod keys;
+mod look;
+mod ops;
 mod server;
+mod submit;
 mod support;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use mlango::http::server::{Limits, Server};
-use mlango::store::{Scope, Store};
+use mlango::store::Scope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{GOOD, Gateway};
+use crate::support::Gateway;
 
 /// Short times, so that the tests are short; none of them is measured.
 const LIMITS: Limits = Limits {
@@ -262,44 +262,70 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     assert_eq!(running.end().await, 0);
 }
 
-#[tokio::test]
-async fn a_peer_that_hangs_up_does_not_undo_what_it_asked_for() {
-    let gateway = Gateway::new();
-    let key = gateway.key("finance", &[Scope::PayoutsWrite]).await;
-    let running = Running::with(gateway.api.clone(), LIMITS);
-    let mut stream = running.connect().await;
-    let request = format!(
-        "POST /v1/payouts HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\nidempotency-key: k\r\n\
-         content-length: {}\r\n\r\n{GOOD}",
-        GOOD.len()
-    );
-    stream.write_all(request.as_bytes()).await.expect("a write");
-    stream.shutdown().await.expect("half a close");
-    let told = rest(&mut stream).await;
-    assert!(told.starts_with("HTTP/1.1 202 "), "{told}");
-    assert_eq!(running.end().await, 0);
-    let counts = gateway.store.counts();
-    assert_eq!(counts.of(mlango::domain::payout::Status::Queued), 1);
+/// A route that says when it begins, answers once it is told to, and says when it is done.
+struct Gated {
+    router: Router,
+    begun: Arc<Notify>,
+    go: Arc<Notify>,
+    done: Arc<Notify>,
 }
 
-/// A route that answers once it is told to.
-fn gated() -> (Router, Arc<Notify>, Arc<Notify>) {
-    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (told, wait) = (Arc::clone(&begun), Arc::clone(&go));
+fn gated() -> Gated {
+    let [begun, go, done] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let (told, wait, finished) = (Arc::clone(&begun), Arc::clone(&go), Arc::clone(&done));
     let router = Router::new().route(
         "/",
         get(|| async move {
             told.notify_one();
             wait.notified().await;
+            finished.notify_one();
             "finished"
         }),
     );
-    (router, begun, go)
+    Gated {
+        router,
+        begun,
+        go,
+        done,
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_hangs_up_does_not_undo_what_it_asked_for() {
+    let gated = gated();
+    let running = Running::with(gated.router, LIMITS);
+    let ask = async || {
+        let mut stream = running.connect().await;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .expect("a write");
+        within(gated.begun.notified()).await;
+        stream
+    };
+    // Time for the server to see that the peer has gone.
+    let seen = || tokio::time::sleep(Duration::from_millis(50));
+    let mut half = ask().await;
+    half.shutdown().await.expect("half a close");
+    seen().await;
+    gated.go.notify_one();
+    assert!(
+        rest(&mut half).await.contains("finished"),
+        "it still listens"
+    );
+    within(gated.done.notified()).await;
+    drop(ask().await);
+    seen().await;
+    gated.go.notify_one();
+    within(gated.done.notified()).await;
+    assert_eq!(running.end().await, 0);
 }
 
 #[tokio::test]
 async fn at_the_end_what_is_under_way_is_finished_and_nothing_new_is_taken() {
-    let (router, begun, go) = gated();
+    let Gated {
+        router, begun, go, ..
+    } = gated();
     let running = Running::with(router, LIMITS);
     let mut working = running.connect().await;
     working
@@ -338,7 +364,7 @@ async fn at_the_end_an_idle_connection_holds_nothing_up() {
 
 #[tokio::test]
 async fn the_end_comes_even_when_a_request_does_not() {
-    let (router, begun, _go) = gated();
+    let Gated { router, begun, .. } = gated();
     let limits = Limits {
         drain: Duration::from_millis(100),
         ..LIMITS

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use mlango::clock::{Clock, ManualClock};
+use mlango::clock::ManualClock;
 use mlango::domain::limit::AmountLimits;
 use mlango::domain::payout::{Payout, Policy, State, Tries};
 use mlango::domain::time::Timestamp;
@@ -82,9 +82,9 @@ impl Gateway {
         let store = Arc::new(MemoryStore::new());
         let clock = Arc::new(ManualClock::new(NOW));
         let parts = Parts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::<MemoryStore>::clone(&store),
             rail: Arc::new(NoRail),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            clock: Arc::<ManualClock>::clone(&clock),
             ids: Arc::new(RandomIds::default()),
         };
         let settings = Settings {

@@ -48,7 +48,7 @@ impl House {
 
     /// A house over a store that may hold something, at `now`, at rest.
     pub fn over(store: Arc<TroubledStore>, ids: Arc<CountedIds>, now: Timestamp) -> Self {
-        let rail = ScriptedRail::new(Arc::<TroubledStore>::clone(&store), PLACES);
+        let rail = ScriptedRail::new(Arc::clone(&store), PLACES);
         Self::with_rail(store, ids, now, Arc::new(rail))
     }
 
@@ -127,8 +127,7 @@ impl House {
 
     /// The payout as it stands.
     pub async fn payout(&self, id: PayoutId) -> Payout {
-        let stored = self.store.payout(id).await.expect("it can be read");
-        stored.expect("it is there").payout
+        self.store.truly(id).await.expect("it is there")
     }
 
     /// Where it stands.

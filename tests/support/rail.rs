@@ -11,9 +11,11 @@ use mlango::domain::outcome::{self, AnswerClass};
 use mlango::domain::payout::{AnswerFacts, Payout, State, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
 use mlango::engine::port::{Admission, Outcome, Prepared, Rail, RawAnswer, Sent};
-use mlango::store::{Durable, Pending, Store};
+use mlango::store::{Durable, Pending};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+use super::store::TroubledStore;
 
 /// What one send comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub struct Send {
 
 /// A rail that follows a script.
 pub struct ScriptedRail {
-    store: Arc<dyn Store>,
+    store: Arc<TroubledStore>,
     script: Mutex<HashMap<String, VecDeque<Reply>>>,
     otherwise: Mutex<Reply>,
     sends: Mutex<Vec<Send>>,
@@ -102,7 +104,7 @@ impl fmt::Debug for ScriptedRail {
 impl ScriptedRail {
     /// A rail with `places`, which takes everything at once. It looks into `store` to see that a
     /// send is on the disk before it begins.
-    pub fn new(store: Arc<dyn Store>, places: usize) -> Self {
+    pub fn new(store: Arc<TroubledStore>, places: usize) -> Self {
         Self {
             store,
             script: Mutex::default(),
@@ -176,9 +178,8 @@ impl ScriptedRail {
         let Some(id) = id else {
             return self.wrong(format!("{name} names no payout"));
         };
-        match self.store.payout(id).await {
-            Ok(Some(stored)) => {
-                let payout = &stored.payout;
+        match self.store.truly(id).await {
+            Some(payout) => {
                 if !matches!(payout.state, State::Sending { .. }) {
                     self.wrong(format!("{id} is sent while it is {}", payout.status()));
                 }
@@ -186,7 +187,7 @@ impl ScriptedRail {
                     self.wrong(format!("{id} is sent under another name, {name}"));
                 }
             }
-            other => self.wrong(format!("{id} is sent and is not in the store: {other:?}")),
+            None => self.wrong(format!("{id} is sent and is not in the store")),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mlango::domain::id::{CaseId, ConversationId, MessageId, PayoutId};
+use mlango::domain::payout::Payout;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{
     App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PayoutPage,
@@ -76,6 +77,24 @@ impl TroubledStore {
     /// The next `times` times that a page of payouts is read, it cannot be.
     pub fn fail_pages(&self, times: u32) {
         *self.pages.lock().expect("pages") = times;
+    }
+
+    /// A payout as it truly stands, whatever trouble there is.
+    pub async fn truly(&self, id: PayoutId) -> Option<Payout> {
+        let stored = self.inner.payout(id).await.expect("memory is readable");
+        stored.map(|stored| stored.payout)
+    }
+
+    /// No more trouble.
+    pub fn calm(&self) {
+        self.plan.lock().expect("plan").clear();
+        self.fail_reads(0);
+        self.fail_pages(0);
+    }
+
+    /// From now on nothing is taken any more.
+    pub fn fail(&self, why: &str) {
+        self.inner.fail(why);
     }
 
     /// How many commits met trouble.

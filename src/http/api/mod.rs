@@ -7,7 +7,7 @@ mod messages;
 mod ops;
 mod payouts;
 mod submit;
-pub(super) mod view;
+pub mod view;
 
 use std::fmt;
 use std::future::Future;
@@ -28,10 +28,11 @@ pub use super::body::BodyLimits;
 use super::problem::{Code, FieldFault, Problem};
 use crate::engine::Engine;
 
-pub(super) use list::{EVENT_PARAMETERS, LIST_PARAMETERS, Parameter};
+pub(super) use list::{EVENT_PARAMETERS, Kind, LIST_PARAMETERS, Parameter};
 pub(super) use messages::get as get_message;
 pub(super) use ops::{Readiness, health, metrics, openapi, ready};
 pub(super) use payouts::{cancel, create, events, get, list as list_payouts};
+#[cfg(test)]
 #[cfg(test)]
 pub(super) use submit::FIELDS;
 

@@ -159,12 +159,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
 mod tests {
     use super::*;
 
-    fn key(values: &[&str]) -> Result<String, Code> {
+    fn headers(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(IDEMPOTENCY_KEY, value.parse().expect("a header"));
         }
-        idempotency_key(&headers)
+        headers
+    }
+
+    fn key(values: &[&str]) -> Result<String, Code> {
+        idempotency_key(&headers(values))
             .map(str::to_owned)
             .map_err(|problem| problem.code)
     }

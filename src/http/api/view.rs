@@ -34,7 +34,6 @@ pub struct Payout<'a> {
     #[serde(serialize_with = "shown")]
     #[schema(value_type = String, example = "po_01hn4y7z2c8e0vq3m5x7r9t1wb")]
     id: crate::domain::id::PayoutId,
-    /// Where it stands; `succeeded`, `failed` and `cancelled` are final.
     #[schema(inline)]
     status: Status,
     /// Kenyan shillings with two places.
@@ -328,37 +327,37 @@ impl<'a> From<&'a store::Message> for Message<'a> {
     }
 }
 
-/// A payout to be made. The description of what [`super::submit`] reads; a test holds the two
-/// together.
+/// A payout to be made.
+//
+// It describes what `submit` reads; a test in `openapi` holds the two together.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its schema is used")]
 pub struct NewPayout {
     /// Whole shillings, by default from 10 to 250,000: a decimal string with at most two places
     /// (both zero), or an integer.
     #[schema(schema_with = amount_schema)]
-    amount: String,
+    pub amount: String,
     /// A Kenyan mobile number: `0722…`, `0110…`, `722…`, `+254 722…`, `254722…`, with blanks or
     /// dashes.
     #[schema(example = "0722 000 111")]
-    phone: String,
+    pub phone: String,
     /// One of M-Pesa's B2C commands.
     #[schema(inline, default = "BusinessPayment")]
-    command: Option<Command>,
+    pub command: Option<Command>,
     /// Your own reference, on one line.
     #[schema(max_length = 64, example = "INV-2041")]
-    reference: Option<String>,
+    pub reference: Option<String>,
     /// M-Pesa's `Remark`, on one line.
     #[schema(max_length = 255, example = "March commission")]
-    remarks: Option<String>,
+    pub remarks: Option<String>,
     /// M-Pesa's `Occasion`, on one line.
     #[schema(max_length = 255)]
-    occasion: Option<String>,
+    pub occasion: Option<String>,
     /// Your own notes: at most 20 names of at most 40 characters, with values of at most 500.
-    metadata: Option<std::collections::BTreeMap<String, String>>,
+    pub metadata: Option<std::collections::BTreeMap<String, String>>,
     /// Which way it goes; the configured one unless given.
     #[schema(example = "soap")]
-    rail: Option<String>,
+    pub rail: Option<String>,
 }
 
 /// A B2C command of M-Pesa's.

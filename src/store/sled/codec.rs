@@ -6,7 +6,6 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::dictionary;
 use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::payout::Payout;
 use crate::domain::time::Timestamp;
@@ -15,12 +14,8 @@ use crate::store::{Channel, Claim, Counts, Direction, FeedEvent, Message, Rememb
 
 /// The version that every record is written in.
 const VERSION: u8 = 1;
-/// A body that stands as it came.
-const PLAIN: u8 = 0;
-/// A body compressed with the first dictionary.
-const WITH_DICTIONARY_1: u8 = 1;
-/// The longest body that is ever unpacked: far above what any listener takes in.
-const BODY_LEN_MAX: u32 = 16 << 20;
+/// The longest body that is kept: far above what any listener takes in.
+const BODY_LEN_MAX: usize = 16 << 20;
 
 /// What is wrong with a record, in words.
 pub(super) type Flaw = &'static str;
@@ -230,25 +225,16 @@ struct MessageHead {
     peer: Option<String>,
     http_status: Option<u16>,
     payout: Option<PayoutId>,
-    packing: u8,
-    body_len: u32,
 }
 
-/// A message's record. Its body is packed where that makes it shorter: envelopes are alike.
+/// A message's record: what is known of it, and then its body as it was.
 ///
 /// # Errors
 /// In words, when it cannot be written.
 pub(super) fn write_message(message: &Message) -> Result<Vec<u8>, String> {
-    let body_len = u32::try_from(message.body.len())
-        .ok()
-        .filter(|len| *len <= BODY_LEN_MAX)
-        .ok_or_else(|| format!("the message {} is too long to be kept", message.id))?;
-    let packed = lz4_flex::block::compress_with_dict(&message.body, dictionary::FIRST);
-    let (packing, body) = if packed.len() < message.body.len() {
-        (WITH_DICTIONARY_1, &packed)
-    } else {
-        (PLAIN, &message.body)
-    };
+    if message.body.len() > BODY_LEN_MAX {
+        return Err(format!("the message {} is too long", message.id));
+    }
     let head = MessageHead {
         at: message.at,
         direction: message.direction,
@@ -256,11 +242,9 @@ pub(super) fn write_message(message: &Message) -> Result<Vec<u8>, String> {
         peer: message.peer.clone(),
         http_status: message.http_status,
         payout: message.payout,
-        packing,
-        body_len,
     };
     let mut bytes = write(&head)?;
-    bytes.extend_from_slice(body);
+    bytes.extend_from_slice(&message.body);
     Ok(bytes)
 }
 
@@ -270,19 +254,6 @@ pub(super) fn write_message(message: &Message) -> Result<Vec<u8>, String> {
 /// What is wrong with it.
 pub(super) fn read_message(id: MessageId, bytes: &[u8]) -> Result<Message, Flaw> {
     let (head, body): (MessageHead, _) = read_head(bytes)?;
-    if head.body_len > BODY_LEN_MAX {
-        return Err("its body is longer than any");
-    }
-    let len = usize::try_from(head.body_len).map_err(|_error| "its body is longer than any")?;
-    let body = match head.packing {
-        PLAIN => body.to_vec(),
-        WITH_DICTIONARY_1 => lz4_flex::block::decompress_with_dict(body, len, dictionary::FIRST)
-            .map_err(|_error| "its body cannot be unpacked")?,
-        _ => return Err("its body is packed in an unknown way"),
-    };
-    if body.len() != len {
-        return Err("its body has another length");
-    }
     Ok(Message {
         id,
         at: head.at,
@@ -291,7 +262,7 @@ pub(super) fn read_message(id: MessageId, bytes: &[u8]) -> Result<Message, Flaw>
         peer: head.peer,
         http_status: head.http_status,
         payout: head.payout,
-        body,
+        body: body.to_vec(),
     })
 }
 

@@ -130,6 +130,18 @@ impl Disk {
         raw(self.db.range::<&[u8], _>(above).next())
     }
 
+    /// The key of the first block of `kind` above `key`, or what every key of it is below.
+    pub(super) fn end_of_block(&self, kind: Kind, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let end = [kind.letter().saturating_add(1)];
+        let above = (
+            std::ops::Bound::Excluded(key),
+            std::ops::Bound::Excluded(&end[..]),
+        );
+        let next = self.db.range::<&[u8], _>(above).keys().next();
+        let next = next.transpose().map_err(|error| wrong(&error))?;
+        Ok(next.map_or_else(|| end.to_vec(), |key| key.to_vec()))
+    }
+
     /// How many values there are whose keys begin with `letter`.
     pub(super) fn count(&self, letter: u8) -> Result<u64, StoreError> {
         let mut count = 0_u64;

@@ -101,17 +101,51 @@ impl Kind {
         }
     }
 
-    /// How large a block of it may grow. What arrives in order shares large blocks; what is
-    /// scattered is written one by one, and a small block makes each write small.
+    /// How long the entries of one block may grow together, in bytes.
+    ///
+    /// What arrives in order shares large blocks, which are packed; what is scattered is written
+    /// one by one, and a small block makes each write small.
     pub(super) const fn block_len_max(self) -> usize {
         match self {
-            Self::App | Self::Case | Self::Event | Self::Message | Self::Payout => 4_096,
+            Self::Message => 24_576,
+            Self::App | Self::Case | Self::Event | Self::Payout => 8_192,
             Self::ByApp | Self::ByBatch | Self::ByStatus => 1_536,
             Self::Claim
             | Self::Conversation
             | Self::ByPhone
             | Self::ByReceipt
-            | Self::ByReference => 768,
+            | Self::ByReference => 384,
+        }
+    }
+
+    /// Whether its blocks are packed: those that hold more than numbers and digests.
+    pub(super) const fn is_packed(self) -> bool {
+        match self {
+            Self::App | Self::Case | Self::Event | Self::Message | Self::Payout => true,
+            Self::Claim
+            | Self::Conversation
+            | Self::ByApp
+            | Self::ByBatch
+            | Self::ByPhone
+            | Self::ByReceipt
+            | Self::ByReference
+            | Self::ByStatus => false,
+        }
+    }
+
+    /// Whether what is written together mostly belongs together.
+    pub(super) const fn is_in_order(self) -> bool {
+        match self {
+            Self::App
+            | Self::Case
+            | Self::Event
+            | Self::Message
+            | Self::Payout
+            | Self::ByApp
+            | Self::ByBatch
+            | Self::ByStatus
+            | Self::ByReceipt => true,
+            Self::Claim | Self::Conversation | Self::ByPhone | Self::ByReference => false,
         }
     }
 }

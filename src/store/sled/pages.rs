@@ -11,10 +11,12 @@ use super::keys::{Kind, PIECE};
 use crate::store::StoreError;
 
 /// Values up to this length stand in their block, longer ones in pieces beside it.
+const INLINE_LEN_MAX: usize = 4_096;
+/// The longest that a block of several entries is on the disk.
 ///
-/// sled keeps sixteen entries to a page, and puts a page above 128 KiB into a file of its own,
-/// which it never syncs. With blocks and pieces of about 4 KiB no page comes near that.
-const INLINE_LEN_MAX: usize = 2_048;
+/// sled keeps up to seventeen entries in a page, and puts a page above 128 KiB into a file of its
+/// own, which it never syncs. With blocks and pieces of this length no page comes near that.
+const BLOCK_LEN_MAX: usize = 6_144;
 /// How long a piece is.
 const PIECE_LEN: usize = 4_096;
 /// Marks a value that stands here.
@@ -50,7 +52,7 @@ pub(super) fn find(disk: &Disk, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>
     };
     let stored = block::find(&bytes, key).map_err(|flaw| damaged(kind, key, flaw))?;
     stored
-        .map(|stored| unfold(kind, key, stored, |piece| disk.get(piece)))
+        .map(|stored| unfold(kind, key, &stored, |piece| disk.get(piece)))
         .transpose()
 }
 
@@ -123,9 +125,12 @@ pub(super) struct Pages<'a> {
 
 #[derive(Debug)]
 struct Page {
+    kind: Kind,
     entries: Vec<Entry>,
     len: usize,
     is_changed: bool,
+    /// On the disk no other block begins between this one's key and this.
+    end: Vec<u8>,
 }
 
 impl<'a> Pages<'a> {
@@ -152,26 +157,28 @@ impl<'a> Pages<'a> {
 
     /// Writes a record, new or changed.
     pub(super) fn put(&mut self, kind: Kind, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
-        let before = match self.stored(kind, &key)? {
-            Some(stored) => pieces_of(&stored).map_err(|flaw| damaged(kind, &key, flaw))?,
-            None => 0,
-        };
         let (stored, count) = self.fold(kind, &key, value)?;
-        for number in count..before {
-            self.pieces.insert(piece_key(kind, &key, number), None);
+        let key = Bytes::from(key);
+        let (name, page) = self.page(kind, &key)?;
+        let name = name.clone();
+        let before = page.put((key.clone(), stored));
+        if page.len > kind.block_len_max() && page.entries.len() > 1 {
+            let is_last = page.entries.last().is_some_and(|(last, _)| *last == key);
+            self.split(kind, &name, is_last);
         }
-        self.put_stored(kind, (Bytes::from(key), stored));
+        if let Some(before) = before {
+            let before = pieces_of(&before).map_err(|flaw| damaged(kind, &key, flaw))?;
+            for number in count..before {
+                self.pieces.insert(piece_key(kind, &key, number), None);
+            }
+        }
         Ok(())
     }
 
     /// Removes a record that has no pieces.
     pub(super) fn remove(&mut self, kind: Kind, key: &[u8]) -> Result<(), StoreError> {
-        if let Some(name) = self.locate(kind, key)?
-            && let Some(page) = self.touched.get_mut(&name)
-            && let Ok(place) = page
-                .entries
-                .binary_search_by(|(known, _)| known.as_ref().cmp(key))
-        {
+        let (_name, page) = self.page(kind, key)?;
+        if let Ok(place) = page.place_of(key) {
             let entry = page.entries.remove(place);
             page.len = page.len.saturating_sub(block::entry_len(&entry));
             page.is_changed = true;
@@ -181,29 +188,19 @@ impl<'a> Pages<'a> {
 
     /// What is to be written.
     pub(super) fn into_writes(self) -> Writes {
-        self.touched
-            .into_iter()
-            .filter(|(_key, page)| page.is_changed)
-            .map(|(key, page)| {
-                let block = (!page.entries.is_empty()).then(|| block::write(&page.entries));
-                (key, block)
-            })
-            .chain(self.pieces)
-            .collect()
+        let mut writes: Writes = self.pieces.into_iter().collect();
+        for (name, page) in self.touched {
+            if page.is_changed {
+                write_block(page.kind, name, &page.entries, &mut writes);
+            }
+        }
+        writes
     }
 
     fn stored(&mut self, kind: Kind, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let Some(page) = self
-            .locate(kind, key)?
-            .and_then(|name| self.touched.get(&name))
-        else {
-            return Ok(None);
-        };
-        let place = page
-            .entries
-            .binary_search_by(|(known, _)| known.as_ref().cmp(key));
+        let (_name, page) = self.page(kind, key)?;
+        let place = page.place_of(key).ok();
         Ok(place
-            .ok()
             .and_then(|place| page.entries.get(place))
             .map(|(_key, value)| value.clone()))
     }
@@ -229,92 +226,130 @@ impl<'a> Pages<'a> {
         Ok((Bytes::from(stored), count))
     }
 
-    fn put_stored(&mut self, kind: Kind, entry: Entry) {
-        let name = self.name_of(kind, &entry.0);
-        let page = self
-            .touched
-            .entry(name)
-            .or_insert_with(|| Page::of(Vec::new()));
-        page.is_changed = true;
-        let place = page
-            .entries
-            .binary_search_by(|(known, _)| known.cmp(&entry.0));
-        let added = block::entry_len(&entry);
-        let is_last = match place {
-            Ok(place) => {
-                if let Some(known) = page.entries.get_mut(place) {
-                    page.len = page.len.saturating_sub(block::entry_len(known));
-                    *known = entry;
-                }
-                false
-            }
-            Err(place) => {
-                page.entries.insert(place, entry);
-                place.saturating_add(1) == page.entries.len()
-            }
+    /// What comes in order fills its blocks; what comes in between halves them.
+    fn split(&mut self, kind: Kind, name: &[u8], is_last: bool) {
+        let Some(page) = self.touched.get_mut(name) else {
+            return;
         };
-        page.len = page.len.saturating_add(added);
-        if page.len > kind.block_len_max() && page.entries.len() > 1 {
-            // What comes in order fills its blocks; what comes in between halves them.
-            let len = page.entries.len();
-            let at = if is_last {
-                len.saturating_sub(1)
-            } else {
-                len / 2
-            };
-            let mut right = Page::of(page.entries.split_off(at));
-            right.is_changed = true;
-            page.len = block::written_len(&page.entries);
-            if let Some((first, _value)) = right.entries.first() {
-                self.touched.insert(full(kind, first), right);
-            }
-        }
+        let len = page.entries.len();
+        let at = if is_last {
+            len.saturating_sub(1)
+        } else {
+            len / 2
+        };
+        let entries = page.entries.split_off(at);
+        page.len = block::written_len(&page.entries);
+        let Some(first) = entries.first().map(|(first, _value)| full(kind, first)) else {
+            return;
+        };
+        let end = std::mem::replace(&mut page.end, first.clone());
+        let mut right = Page::of(kind, entries, end);
+        right.is_changed = true;
+        self.touched.insert(first, right);
     }
 
-    /// The page that a key belongs to among those that were touched, [`Self::locate`]d before;
-    /// a new one of its own name when there is none.
-    fn name_of(&self, kind: Kind, key: &[u8]) -> Vec<u8> {
-        let key = full(kind, key);
-        match self.up_to(&key) {
-            Some(name) if name.first() == Some(&kind.letter()) => name.clone(),
-            Some(_) | None => key,
-        }
-    }
-
-    fn up_to(&self, key: &[u8]) -> Option<&Vec<u8>> {
-        let range = (Bound::Unbounded, Bound::Included(key));
-        let below = self.touched.range::<[u8], _>(range).next_back();
-        below.map(|(name, _page)| name)
-    }
-
-    /// Touches the page that a key belongs to, and names it.
-    fn locate(&mut self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The page that a key belongs to, and its name: one that was touched, or a block from the disk,
+    /// or a new one of the key's own name.
+    fn page(&mut self, kind: Kind, key: &[u8]) -> Result<(&Vec<u8>, &mut Page), StoreError> {
         let target = full(kind, key);
-        let touched = self
-            .up_to(&target)
-            .filter(|name| name.first() == Some(&kind.letter()));
-        let on_disk = self.disk.block_of(kind, &target)?;
-        match (touched, on_disk) {
-            (Some(name), Some((found, _bytes))) if name.as_slice() >= found.as_ref() => {
-                Ok(Some(name.clone()))
-            }
-            (_, Some((found, bytes))) => {
-                let entries = block::read(&bytes).map_err(|flaw| damaged(kind, key, flaw))?;
-                let name = found.to_vec();
-                self.touched.insert(name.clone(), Page::of(entries));
-                Ok(Some(name))
-            }
-            (name, None) => Ok(name.cloned()),
+        let known = self.up_to(kind, &target);
+        if known.is_none_or(|(_name, page)| page.end <= target) {
+            self.touch(kind, &target)?;
         }
+        let range = (Bound::Unbounded, Bound::Included(target.as_slice()));
+        let page = self.touched.range_mut::<[u8], _>(range).next_back();
+        page.ok_or_else(|| damaged(kind, key, "its block was mislaid"))
+    }
+
+    /// The touched page of this kind whose name is the last one not above `target`.
+    fn up_to(&self, kind: Kind, target: &[u8]) -> Option<(&Vec<u8>, &Page)> {
+        let range = (Bound::Unbounded, Bound::Included(target));
+        let below = self.touched.range::<[u8], _>(range).next_back();
+        below.filter(|(name, _page)| name.first() == Some(&kind.letter()))
+    }
+
+    /// Sees to it that the page of `target` is among the touched ones.
+    fn touch(&mut self, kind: Kind, target: &[u8]) -> Result<(), StoreError> {
+        let on_disk = self.disk.block_of(kind, target)?;
+        let known = self.up_to(kind, target).map(|(name, _page)| name.clone());
+        // The nearer one has it. All that is known after this look is that no block on the disk
+        // begins before `target`; where writes cluster it pays to look further.
+        let name = match (known, &on_disk) {
+            (Some(known), Some((found, _block))) if known.as_slice() >= found.as_ref() => known,
+            (_, Some((found, _block))) => found.to_vec(),
+            (Some(known), None) => known,
+            (None, None) => target.to_vec(),
+        };
+        let end = if kind.is_in_order() {
+            self.disk.end_of_block(kind, target)?
+        } else {
+            [target, &[0]].concat()
+        };
+        if let Some(page) = self.touched.get_mut(&name) {
+            page.end = end;
+            return Ok(());
+        }
+        let entries = match on_disk {
+            Some((_found, bytes)) => {
+                let (_letter, key) = target.split_at_checked(1).unwrap_or_default();
+                block::read(&bytes).map_err(|flaw| damaged(kind, key, flaw))?
+            }
+            None => Vec::new(),
+        };
+        self.touched.insert(name, Page::of(kind, entries, end));
+        Ok(())
+    }
+}
+
+/// Writes a block, or several if it would be too long on the disk, or takes it away when nothing is
+/// left in it.
+fn write_block(kind: Kind, name: Vec<u8>, entries: &[Entry], writes: &mut Writes) {
+    if entries.is_empty() {
+        writes.push((name, None));
+        return;
+    }
+    let block = block::write(entries, kind.is_packed());
+    if block.len() > BLOCK_LEN_MAX && entries.len() > 1 {
+        let (left, right) = entries.split_at(entries.len() / 2);
+        write_block(kind, name, left, writes);
+        if let Some((first, _value)) = right.first() {
+            write_block(kind, full(kind, first), right, writes);
+        }
+    } else {
+        writes.push((name, Some(block)));
     }
 }
 
 impl Page {
-    fn of(entries: Vec<Entry>) -> Self {
+    fn of(kind: Kind, entries: Vec<Entry>, end: Vec<u8>) -> Self {
         Self {
+            kind,
             len: block::written_len(&entries),
             entries,
             is_changed: false,
+            end,
+        }
+    }
+
+    fn place_of(&self, key: &[u8]) -> Result<usize, usize> {
+        self.entries
+            .binary_search_by(|(known, _value)| known.as_ref().cmp(key))
+    }
+
+    /// Puts an entry in its place, and gives the value that it replaces.
+    fn put(&mut self, entry: Entry) -> Option<Bytes> {
+        self.is_changed = true;
+        self.len = self.len.saturating_add(block::entry_len(&entry));
+        match self.place_of(&entry.0) {
+            Ok(place) => {
+                let known = self.entries.get_mut(place)?;
+                self.len = self.len.saturating_sub(block::entry_len(known));
+                Some(std::mem::replace(known, entry).1)
+            }
+            Err(place) => {
+                self.entries.insert(place, entry);
+                None
+            }
         }
     }
 }
