@@ -69,7 +69,8 @@ impl Socket {
             let (mut sender, connection) = shaken.map_err(|error| failed(error.to_string()))?;
             let request = request.header("Host", "localhost").body(Full::new(body));
             let request = request.map_err(|error| failed(error.to_string()))?;
-            let answering = async {
+            // The sender is moved in, and so dropped with the answer: that ends the connection.
+            let answering = async move {
                 let response = sender.send_request(request).await?;
                 let status = response.status();
                 let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
