@@ -270,82 +270,106 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader
         .trim(csv::Trim::All)
+        // A row that is too long or too short is one fault among others.
+        .flexible(true)
         .from_path(file)
         .map_err(cannot)?;
     let head = reader.headers().map_err(cannot)?.clone();
-    let mut faults = check_head(&head);
+    let faults = faults_of_head(&head);
+    if !faults.is_empty() {
+        return Err(nothing_sent(file, faults));
+    }
     let name = file
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
+    let mut faults = Vec::new();
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut rows = Vec::new();
-    for record in reader.records() {
-        if !faults.is_empty() && rows.is_empty() {
-            break;
-        }
-        let record = record.map_err(cannot)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cells: HashMap<&str, &str> = head.iter().zip(record.iter()).collect();
-        match check(line, &cells) {
-            Ok((amount, body)) => {
-                // The n-th row of this file with just this content: editing other rows, or
-                // sorting them, does not make it another payout.
-                let content = format!("{name}\n{body}");
-                let nth = seen.entry(content.clone()).or_default();
-                *nth = nth.saturating_add(1);
-                let digest = Sha256::digest(format!("{content}\n{nth}").as_bytes());
-                let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                rows.push(Row {
-                    line,
-                    amount,
-                    body,
-                    key: format!("csv-{key}"),
-                });
-            }
-            Err(wrong) => faults.extend(wrong),
-        }
-        if rows.len() > ROWS_MAX {
+    for (nth, record) in reader.records().enumerate() {
+        if nth >= ROWS_MAX {
             faults.push(format!(
                 "there are more than {ROWS_MAX} rows; split the file"
             ));
             break;
         }
+        match record {
+            Ok(record) => match check(&head, &record) {
+                Ok(mut row) => {
+                    // The n-th row of this file with just this content: editing other rows, or
+                    // sorting them, does not make it another payout.
+                    let content = format!("{name}\n{}", row.body);
+                    let nth = seen.entry(content.clone()).or_default();
+                    *nth = nth.saturating_add(1);
+                    let digest = Sha256::digest(format!("{content}\n{nth}").as_bytes());
+                    let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                    row.key = format!("csv-{key}");
+                    rows.push(row);
+                }
+                Err(wrong) => faults.extend(wrong),
+            },
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                faults.push(format!(
+                    "line {line}: is no UTF-8 text; save the file as UTF-8"
+                ));
+            }
+            Err(error) => return Err(cannot(error)),
+        }
     }
     if faults.is_empty() {
-        return Ok(rows);
+        Ok(rows)
+    } else {
+        Err(nothing_sent(file, faults))
     }
-    Err(Failure::Failed(shown(file, faults)))
 }
 
-fn check_head(head: &csv::StringRecord) -> Vec<String> {
-    let known = COLUMNS.join(", ");
-    let unknown = head
-        .iter()
-        .filter(|name| !COLUMNS.contains(name))
-        .map(|name| format!("the column \"{name}\" is not known; known are {known}"));
-    let missing = ["phone", "amount"]
-        .into_iter()
-        .filter(|needed| !head.iter().any(|name| name == *needed))
-        .map(|needed| format!("the column \"{needed}\" is missing"));
-    unknown.chain(missing).collect()
+/// What is wrong with the names of the columns.
+fn faults_of_head(head: &csv::StringRecord) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (nth, name) in head.iter().enumerate() {
+        if !COLUMNS.contains(&name) {
+            faults.push(format!(
+                "the column \"{name}\" is not known; known are {}",
+                COLUMNS.join(", ")
+            ));
+        } else if head.iter().take(nth).any(|before| before == name) {
+            faults.push(format!("the column \"{name}\" is there twice"));
+        }
+    }
+    for needed in ["phone", "amount"] {
+        if !head.iter().any(|name| name == needed) {
+            faults.push(format!("the column \"{needed}\" is missing"));
+        }
+    }
+    faults
 }
 
-fn shown(file: &Path, mut faults: Vec<String>) -> String {
+fn nothing_sent(file: &Path, mut faults: Vec<String>) -> Failure {
     let more = faults.len().saturating_sub(FAULTS_SHOWN_MAX);
     faults.truncate(FAULTS_SHOWN_MAX);
-    if more > 0 {
-        faults.push(format!("and {more} more"));
-    }
-    format!(
-        "{}: nothing was sent\n{}",
+    let more = if more > 0 {
+        format!("\nand {more} more")
+    } else {
+        String::new()
+    };
+    Failure::Failed(format!(
+        "{}: nothing was sent\n{}{more}",
         file.display(),
         faults.join("\n")
-    )
+    ))
 }
 
-fn check(line: u64, cells: &HashMap<&str, &str>) -> Result<(Amount, Value), Vec<String>> {
+fn check(head: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row, Vec<String>> {
+    let line = record.position().map_or(0, csv::Position::line);
+    if record.len() != head.len() {
+        let (has, needs) = (record.len(), head.len());
+        return Err(vec![format!(
+            "line {line}: has {has} cells, and the head has {needs} columns"
+        )]);
+    }
+    let cells: HashMap<&str, &str> = head.iter().zip(record.iter()).collect();
     let cell = |name: &str| cells.get(name).copied().unwrap_or_default();
     let mut faults = Vec::new();
     let mut fault = |name: &str, what: String| faults.push(format!("line {line}: {name} {what}"));
@@ -385,7 +409,12 @@ fn check(line: u64, cells: &HashMap<&str, &str>) -> Result<(Amount, Value), Vec<
             }
         }
     }
-    Ok((amount, body))
+    Ok(Row {
+        line,
+        amount,
+        body,
+        key: String::new(),
+    })
 }
 
 fn total(rows: &[Row]) -> Amount {
