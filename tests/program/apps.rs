@@ -81,7 +81,8 @@ fn tour(house: &House, check: &dyn Fn(&Api, u16)) {
 
 #[test]
 fn beside_a_running_gateway_every_change_counts_at_once() {
-    let house = House::new();
+    // Longer than the shell waits: no command waits for the end of an idle connection.
+    let house = House::new().with("API__HEADER_TIMEOUT", "5m");
     let mut gateway = house.serve();
     let socket = fs::metadata(house.path("data.sock")).expect("a socket");
     assert!(socket.file_type().is_socket());

@@ -76,7 +76,7 @@ fn every_fault_of_a_configuration_is_said_at_once_with_its_line() {
         "bad.toml, line 5: callbacks.public_url: found \"gw.example.org\"",
         "bad.toml, line 6: brokr: is unknown; did you mean \"broker\"?",
         "bad.toml, line 9: payouts.amount_min: found a number with a point",
-        "bad.toml, line 12: organisation.initiator_password_file: ",
+        "bad.toml, line 11: organisation.initiator_password: is set twice",
         "MLANGO__BROKER__MAX_PER_SECOND: broker.max_per_second: found \"many\"",
         "callbacks.token: is not set",
         "organisation.credential_certificate: is not set",

@@ -105,7 +105,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_paid_twice() {
         eventually("every payout is taken", || {
             (running.load(Ordering::SeqCst) == 0).then_some(())
         });
-        let last = submit(&api, "after all", &payout("254722100000", "11"));
+        let last = submit(&api, "after-all", &payout("254722100000", "11"));
         let rests = ["succeeded", "failed", "unknown"];
         eventually("everything rests", || {
             let rest = |payout: &Value| rests.iter().any(|status| payout["status"] == *status);

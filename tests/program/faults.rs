@@ -153,7 +153,7 @@ fn while_the_broker_is_down_payouts_wait_and_then_go() {
             .collect();
         assert_eq!(
             &kinds[..3],
-            ["payout.queued", "payout.sending", "payout.queued"],
+            ["payout.queued", "payout.sending", "payout.requeued"],
             "{events:?}"
         );
     }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::api::{Api, get};
 use crate::process::{Process, assert_clean, eventually};
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_mlango");
+const BINARY: &str = env!("CARGO_BIN_EXE_mlango");
 
 /// Where ports are looked for: below those that the system gives to clients, so that none of our
 /// own connections can take one that was found free.
@@ -159,6 +159,11 @@ impl House {
     pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)], input: &str) -> Done {
         let mut command = self.command(args);
         command.envs(variables.iter().copied());
+        self.finish(command, input)
+    }
+
+    /// Runs any command to its end.
+    pub fn finish(&self, mut command: Command, input: &str) -> Done {
         let files = self.files("run");
         let (out, err) = (files.with_extension("out"), files.with_extension("err"));
         let input = self.write(&format!("{}.in", self.started.get()), input);

@@ -34,7 +34,7 @@ fn a_file_is_paid_once_however_often_it_is_submitted() {
     let (_simulator, _gateway) = (house.simulate(), house.serve());
     let api = house.client("erp", &[]);
     let file = "phone, amount, reference, remarks, occasion, command\n\
-                0722 123 456, 1500.00, INV-1, \"March, first half\", , SalaryPayment\n\
+                0722 123 456, 1500.00, INV-1,\"March, first half\", , SalaryPayment\n\
                 +254 110-123-457, 25, , , ,\n\
                 254722000002, 200, INV-3, , , \n\
                 0722 123 456, 10, TWICE, , ,\n\
@@ -111,13 +111,13 @@ fn every_bad_row_is_said_at_once_and_nothing_is_sent() {
     let house = House::new();
     let _gateway = house.serve();
     let api = house.client("erp", &[]);
-    let long = "x".repeat(201);
+    let long = "x".repeat(256);
     house.write(
         "bad.csv",
         &format!(
             "phone,amount,reference,remarks,command\n\
-             0722000111,10,good,,\n\
              0722,10,,,\n\
+             0722000111,10,good,,\n\
              0722000111,ten,,,\n\
              0822000111,1.005,{long},,\n\
              0722000111,10,,{long},\n\
@@ -128,7 +128,7 @@ fn every_bad_row_is_said_at_once_and_nothing_is_sent() {
     let done = payouts(&house, &api, &["submit", "bad.csv"]);
     let faults = [
         "bad.csv: nothing was sent",
-        "line 3: phone ",
+        "line 2: phone ",
         "line 4: amount ",
         "line 5: amount ",
         "line 5: phone ",
@@ -139,7 +139,7 @@ fn every_bad_row_is_said_at_once_and_nothing_is_sent() {
         "line 8: phone ",
     ];
     done.failed(1, &faults);
-    assert!(!done.err.contains("line 2"), "{}", done.err);
+    assert!(!done.err.contains("line 3"), "{}", done.err);
 
     house.write("columns.csv", "phone,amuont,note\n0722000111,10,\n");
     let words = [
@@ -148,8 +148,19 @@ fn every_bad_row_is_said_at_once_and_nothing_is_sent() {
         "\"amount\" is missing",
     ];
     payouts(&house, &api, &["submit", "columns.csv"]).failed(1, &words);
-    house.write("short.csv", "phone,amount\n0722000111\n");
-    payouts(&house, &api, &["submit", "short.csv"]).failed(1, &["short.csv"]);
+    std::fs::write(
+        house.path("cells.csv"),
+        b"phone,amount\nx\n,1,2\n0722000111,\xff\n",
+    )
+    .unwrap();
+    let words = [
+        "line 2: has 1 cells, and the head has 2 columns",
+        "line 3: has 3 cells",
+        "line 4: is no UTF-8 text",
+    ];
+    payouts(&house, &api, &["submit", "cells.csv"]).failed(1, &words);
+    house.write("twice.csv", "phone,amount,amount\n0722000111,10,1000\n");
+    payouts(&house, &api, &["submit", "twice.csv"]).failed(1, &["\"amount\" is there twice"]);
     house.write("empty.csv", "");
     payouts(&house, &api, &["submit", "empty.csv"]).failed(1, &["\"phone\" is missing"]);
     payouts(&house, &api, &["submit", "none.csv"]).failed(1, &["none.csv cannot be read"]);

@@ -45,7 +45,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A program that runs. Dropping it kills it, and searches its log.
+/// A program that runs. Dropping it kills it. Once it ended, its log is searched.
 pub struct Process {
     child: Child,
     out: PathBuf,
@@ -108,8 +108,15 @@ impl Process {
         let status = eventually("the program ends", || {
             self.child.try_wait().expect("a status")
         });
-        self.ended = true;
+        self.search();
         status
+    }
+
+    fn search(&mut self) {
+        self.ended = true;
+        if !std::thread::panicking() {
+            assert_clean(&self.err(), &self.secrets);
+        }
     }
 
     /// SIGTERM, and its end, which must be orderly.
@@ -123,7 +130,7 @@ impl Process {
     pub fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("a status");
-        self.ended = true;
+        self.search();
     }
 }
 
@@ -131,9 +138,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         if !self.ended {
             self.kill();
-        }
-        if !std::thread::panicking() {
-            assert_clean(&self.err(), &self.secrets);
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::wire::{Answer, ask, connect, head};
 
 #[test]
 fn what_is_under_way_is_finished_and_a_second_start_finds_it() {
-    let house = House::new().with("BROKER__MAX_IN_FLIGHT", "1");
+    let house = House::new()
+        .with("BROKER__MAX_IN_FLIGHT", "1")
+        .with("API__HEADER_TIMEOUT", "5m");
     let broker = Broker::start(
         house.broker,
         Box::new(|_, _| Reply::TakenAfter(Duration::from_millis(1_500))),
