@@ -4,8 +4,8 @@
 //! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store
 //! can make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
 //!
-//! The meaning of the trait is defined by one suite, `tests/store_conformance.rs`: every store
-//! passes it, and the one in memory is the measure of the others.
+//! The meaning of the trait is defined by one suite, `tests/store/`: every store passes it,
+//! and the one in memory is the measure of the others.
 
 mod chain;
 pub mod memory;

@@ -317,29 +317,42 @@ impl Store for SledStore {
     }
 
     fn close(&self) -> Pending<'_, ()> {
+        let end = self.ending();
+        Box::pin(async move {
+            drop(tokio::task::spawn_blocking(end).await);
+        })
+    }
+}
+
+impl SledStore {
+    /// Takes no more commits, and gives what ends it: that blocks until it has ended.
+    fn ending(&self) -> impl FnOnce() + Send + 'static {
         let mut view = self.shared.view();
         if view.health == Health::Ready {
             view.health = Health::Closed;
         }
         drop(view);
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = writer.take();
         let orders = self.orders.clone();
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let ended = tokio::task::spawn_blocking(move || {
-                if let Some(writer) = writer {
-                    // The writer may have ended already; both ends are the same to us.
-                    drop(orders.send(Order::Close));
-                    drop(writer.join());
-                }
-                let mut disk = shared.disk.write().unwrap_or_else(PoisonError::into_inner);
-                drop(disk.take());
-            });
-            drop(ended.await);
-        })
+        move || {
+            if let Some(writer) = writer {
+                // The writer may have ended already; both ends are the same to us.
+                drop(orders.send(Order::Close));
+                drop(writer.join());
+            }
+            let mut disk = shared.disk.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(disk) = disk.take().and_then(Arc::into_inner) {
+                disk.close();
+            }
+        }
+    }
+}
+
+impl Drop for SledStore {
+    /// As [`Store::close`], if nobody closed it: the directory is free when this returns.
+    fn drop(&mut self) {
+        self.ending()();
     }
 }

@@ -6,6 +6,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::keys::Kind;
 use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::payout::Payout;
 use crate::domain::time::Timestamp;
@@ -27,6 +28,8 @@ pub(super) struct Meta {
     pub(super) head: Head,
     /// How many payouts stand where.
     pub(super) counts: Counts,
+    /// How many records there are of each of [`Kind::COUNTED`].
+    pub(super) kept: [u64; Kind::COUNTED.len()],
 }
 
 /// Any record that serde can write.

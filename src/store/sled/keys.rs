@@ -63,6 +63,15 @@ impl Kind {
         Self::ByStatus,
     ];
 
+    /// Every kind of which nothing but its own number says how many there should be.
+    pub(super) const COUNTED: [Self; 5] = [
+        Self::App,
+        Self::Case,
+        Self::Claim,
+        Self::Conversation,
+        Self::Message,
+    ];
+
     /// What its keys begin with.
     pub(super) const fn letter(self) -> u8 {
         match self {

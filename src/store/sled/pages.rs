@@ -121,6 +121,8 @@ pub(super) struct Pages<'a> {
     disk: &'a Disk,
     touched: BTreeMap<Vec<u8>, Page>,
     pieces: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// How many records are new, by kind.
+    added: BTreeMap<Kind, u64>,
 }
 
 #[derive(Debug)]
@@ -140,6 +142,7 @@ impl<'a> Pages<'a> {
             disk,
             touched: BTreeMap::new(),
             pieces: BTreeMap::new(),
+            added: BTreeMap::new(),
         }
     }
 
@@ -171,6 +174,9 @@ impl<'a> Pages<'a> {
             for number in count..before {
                 self.pieces.insert(piece_key(kind, &key, number), None);
             }
+        } else {
+            let added = self.added.entry(kind).or_default();
+            *added = added.saturating_add(1);
         }
         Ok(())
     }
@@ -184,6 +190,11 @@ impl<'a> Pages<'a> {
             page.is_changed = true;
         }
         Ok(())
+    }
+
+    /// How many records of `kind` are new.
+    pub(super) fn added(&self, kind: Kind) -> u64 {
+        self.added.get(&kind).copied().unwrap_or_default()
     }
 
     /// What is to be written.

@@ -1,5 +1,7 @@
 //! Reading everything: every checksum, every index both ways, the chain.
 
+use std::collections::BTreeMap;
+
 use super::Shared;
 use super::codec;
 use super::disk::Disk;
@@ -29,6 +31,7 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         entries_due: 0,
         linked_due: 0,
         pieces_due: 0,
+        kept: BTreeMap::new(),
     };
     let linked = check.events(at_first.meta.head)?;
     check.payouts()?;
@@ -54,6 +57,15 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         ];
         for (_agrees, says) in sums.into_iter().filter(|(agrees, _says)| !agrees) {
             check.fault(says.to_owned());
+        }
+        for (kind, due) in Kind::COUNTED.into_iter().zip(at_first.meta.kept) {
+            let kept = check.kept.get(&kind).copied().unwrap_or_default();
+            if kept != due {
+                check.fault(format!(
+                    "of {due} records of the kind \"{}\" {kept} can be read",
+                    kind.name()
+                ));
+            }
         }
     }
     Ok(check.found)
@@ -86,6 +98,8 @@ struct Check<'a> {
     linked_due: u64,
     /// How many pieces the records should have.
     pieces_due: u64,
+    /// How many records of each kind were read.
+    kept: BTreeMap<Kind, u64>,
 }
 
 impl Check<'_> {
@@ -107,7 +121,10 @@ impl Check<'_> {
         loop {
             let (key, stored) = match cursor.next() {
                 Ok(Some(entry)) => entry,
-                Ok(None) => return Ok(count),
+                Ok(None) => {
+                    self.kept.insert(kind, count);
+                    return Ok(count);
+                }
                 Err(StoreError::Damaged(says)) => {
                     self.fault(says);
                     continue;

@@ -394,7 +394,10 @@ impl Placing<'_> {
     }
 
     /// Puts the group on the disk, and then shows that it is there.
-    fn write(self, disk: &Disk, shared: &Shared, meta: &mut Meta) -> Result<(), StoreError> {
+    fn write(mut self, disk: &Disk, shared: &Shared, meta: &mut Meta) -> Result<(), StoreError> {
+        for (count, kind) in self.meta.kept.iter_mut().zip(Kind::COUNTED) {
+            *count = count.saturating_add(self.pages.added(kind));
+        }
         let mut writes = self.pages.into_writes();
         let numbers = codec::write_meta(&self.meta).map_err(StoreError::Failed)?;
         writes.push((keys::META.to_vec(), Some(numbers)));

@@ -1,103 +1,20 @@
 //! What every store does alike: the meaning of the `Store` trait.
 //!
-//! Each law is a function of a [`Bench`], and runs on every store. What only a store on a disk can
-//! do (closing and opening again) is done where the bench can.
-
-#![expect(
-    clippy::as_conversions,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test"
-)]
-
-#[path = "store/make.rs"]
-mod make;
+//! What only a store on a disk can do (closing and opening again) is done where the bench can.
 
 use std::sync::Arc;
 
-use make::{
-    app, app_id, at, batch_id, case, claim, conversation, event, message, message_id, moved,
-    payout, payout_id, receipt, reference, taken, time, write,
-};
 use mlango::domain::money::Amount;
 use mlango::domain::payout::Status;
-use mlango::store::memory::MemoryStore;
-use mlango::store::sled::{Options, SledStore};
-use mlango::store::{
-    Commit, CommitError, Health, PAGE_LEN_MAX, PayoutPage, PayoutQuery, Remembered, Store,
+use mlango::store::{Commit, CommitError, Health, PAGE_LEN_MAX, PayoutQuery, Remembered};
+
+use crate::bench::Bench;
+use crate::make::{
+    self, app, at, case, claim, conversation, event, message, message_id, moved, payout, payout_id,
+    taken, time, write,
 };
 
-/// A store and, if it has one, its place on the disk.
-struct Bench {
-    store: Arc<dyn Store>,
-    dir: Option<tempfile::TempDir>,
-}
-
-impl Bench {
-    fn memory() -> Self {
-        Self {
-            store: Arc::new(MemoryStore::new()),
-            dir: None,
-        }
-    }
-
-    fn sled() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let store = SledStore::open(dir.path(), Options::default()).expect("a store");
-        Self {
-            store: Arc::new(store),
-            dir: Some(dir),
-        }
-    }
-
-    /// Closes the store and opens it again, where there is something to open.
-    async fn reopen(&mut self) {
-        if let Some(dir) = &self.dir {
-            self.store.close().await;
-            let store = SledStore::open(dir.path(), Options::default()).expect("the store again");
-            self.store = Arc::new(store);
-        }
-    }
-
-    async fn commit(&self, commit: Commit) {
-        let _durable = self.store.commit(commit).await.expect("a commit");
-    }
-
-    async fn page(&self, query: &PayoutQuery) -> PayoutPage {
-        self.store.payouts(query).await.expect("a page")
-    }
-
-    async fn is_sound(&self) {
-        let verified = self.store.verify().await.expect("a verification");
-        assert_eq!(verified.faults, Vec::<String>::new());
-    }
-}
-
-macro_rules! laws {
-    ($($law:ident),* $(,)?) => {
-        mod memory {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $law() {
-                    super::$law(super::Bench::memory()).await;
-                }
-            )*
-        }
-        mod sled {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $law() {
-                    super::$law(super::Bench::sled()).await;
-                }
-            )*
-        }
-    };
-}
-
-laws!(
+crate::on_every_store!(
     what_is_committed_is_read_back,
     a_refused_commit_leaves_nothing,
     a_payout_moves_only_from_where_it_stands,
@@ -106,9 +23,6 @@ laws!(
     of_many_at_once_one_wins,
     events_are_numbered_chained_and_linked,
     the_feed_is_read_in_pages,
-    every_filter_gives_what_it_says,
-    pages_hold_still_while_payouts_arrive,
-    counts_follow_the_payouts,
     a_conversation_leads_to_its_payout_for_ever,
     long_records_are_kept_whole,
     a_closed_store_takes_nothing,
@@ -401,227 +315,6 @@ async fn the_feed_is_read_in_pages(bench: Bench) {
     assert_eq!(read(Some(5)).await.expect("cases"), []);
 }
 
-/// How many payouts the filters are tried on.
-const FILTERED: u64 = 96;
-
-/// Payouts of three applications at every status.
-async fn fill(bench: &Bench) {
-    for n in 0..FILTERED {
-        bench.commit(taken(n, n % 3)).await;
-        let status = Status::ALL[(n / 3) as usize % Status::ALL.len()];
-        if status != Status::Queued {
-            bench.commit(moved(n, n % 3, 1, status)).await;
-        }
-    }
-}
-
-/// Every filter alone, and a good part of their combinations.
-fn queries() -> Vec<PayoutQuery> {
-    let mut queries = Vec::new();
-    let apps = [None, Some(app_id(0)), Some(app_id(2)), Some(app_id(9))];
-    let statuses = [
-        None,
-        Some(Status::Queued),
-        Some(Status::Succeeded),
-        Some(Status::Unknown),
-    ];
-    for app in apps {
-        for status in statuses {
-            let base = PayoutQuery {
-                app,
-                status,
-                ..PayoutQuery::all(7)
-            };
-            queries.push(base.clone());
-            for n in 0..5 {
-                queries.push(PayoutQuery {
-                    reference: Some(reference(n)),
-                    ..base.clone()
-                });
-            }
-            let phone = Some(payout(4, 0).details.phone);
-            let (from, to) = (Some(time(20)), Some(time(70)));
-            queries.extend([
-                PayoutQuery {
-                    phone,
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    phone,
-                    reference: Some(reference(1)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    phone,
-                    created_from: from,
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    batch: Some(batch_id(1)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    batch: Some(batch_id(1)),
-                    phone,
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    receipt: Some(receipt(15)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    receipt: Some(receipt(1)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    created_from: from,
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    created_to: to,
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    created_from: from,
-                    created_to: to,
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    created_from: to,
-                    created_to: from,
-                    ..base
-                },
-            ]);
-        }
-    }
-    queries
-}
-
-/// Pages through a query to its end.
-async fn all_pages(bench: &Bench, query: &PayoutQuery) -> Vec<mlango::store::Stored> {
-    let mut query = query.clone();
-    let mut rows = Vec::new();
-    loop {
-        let page = bench.page(&query).await;
-        assert!(page.rows.len() <= query.limit);
-        rows.extend(page.rows);
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => return rows,
-        }
-    }
-}
-
-async fn every_filter_gives_what_it_says(mut bench: Bench) {
-    fill(&bench).await;
-    bench.reopen().await;
-    let everything = all_pages(&bench, &PayoutQuery::all(50)).await;
-    assert_eq!(everything.len() as u64, FILTERED);
-    let mut found = 0;
-    for query in queries() {
-        for descending in [false, true] {
-            let query = PayoutQuery {
-                descending,
-                ..query.clone()
-            };
-            let mut due: Vec<_> = everything
-                .iter()
-                .filter(|row| query.admits(&row.payout))
-                .cloned()
-                .collect();
-            if descending {
-                due.reverse();
-            }
-            let rows = all_pages(&bench, &query).await;
-            assert_eq!(rows, due, "{query:?}");
-            found += rows.len();
-        }
-    }
-    assert!(found > 1_000, "the filters found only {found}");
-    // The ends of what a page may be.
-    assert_eq!(
-        bench.page(&PayoutQuery::all(0)).await,
-        PayoutPage::default()
-    );
-    let whole = bench.page(&PayoutQuery::all(FILTERED as usize)).await;
-    assert_eq!((whole.rows.len() as u64, whole.next), (FILTERED, None));
-    bench.is_sound().await;
-}
-
-async fn pages_hold_still_while_payouts_arrive(bench: Bench) {
-    for n in 0..40 {
-        bench.commit(taken(n, n % 2)).await;
-    }
-    for (descending, app) in [
-        (false, None),
-        (true, None),
-        (false, Some(1)),
-        (true, Some(1)),
-    ] {
-        let mut query = PayoutQuery {
-            descending,
-            app: app.map(app_id),
-            limit: 4,
-            ..PayoutQuery::all(4)
-        };
-        let before: Vec<_> = all_pages(&bench, &query).await;
-        let mut rows = Vec::new();
-        let mut fresh = 1_000 * (u64::from(descending) + 2 * app.unwrap_or(0) + 1);
-        loop {
-            let page = bench.page(&query).await;
-            rows.extend(page.rows);
-            bench.commit(taken(fresh, fresh % 2)).await;
-            fresh += 1;
-            if fresh % 100 > 60 {
-                break;
-            }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
-        }
-        // What was there is there once, in order; what arrived comes after, if it comes.
-        let seen: Vec<_> = rows
-            .iter()
-            .filter(|row| before.contains(row))
-            .cloned()
-            .collect();
-        assert_eq!(seen, before);
-        assert!(
-            rows.is_sorted_by(|a, b| { (a.payout.details.id < b.payout.details.id) != descending })
-        );
-    }
-}
-
-async fn counts_follow_the_payouts(mut bench: Bench) {
-    fill(&bench).await;
-    for _round in 0..2 {
-        let counts = bench.store.counts();
-        let each = FILTERED / Status::ALL.len() as u64;
-        for status in Status::ALL {
-            assert_eq!(counts.of(status), each, "{status}");
-        }
-        let query = PayoutQuery {
-            status: Some(Status::Unknown),
-            ..PayoutQuery::all(100)
-        };
-        let doubtful = bench.page(&query).await.rows;
-        let cents = doubtful.iter().map(|row| row.payout.details.amount.cents());
-        assert_eq!(counts.in_doubt(), Amount::from_cents(cents.sum()));
-        bench.reopen().await;
-    }
-    // A move and its way back leave no trace in the counts.
-    let before = bench.store.counts();
-    bench.commit(moved(3, 0, 1, Status::Unknown)).await;
-    assert_ne!(bench.store.counts(), before);
-    let back = Commit {
-        payouts: vec![write(payout(3, 0), 2)],
-        ..Commit::default()
-    };
-    bench.commit(back).await;
-    assert_eq!(bench.store.counts(), before);
-}
-
 async fn a_conversation_leads_to_its_payout_for_ever(mut bench: Bench) {
     let find = |bench: &Bench, n| {
         let store = Arc::clone(&bench.store);
@@ -654,7 +347,9 @@ async fn long_records_are_kept_whole(mut bench: Bench) {
     long.details.metadata = (0..20)
         .map(|n| (format!("{n:040}"), "\u{1F600}".repeat(500)))
         .collect();
-    let noise: Vec<u8> = (0..200_000_u64).map(|n| (n * n * 31 >> 7) as u8).collect();
+    let noise: Vec<u8> = (0..200_000_u64)
+        .map(|n| ((n * n * 31) >> 7) as u8)
+        .collect();
     let mut commit = taken(1, 0);
     commit.payouts = vec![write(long.clone(), 0)];
     commit.messages = vec![

@@ -1,25 +1,15 @@
 //! Any sequence of commits leaves the store on sled where it leaves the one in memory.
 
-#![expect(
-    clippy::as_conversions,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::disallowed_types,
-    reason = "a test"
-)]
-
-#[path = "store/make.rs"]
-mod make;
-
-use make::{
-    app, app_id, at, batch_id, case, claim, conversation, event, message, message_id, payout,
-    payout_id, receipt, reference, write,
-};
 use mlango::domain::payout::Status;
 use mlango::store::memory::MemoryStore;
 use mlango::store::sled::{Options, SledStore};
 use mlango::store::{Commit, CommitError, PayoutQuery, Store};
 use proptest::prelude::*;
+
+use crate::make::{
+    app, app_id, at, batch_id, case, claim, conversation, event, message, message_id, payout,
+    payout_id, receipt, reference, write,
+};
 
 /// So many payouts, keys and conversations: few, so that commits meet.
 const PAYOUTS: u64 = 24;
@@ -120,7 +110,7 @@ fn queries() -> Vec<PayoutQuery> {
         descending: true,
         ..query
     });
-    queries.extend(backwards.collect::<Vec<_>>());
+    queries.extend(backwards);
     queries
 }
 
