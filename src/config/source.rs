@@ -34,6 +34,13 @@ impl Environment {
         Self(ours.collect())
     }
 
+    /// The API key of a shell command: `MLANGO_API_KEY`, if it is set and not empty.
+    pub fn api_key() -> Option<String> {
+        let key = std::env::var_os("MLANGO_API_KEY")?.into_string().ok()?;
+        let key = key.trim();
+        (!key.is_empty()).then(|| key.to_owned())
+    }
+
     /// These variables and no others; names that are not ours are left out.
     pub fn of<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let pairs = pairs

@@ -60,15 +60,15 @@ fn every_wrong_value_is_named_with_its_line_and_what_is_expected() {
     let words: Vec<(String, &str)> = words.collect();
     let mut tried = 0;
     for case in cases.lines().collect::<Vec<_>>().chunks(2) {
-        let (section, line) = case[0].split_once("] ").expect(case[0]);
+        let (section, line) = case[0].split_once(' ').expect(case[0]);
         let fault = words
             .iter()
             .fold(case[1].trim_start().to_owned(), |text, (word, meaning)| {
                 text.replace(word, meaning)
             });
         let name = line.split(' ').next().expect("a name");
-        let text = format!("# a comment\n{section}]\n\n{line}\n");
-        let section = &section[1..];
+        let text = format!("# a comment\n{section}\n\n{line}\n");
+        let section = section.trim_matches(['[', ']']);
         assert_eq!(
             faults(&text, &[]),
             format!("line 4: {section}.{name}: {fault}"),

@@ -116,19 +116,18 @@ impl Engine {
             let Some(commit) = commit else {
                 return Ok(came_to.without_writing());
             };
-            match self.parts.store.commit(commit).await {
+            match self.commit(commit).await {
                 Ok(proof) => {
                     self.perform(id, &effects, now);
                     return Ok(came_to.written(proof));
                 }
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Full) => return Err(NotApplied::Busy),
-                Err(CommitError::Broken(why)) => return Err(NotApplied::Store(why)),
-                Err(CommitError::Claimed(_)) => {
-                    return Err(NotApplied::Store(
-                        "a claim was refused that nobody made".into(),
-                    ));
-                }
+                Err(
+                    error @ (CommitError::Broken(_)
+                    | CommitError::Unfit(_)
+                    | CommitError::Claimed(_)),
+                ) => return Err(NotApplied::Store(error.to_string())),
             }
         }
         Err(NotApplied::Busy)

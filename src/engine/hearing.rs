@@ -3,7 +3,7 @@
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{CaseId, ConversationId, MessageId, OriginatorConversationId, PayoutId};
 use crate::domain::payout::{CaseKind, Event};
-use crate::store::{Case, Channel, Commit, CommitError, Direction, Message, StoreError};
+use crate::store::{Case, Channel, Commit, Direction, Message, StoreError};
 
 /// A message as it came.
 #[derive(Debug)]
@@ -185,14 +185,9 @@ impl Engine {
             cases: vec![case],
             ..Commit::default()
         };
-        match self.parts.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(_durable) => Ok(hearing),
-            Err(error @ (CommitError::Full | CommitError::Broken(_))) => {
-                Err(NotKept(error.to_string()))
-            }
-            Err(error @ (CommitError::Conflict(_) | CommitError::Claimed(_))) => Err(NotKept(
-                format!("{error}, though nothing was claimed or moved"),
-            )),
+            Err(error) => Err(NotKept(error.to_string())),
         }
     }
 }

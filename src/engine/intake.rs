@@ -111,8 +111,9 @@ impl Engine {
             events: vec![event],
             ..Commit::default()
         };
-        match self.parts.store.commit(commit).await {
+        match self.commit(commit).await {
             Ok(_durable) => {
+                self.tally.submitted.increment();
                 self.outbox.offer(id);
                 Ok(Submitted {
                     payout,
@@ -124,10 +125,9 @@ impl Engine {
             }
             Err(CommitError::Claimed(_)) => Err(SubmitError::KeyReused),
             Err(CommitError::Full) => Err(SubmitError::Busy),
-            Err(CommitError::Broken(why)) => Err(SubmitError::Unavailable(why)),
-            Err(CommitError::Conflict(id)) => Err(SubmitError::Unavailable(format!(
-                "the new id {id} is taken"
-            ))),
+            Err(
+                error @ (CommitError::Broken(_) | CommitError::Unfit(_) | CommitError::Conflict(_)),
+            ) => Err(SubmitError::Unavailable(error.to_string())),
         }
     }
 

@@ -11,6 +11,7 @@ mod intake;
 mod outbox;
 pub mod port;
 mod rescue;
+mod tally;
 mod timer;
 mod worker;
 
@@ -78,6 +79,7 @@ pub struct Engine {
     outbox: outbox::Outbox,
     timers: timer::Timers,
     gate: gate::Gate,
+    tally: tally::Tally,
 }
 
 impl Engine {
@@ -91,6 +93,7 @@ impl Engine {
             outbox: outbox::Outbox::default(),
             timers: timer::Timers::default(),
             gate: gate::Gate::default(),
+            tally: tally::Tally::new(),
         })
     }
 

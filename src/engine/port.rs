@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::id::OriginatorConversationId;
 use crate::domain::payout::{AnswerFacts, Payout, WhyNoAnswer, WhyNothingSent};
 use crate::domain::time::Timestamp;
-use crate::store::{Durable, Pending};
+pub use crate::store::{Durable, Pending};
 
 /// A way to M-Pesa.
 pub trait Rail: Send + Sync + fmt::Debug {

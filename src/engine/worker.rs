@@ -185,7 +185,10 @@ impl Engine {
         place: Admission,
         proof: Durable,
     ) -> (Outcome, Option<Message>) {
+        self.tally.in_flight.add(1);
         let sent = self.parts.rail.send(request, place, proof).await;
+        self.tally.in_flight.subtract(1);
+        self.count_send(&sent.outcome);
         let now = self.parts.clock.now();
         self.heed(&sent.outcome, now);
         let answer = sent

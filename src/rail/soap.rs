@@ -6,10 +6,9 @@ use super::pace::{Pace, Places};
 use super::transport::{self, Answer, Deadlines, Endpoint, Unanswered};
 use crate::domain::payout::{AnswerFacts, Payout};
 use crate::domain::time::Timestamp;
-use crate::engine::port::{Admission, Outcome, Prepared, Rail, RawAnswer, Sent};
+use crate::engine::port::{Admission, Durable, Outcome, Pending, Prepared, Rail, RawAnswer, Sent};
 use crate::soap::request::{Caller, PayoutRequest};
 use crate::soap::response;
-use crate::store::{Durable, Pending};
 
 /// The path of requests (spec/soap.md §1.4).
 pub const REQUEST_PATH: &str = "/mminterface/request";

@@ -24,7 +24,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::pace::Pace;
 use crate::domain::payout::{WhyNoAnswer, WhyNothingSent};
@@ -108,17 +109,17 @@ pub async fn post(
     let stream = connect(endpoint, deadlines.connect)
         .await
         .map_err(Unanswered::NothingSent)?;
-    let written = Arc::new(AtomicU64::new(0));
+    let left = Arc::new(Left::default());
     let counted = Counted {
         stream,
-        written: Arc::clone(&written),
+        left: Arc::clone(&left),
     };
     let request = request(endpoint, body)
         .map_err(|_error| Unanswered::NothingSent(WhyNothingSent::NotReady))?;
     // Everything about the connection lives in this future: when it is over, so is the connection,
     // and the counter is final.
-    let outcome = exchange(counted, request, deadlines, pace).await;
-    outcome.map_err(|why| match written.load(Ordering::SeqCst) {
+    let outcome = exchange(counted, &left, request, deadlines, pace).await;
+    outcome.map_err(|why| match left.bytes() {
         0 => Unanswered::NothingSent(WhyNothingSent::ClosedBeforeFirstByte),
         _ => Unanswered::MayHaveBeenSent(why),
     })
@@ -159,13 +160,13 @@ fn request(endpoint: &Endpoint, body: Vec<u8>) -> Result<Request<Full<Bytes>>, h
 
 async fn exchange(
     counted: Counted,
+    left: &Left,
     request: Request<Full<Bytes>>,
     deadlines: Deadlines,
     pace: &Pace,
 ) -> Result<Answer, WhyNoAnswer> {
     let begun = Instant::now();
     let send_by = begun.checked_add(deadlines.send).unwrap_or(begun);
-    let answer_by = send_by.checked_add(deadlines.answer).unwrap_or(send_by);
     // The last thing before the first byte, so that the pace is kept where M-Pesa measures it.
     timeout_at(send_by, pace.enter())
         .await
@@ -205,22 +206,45 @@ async fn exchange(
             }
         }
     };
-    timeout_at(answer_by, both)
+    tokio::pin!(both);
+    tokio::select! {
+        biased;
+        answer = &mut both => return answer,
+        () = left.whole.notified() => {}
+        () = sleep_until(send_by) => return Err(WhyNoAnswer::Timeout),
+    }
+    // The answer's own time begins when the request has left, not when it was allowed to.
+    timeout(deadlines.answer, both)
         .await
         .unwrap_or(Err(WhyNoAnswer::Timeout))
+}
+
+/// What has left on a connection.
+#[derive(Debug, Default)]
+struct Left {
+    bytes: AtomicU64,
+    /// Told once everything that was to be written has been.
+    whole: Notify,
+}
+
+impl Left {
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::SeqCst)
+    }
 }
 
 /// A connection that counts what is handed to it.
 struct Counted {
     stream: TcpStream,
-    written: Arc<AtomicU64>,
+    left: Arc<Left>,
 }
 
 impl Counted {
     /// Counts what the operating system took; what it refused has not left.
     fn count(&self, taken: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = taken {
-            self.written
+            self.left
+                .bytes
                 .fetch_add(u64::try_from(*bytes).unwrap_or(u64::MAX), Ordering::SeqCst);
         }
     }
@@ -262,10 +286,89 @@ impl AsyncWrite for Counted {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // HTTP asks for it once all that it holds is written.
+        if matches!(flushed, Poll::Ready(Ok(()))) && self.left.bytes() > 0 {
+            self.left.whole.notify_one();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    const FAR: Duration = Duration::from_secs(3_600);
+
+    async fn silent() -> (TcpListener, Endpoint) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = Endpoint {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().expect("an address").port(),
+            path: "/".to_owned(),
+        };
+        (listener, endpoint)
+    }
+
+    /// An hour for sending says nothing about how long the answer may take.
+    #[tokio::test]
+    async fn the_answers_time_begins_when_the_request_has_left() {
+        let (listener, endpoint) = silent().await;
+        let deadlines = Deadlines {
+            connect: FAR,
+            send: FAR,
+            answer: Duration::from_millis(50),
+        };
+        let pace = Pace::new(1);
+        let body = b"<the request/>".to_vec();
+        let posting = post(&endpoint, body, deadlines, &pace);
+        let silence = async {
+            let (mut stream, _peer) = listener.accept().await.expect("a connection");
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).await.expect("what was sent");
+            all
+        };
+        let both = async { tokio::join!(posting, silence) };
+        let (posted, received) = timeout(Duration::from_secs(60), both)
+            .await
+            .expect("the answer's time is over long before the sending's");
+        assert_eq!(
+            posted,
+            Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout))
+        );
+        assert!(received.ends_with(b"<the request/>"));
+    }
+
+    /// A peer that takes nothing uses up the time for sending, not the answer's.
+    #[tokio::test]
+    async fn a_request_that_cannot_leave_whole_ends_with_the_time_for_sending() {
+        let (listener, endpoint) = silent().await;
+        let deadlines = Deadlines {
+            connect: FAR,
+            send: Duration::from_millis(50),
+            answer: FAR,
+        };
+        let pace = Pace::new(1);
+        // More than the system's buffers hold.
+        let body = vec![b'x'; 64 * 1024 * 1024];
+        // It connects, as the system takes the connection, and nobody reads.
+        let posted = timeout(
+            Duration::from_secs(60),
+            post(&endpoint, body, deadlines, &pace),
+        )
+        .await
+        .expect("the time for sending is over long before the answer's");
+        assert_eq!(
+            posted,
+            Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout))
+        );
+        drop(listener);
     }
 }

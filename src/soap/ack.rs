@@ -9,7 +9,8 @@ pub const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
 macro_rules! result_ack {
     ($code:literal, $words:literal) => {
         concat!(
-            r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:req="http://api-v1.gen.mm.vodafone.com/mminterface/request">
+            r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/""#,
+            r#" xmlns:req="http://api-v1.gen.mm.vodafone.com/mminterface/request">
    <soapenv:Header/>
    <soapenv:Body>
       <req:ResponseMsg><![CDATA[<?xml version="1.0" encoding="UTF-8"?>
@@ -29,7 +30,9 @@ macro_rules! result_ack {
 macro_rules! timeout_ack {
     ($code:literal, $words:literal) => {
         concat!(
-            r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:loc="http://www.csapi.org/schema/timeoutnotification/data/v1_0/local" xmlns:res="http://api-v1.gen.mm.vodafone.com/mminterface/result">
+            r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/""#,
+            r#" xmlns:loc="http://www.csapi.org/schema/timeoutnotification/data/v1_0/local""#,
+            r#" xmlns:res="http://api-v1.gen.mm.vodafone.com/mminterface/result">
    <soapenv:Header/>
    <soapenv:Body>
       <loc:notifyQueueTimeoutResponse>

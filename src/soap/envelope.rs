@@ -329,13 +329,12 @@ pub fn value_at<'p>(pairs: &'p [(String, String)], keys: &[&str]) -> Option<&'p 
 }
 
 fn is_key(name: &str, key: &str) -> bool {
-    let letters = |text: &'_ str| -> Vec<u8> {
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
         text.bytes()
             .filter(|byte| !byte.is_ascii_whitespace())
             .map(|byte| byte.to_ascii_lowercase())
-            .collect()
-    };
-    name == key || letters(name) == letters(key)
+    }
+    name == key || letters(name).eq(letters(key))
 }
 
 /// The longest description that is kept, in characters: `ResultDesc` may have so many

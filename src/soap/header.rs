@@ -162,13 +162,17 @@ mod tests {
         let table = [
             (
                 ("601399", "spPassword", "20130702212854"),
-                "Qzc1QkQyQjFGNkEyRDcwQ0RFRkNFMEMxQUZGRkFDRjA5MzE4MTMxQzlCRjI2Nzc5NUJBNzRDNEQ4NEJBRjRBMA==",
-                "Yzc1YmQyYjFmNmEyZDcwY2RlZmNlMGMxYWZmZmFjZjA5MzE4MTMxYzliZjI2Nzc5NWJhNzRjNGQ4NGJhZjRhMA==",
+                "Qzc1QkQyQjFGNkEyRDcwQ0RFRkNFMEMxQUZGRkFDRjA5\
+                 MzE4MTMxQzlCRjI2Nzc5NUJBNzRDNEQ4NEJBRjRBMA==",
+                "Yzc1YmQyYjFmNmEyZDcwY2RlZmNlMGMxYWZmZmFjZjA5\
+                 MzE4MTMxYzliZjI2Nzc5NWJhNzRjNGQ4NGJhZjRhMA==",
             ),
             (
                 ("100001", "Example-Secret-1", "20240102030405"),
-                "NUI5NDE5QTc3RUM4MTBCQkZERDZCQzIzOTIzRTIwM0VEQUM2Rjc0Mzc3RkE2MjRCN0UyMUU1NTNDQzAwNzhENg==",
-                "NWI5NDE5YTc3ZWM4MTBiYmZkZDZiYzIzOTIzZTIwM2VkYWM2Zjc0Mzc3ZmE2MjRiN2UyMWU1NTNjYzAwNzhkNg==",
+                "NUI5NDE5QTc3RUM4MTBCQkZERDZCQzIzOTIzRTIwM0VE\
+                 QUM2Rjc0Mzc3RkE2MjRCN0UyMUU1NTNDQzAwNzhENg==",
+                "NWI5NDE5YTc3ZWM4MTBiYmZkZDZiYzIzOTIzZTIwM2Vk\
+                 YWM2Zjc0Mzc3ZmE2MjRiN2UyMWU1NTNjYzAwNzhkNg==",
             ),
         ];
         for ((sp_id, password, time), upper, lower) in table {

@@ -6,6 +6,7 @@
 
 pub mod ack;
 pub mod envelope;
+pub mod escape;
 pub mod fault;
 pub mod header;
 pub mod redact;
@@ -13,8 +14,10 @@ pub mod request;
 pub mod response;
 pub mod result;
 pub mod schema;
+pub mod show;
 pub mod status_query;
 pub mod timeout;
+pub mod wsdl;
 pub mod xml;
 
 pub use envelope::Unreadable;

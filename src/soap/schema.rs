@@ -463,8 +463,7 @@ fn check_element(
         }
         Content::Integer => {
             check_leaf(element, path, faults);
-            let digits = element.value().trim_start_matches(['-', '+']);
-            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            if element.value().parse::<i64>().is_err() {
                 report(faults, path, "must be a whole number".to_owned());
             }
         }

@@ -11,6 +11,9 @@ use quick_xml::Reader;
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesRef, Event};
 
+use super::escape::resolve;
+pub use super::escape::{excerpt, is_legal, push_attribute, push_cdata, push_text, trim, unescape};
+
 /// The longest message that is read, in bytes: real ones stay below 10 KiB, and a callback's body
 /// is capped at the same size before it comes here.
 pub const BYTES_MAX: usize = 1024 * 1024;
@@ -22,8 +25,6 @@ pub const ELEMENTS_MAX: usize = 5_000;
 pub const ATTRIBUTES_MAX: usize = 32;
 /// The most namespace declarations in force at once: each look-up walks them.
 const BINDINGS_MAX: usize = 256;
-/// How much of a foreign text an error repeats, in characters.
-const EXCERPT_MAX: usize = 60;
 
 /// Why bytes could not be read as XML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -201,11 +202,6 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
     Ok(trimmed)
 }
 
-/// Blanks and byte order marks off both ends.
-pub fn trim(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}')
-}
-
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     let (pairs, _odd) = bytes.as_chunks::<2>();
     let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
@@ -294,60 +290,6 @@ fn escape_bare_ampersands(text: &str) -> Option<String> {
         repaired.push_str(part);
     }
     changed.then_some(repaired)
-}
-
-/// What a reference stands for: the five names of XML and character references; no other entity
-/// exists here.
-fn resolve(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let code = match number.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code).map(|c| if is_legal(c) { c } else { '\u{FFFD}' })
-        }
-    }
-}
-
-/// Replaces references in `text`; an unknown one stays as it stands.
-pub fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut parts = text.split('&');
-    plain.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let known = part
-            .split_once(';')
-            .and_then(|(name, rest)| Some((resolve(name)?, rest)));
-        match known {
-            Some((c, rest)) => {
-                plain.push(c);
-                plain.push_str(rest);
-            }
-            None => {
-                plain.push('&');
-                plain.push_str(part);
-            }
-        }
-    }
-    Cow::Owned(plain)
-}
-
-/// The beginning of a foreign text, for an error.
-pub fn excerpt(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(EXCERPT_MAX)
-        .collect()
 }
 
 /// An element that is still open.
@@ -568,56 +510,4 @@ fn is_name(name: &str) -> bool {
         .next()
         .is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii());
     begins && name.chars().all(is_name_char)
-}
-
-/// Whether XML 1.0 allows the character at all.
-pub const fn is_legal(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{FFFD}' | '\u{10000}'..)
-}
-
-/// Appends `text` as element content. Characters that XML cannot carry, such as control
-/// characters, are left out: they must not reach the wire, and no value of ours means anything
-/// by them.
-pub fn push_text(out: &mut String, text: &str) {
-    push_escaped(out, text, false);
-}
-
-/// Appends `text` as the inside of an attribute value in double quotes.
-pub fn push_attribute(out: &mut String, text: &str) {
-    push_escaped(out, text, true);
-}
-
-fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            // A reader would make a line feed of it.
-            '\r' => out.push_str("&#13;"),
-            '"' if in_attribute => out.push_str("&quot;"),
-            '\n' if in_attribute => out.push_str("&#10;"),
-            '\t' if in_attribute => out.push_str("&#9;"),
-            c if is_legal(c) => out.push(c),
-            _ => {}
-        }
-    }
-}
-
-/// Appends `text` as CDATA; a `]]>` inside is split over two sections.
-pub fn push_cdata(out: &mut String, text: &str) {
-    out.push_str("<![CDATA[");
-    let mut parts = text.split("]]>");
-    out.extend(
-        parts
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .filter(|c| is_legal(*c)),
-    );
-    for part in parts {
-        out.push_str("]]]]><![CDATA[>");
-        out.extend(part.chars().filter(|c| is_legal(*c)));
-    }
-    out.push_str("]]>");
 }

@@ -1,8 +1,8 @@
 //! What is remembered, and what "remembered" means.
 //!
 //! **Durable** means: written, flushed, and synced to the disk, so that it survives the loss of
-//! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store can
-//! make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
+//! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store
+//! can make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
 //!
 //! The meaning of the trait is defined by one suite, `tests/store_conformance.rs`: every store
 //! passes it, and the one in memory is the measure of the others.
@@ -325,6 +325,9 @@ pub enum CommitError {
     /// Too many commits wait. Nothing was written; try again shortly.
     #[error("too many writes are waiting")]
     Full,
+    /// It cannot be kept as it is. Nothing was written; the same would be refused again.
+    #[error("it cannot be kept: {0}")]
+    Unfit(String),
     /// It cannot be said whether the commit is on the disk, and nothing more is taken.
     #[error("the store failed: {0}")]
     Broken(String),

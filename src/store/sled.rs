@@ -1,1 +1,345 @@
-//! The store on sled.
+//! The store on sled: one process, one directory, no server.
+//!
+//! Writes go through one thread that shares each sync among all who wait (`writer`). Records stand
+//! together in blocks (`block`, `pages`), because sled's cost is by the number of its entries.
+//! Single records are read where they are asked for; lists are read on the runtime's blocking
+//! threads. A payout or message is seen as soon as it is written, which is a moment before its
+//! writer is answered; the feed and the counts show only what is on the disk.
+
+mod block;
+mod codec;
+mod disk;
+mod keys;
+mod pages;
+mod read;
+mod verify;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use self::codec::Meta;
+use self::disk::Disk;
+pub use self::disk::SyncData;
+use self::keys::Kind;
+use self::pages::damaged;
+use self::writer::{Job, Order, Work};
+use super::{
+    App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PAGE_LEN_MAX,
+    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Store, StoreError, Stored, Verified,
+};
+use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId};
+
+/// What a closed store says.
+const CLOSED: &str = "it is closed";
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How much of the file sled may hold in memory, in bytes.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    /// 64 MiB: enough for the payouts under way and the newest index entries.
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A book on the disk.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    orders: SyncSender<Order>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the writer and the readers share.
+struct Shared {
+    /// `None` once it is closed.
+    disk: RwLock<Option<Arc<Disk>>>,
+    view: Mutex<View>,
+    /// Whose payouts there are.
+    apps: RwLock<BTreeSet<AppId>>,
+}
+
+/// What is on the disk, in numbers.
+struct View {
+    meta: Meta,
+    health: Health,
+    /// How many groups were written since it was opened.
+    groups: u64,
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SledStore")
+    }
+}
+
+impl SledStore {
+    /// Opens the store in `dir`, or makes one there.
+    ///
+    /// # Errors
+    /// `InUse` when another process has it; `Damaged` or `Failed` when it cannot be opened.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
+        Self::open_syncing_by(dir, options, Box::new(File::sync_data))
+    }
+
+    /// As [`Self::open`], with another way to make the data file durable: for tests of what happens
+    /// before, while and when that fails.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_syncing_by(
+        dir: &Path,
+        options: Options,
+        sync: SyncData,
+    ) -> Result<Self, StoreError> {
+        let disk = Arc::new(Disk::open(dir, options.cache_bytes, sync)?);
+        let meta = match disk.get(keys::META)? {
+            Some(bytes) => codec::read_meta(&bytes)
+                .map_err(|flaw| StoreError::Damaged(format!("the store's numbers: {flaw}")))?,
+            None => Meta::default(),
+        };
+        let apps = read::apps_with_payouts(&disk)?;
+        let shared = Arc::new(Shared {
+            disk: RwLock::new(Some(Arc::clone(&disk))),
+            view: Mutex::new(View {
+                meta,
+                health: Health::Ready,
+                groups: 0,
+            }),
+            apps: RwLock::new(apps.into_iter().collect()),
+        });
+        let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
+        let known = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("mlango-store".to_owned())
+            .spawn(move || writer::run(&inbox, &known, disk, meta))
+            .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
+        Ok(Self {
+            shared,
+            orders,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    async fn take(&self, commit: Commit) -> Result<Durable, CommitError> {
+        match self.shared.health() {
+            Health::Ready => {}
+            Health::Failed(why) => return Err(CommitError::Broken(why)),
+            Health::Closed => return Err(CommitError::Broken(CLOSED.to_owned())),
+        }
+        let work = Work::of(commit).map_err(CommitError::Unfit)?;
+        let (answer, verdict) = oneshot::channel();
+        let order = Order::Commit(Box::new(Job { work, answer }));
+        self.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => CommitError::Full,
+            TrySendError::Disconnected(_) => CommitError::Broken(self.shared.why_broken()),
+        })?;
+        match verdict.await {
+            Ok(verdict) => verdict,
+            // The writer ended with the commit in its hands.
+            Err(_gone) => Err(CommitError::Broken(self.shared.why_broken())),
+        }
+    }
+
+    /// Reads on one of the runtime's blocking threads.
+    fn read<'a, T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared, &Disk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<'a, Result<T, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || shared.with_disk(|disk| read(&shared, disk)))
+                .await
+                .map_err(|error| StoreError::Failed(format!("a read ended early: {error}")))?
+        })
+    }
+}
+
+impl Shared {
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn health(&self) -> Health {
+        self.view().health.clone()
+    }
+
+    fn why_broken(&self) -> String {
+        match self.health() {
+            Health::Failed(why) => why,
+            Health::Ready | Health::Closed => CLOSED.to_owned(),
+        }
+    }
+
+    /// Nothing is taken any more. The first reason stands.
+    fn fail(&self, why: &str) {
+        let mut view = self.view();
+        if view.health == Health::Ready {
+            view.health = Health::Failed(why.to_owned());
+        }
+    }
+
+    /// Shows what is on the disk now.
+    fn publish(&self, meta: Meta) {
+        let mut view = self.view();
+        view.meta = meta;
+        view.groups = view.groups.saturating_add(1);
+    }
+
+    /// Knows the applications of new payouts before anyone can ask for these.
+    fn know_apps(&self, new: Vec<AppId>) {
+        let known = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        if new.iter().all(|app| known.contains(app)) {
+            return;
+        }
+        drop(known);
+        let mut known = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(new);
+    }
+
+    fn known_apps(&self) -> Vec<AppId> {
+        let known = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().copied().collect()
+    }
+
+    /// Reads from the disk while it is open; closing waits.
+    fn with_disk<T>(
+        &self,
+        read: impl FnOnce(&Disk) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
+        let disk = disk
+            .as_deref()
+            .ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
+        read(disk)
+    }
+}
+
+/// One record, read here and now: a lookup of a few microseconds, or one read of the disk.
+fn now<'a, T: Send + 'a>(read: Result<T, StoreError>) -> Pending<'a, Result<T, StoreError>> {
+    Box::pin(std::future::ready(read))
+}
+
+impl Store for SledStore {
+    fn commit(&self, commit: Commit) -> Pending<'_, Result<Durable, CommitError>> {
+        Box::pin(self.take(commit))
+    }
+
+    fn payout(&self, id: PayoutId) -> Pending<'_, Result<Option<Stored>, StoreError>> {
+        now(self.shared.with_disk(|disk| read::payout(disk, id)))
+    }
+
+    fn payout_by_conversation<'a>(
+        &'a self,
+        conversation: &'a ConversationId,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        let key = keys::conversation(conversation);
+        now(self.shared.with_disk(|disk| {
+            pages::find(disk, Kind::Conversation, &key)?
+                .map(|id| codec::read_id(&id))
+                .transpose()
+                .map_err(|flaw| damaged(Kind::Conversation, &key, flaw))
+        }))
+    }
+
+    fn payouts<'a>(
+        &'a self,
+        query: &'a PayoutQuery,
+    ) -> Pending<'a, Result<PayoutPage, StoreError>> {
+        let query = query.clone();
+        self.read(move |shared, disk| read::payouts(disk, &query, &shared.known_apps()))
+    }
+
+    fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
+        self.read(move |shared, disk| {
+            let durable = shared.view().meta.head.seq;
+            read::events_of(disk, id, durable)
+        })
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
+        self.read(move |shared, disk| {
+            let durable = shared.view().meta.head.seq;
+            read::events(disk, after, durable, limit)
+        })
+    }
+
+    fn message(&self, id: MessageId) -> Pending<'_, Result<Option<Message>, StoreError>> {
+        let key = id.bytes();
+        now(self.shared.with_disk(|disk| {
+            pages::find(disk, Kind::Message, &key)?
+                .map(|bytes| codec::read_message(id, &bytes))
+                .transpose()
+                .map_err(|flaw| damaged(Kind::Message, &key, flaw))
+        }))
+    }
+
+    fn cases(
+        &self,
+        after: Option<CaseId>,
+        limit: usize,
+    ) -> Pending<'_, Result<Vec<Case>, StoreError>> {
+        let after = after.map(CaseId::bytes);
+        let limit = limit.min(PAGE_LEN_MAX);
+        self.read(move |_shared, disk| {
+            let after = after.as_ref().map(|id| id.as_slice());
+            read::records(disk, Kind::Case, after, limit)
+        })
+    }
+
+    fn apps(&self) -> Pending<'_, Result<Vec<App>, StoreError>> {
+        self.read(|_shared, disk| read::records(disk, Kind::App, None, usize::MAX))
+    }
+
+    fn counts(&self) -> Counts {
+        self.shared.view().meta.counts
+    }
+
+    fn health(&self) -> Health {
+        self.shared.health()
+    }
+
+    fn verify(&self) -> Pending<'_, Result<Verified, StoreError>> {
+        self.read(verify::everything)
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        let mut view = self.shared.view();
+        if view.health == Health::Ready {
+            view.health = Health::Closed;
+        }
+        drop(view);
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let orders = self.orders.clone();
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let ended = tokio::task::spawn_blocking(move || {
+                if let Some(writer) = writer {
+                    // The writer may have ended already; both ends are the same to us.
+                    drop(orders.send(Order::Close));
+                    drop(writer.join());
+                }
+                let mut disk = shared.disk.write().unwrap_or_else(PoisonError::into_inner);
+                drop(disk.take());
+            });
+            drop(ended.await);
+        })
+    }
+}

@@ -1,8 +1,9 @@
 //! How a payout moves: a pure function of where it stands, what happened, and when.
 //!
 //! One function per event; each names every state. What does not fit is never ignored: it is
-//! noted, it contradicts, or the caller is told that it may not be done. `sending` holds the events
-//! of a send, `result` those of M-Pesa's word about a payment, `inquiry` those that empty `unknown`.
+//! noted, it contradicts, or the caller is told that it may not be done. `sending` holds the
+//! events of a send, `result` those of M-Pesa's word about a payment, `inquiry` those that empty
+//! `unknown`.
 
 mod inquiry;
 mod result;

@@ -1,0 +1,272 @@
+//! Records as bytes: a version, then what the version says.
+//!
+//! Checksums stand around the blocks that records live in. A version, once shipped, is read for
+//! ever; what is written is always the newest.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{MessageId, PayoutId};
+use crate::domain::payout::Payout;
+use crate::domain::time::Timestamp;
+use crate::store::chain::Head;
+use crate::store::{Channel, Claim, Counts, Direction, FeedEvent, Message, Remembered, Stored};
+
+/// The version that every record is written in.
+const VERSION: u8 = 1;
+/// The longest body that is kept: far above what any listener takes in.
+const BODY_LEN_MAX: usize = 16 << 20;
+
+/// What is wrong with a record, in words.
+pub(super) type Flaw = &'static str;
+
+/// The numbers of the whole store, written with every group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Meta {
+    /// Where the event chain ends.
+    pub(super) head: Head,
+    /// How many payouts stand where.
+    pub(super) counts: Counts,
+}
+
+/// Any record that serde can write.
+///
+/// # Errors
+/// In words, when it cannot be.
+pub(super) fn write<T: Serialize>(record: &T) -> Result<Vec<u8>, String> {
+    postcard::to_extend(record, vec![VERSION])
+        .map_err(|error| format!("a record cannot be encoded: {error}"))
+}
+
+/// Reads what [`write()`] wrote.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Flaw> {
+    let (record, rest) = read_head(bytes)?;
+    if rest.is_empty() {
+        Ok(record)
+    } else {
+        Err("something stands behind the record")
+    }
+}
+
+fn read_head<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Flaw> {
+    let body = versioned(bytes)?;
+    postcard::take_from_bytes(body).map_err(|_error| "the record cannot be decoded")
+}
+
+fn versioned(bytes: &[u8]) -> Result<&[u8], Flaw> {
+    match bytes.split_first() {
+        Some((&VERSION, body)) => Ok(body),
+        Some(_) => Err("its version is unknown"),
+        None => Err("it is empty"),
+    }
+}
+
+/// The numbers of the whole store, with a checksum of their own: they stand in no block.
+///
+/// # Errors
+/// In words, when they cannot be written.
+pub(super) fn write_meta(meta: &Meta) -> Result<Vec<u8>, String> {
+    let mut bytes = write(meta)?;
+    let sum = crc32fast::hash(&bytes).to_be_bytes();
+    bytes.extend_from_slice(&sum);
+    Ok(bytes)
+}
+
+/// Reads what [`write_meta`] wrote.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_meta(bytes: &[u8]) -> Result<Meta, Flaw> {
+    let (body, sum) = bytes.split_last_chunk::<4>().ok_or("it is too short")?;
+    if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
+        return Err("its checksum is wrong");
+    }
+    read(body)
+}
+
+/// A payout's own bytes; its version and last event are put before them by [`write_payout`].
+///
+/// # Errors
+/// In words, when it cannot be written.
+pub(super) fn payout_body(payout: &Payout) -> Result<Vec<u8>, String> {
+    postcard::to_allocvec(payout).map_err(|error| format!("a payout cannot be encoded: {error}"))
+}
+
+/// A payout's record: `version:u8 (its version):u64 (its last event, or 0):u64 body`.
+pub(super) fn write_payout(version: u64, last_event: Option<u64>, body: &[u8]) -> Vec<u8> {
+    // Events are numbered from 1, so that 0 is free to say "none".
+    let last = last_event.unwrap_or(0).to_be_bytes();
+    [&[VERSION], version.to_be_bytes().as_slice(), &last, body].concat()
+}
+
+/// The parts of a payout's record, its body not yet looked into.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn split_payout(bytes: &[u8]) -> Result<(u64, Option<u64>, &[u8]), Flaw> {
+    let (version, rest) = take_u64(versioned(bytes)?)?;
+    let (last, body) = take_u64(rest)?;
+    Ok((version, (last != 0).then_some(last), body))
+}
+
+/// Reads a payout's record.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_payout(bytes: &[u8]) -> Result<Stored, Flaw> {
+    let (version, last_event, body) = split_payout(bytes)?;
+    let (payout, rest) =
+        postcard::take_from_bytes(body).map_err(|_error| "the payout cannot be decoded")?;
+    if !rest.is_empty() {
+        return Err("something stands behind the payout");
+    }
+    Ok(Stored {
+        payout,
+        version,
+        last_event,
+    })
+}
+
+/// An event's record: `version:u8 linked:u8 previous:u64 hash:[u8; 32] event`.
+///
+/// `is_linked` says whether the payout that it is about was there, so that its history leads here.
+pub(super) fn write_event(
+    is_linked: bool,
+    previous: Option<u64>,
+    hash: &[u8; 32],
+    event: &[u8],
+) -> Vec<u8> {
+    let previous = previous.unwrap_or(0).to_be_bytes();
+    [
+        &[VERSION, u8::from(is_linked)],
+        previous.as_slice(),
+        hash,
+        event,
+    ]
+    .concat()
+}
+
+/// An event, and whether its payout's history leads to it.
+#[derive(Debug)]
+pub(super) struct ReadEvent {
+    pub(super) is_linked: bool,
+    pub(super) event: FeedEvent,
+}
+
+/// Reads an event's record.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_event(seq: u64, bytes: &[u8]) -> Result<ReadEvent, Flaw> {
+    let (linked, rest) = versioned(bytes)?.split_first().ok_or("it is too short")?;
+    let (previous, rest) = take_u64(rest)?;
+    let (hash, rest) = rest.split_first_chunk::<32>().ok_or("it is too short")?;
+    let (event, rest) =
+        postcard::take_from_bytes(rest).map_err(|_error| "the event cannot be decoded")?;
+    if !rest.is_empty() || *linked > 1 {
+        return Err("it has an unknown form");
+    }
+    let event = FeedEvent {
+        seq,
+        event,
+        previous: (previous != 0).then_some(previous),
+        hash: *hash,
+    };
+    Ok(ReadEvent {
+        is_linked: *linked == 1,
+        event,
+    })
+}
+
+/// A used key's record.
+pub(super) fn write_claim(claim: &Claim) -> Vec<u8> {
+    [
+        &[VERSION],
+        claim.fingerprint.as_slice(),
+        &claim.payout.bytes(),
+    ]
+    .concat()
+}
+
+/// Reads what [`write_claim`] wrote.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_claim(bytes: &[u8]) -> Result<Remembered, Flaw> {
+    let (fingerprint, payout) = versioned(bytes)?
+        .split_first_chunk::<32>()
+        .ok_or("it is too short")?;
+    Ok(Remembered {
+        fingerprint: *fingerprint,
+        payout: read_id(payout)?,
+    })
+}
+
+/// The payout's id that is all of `bytes`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn read_id(bytes: &[u8]) -> Result<PayoutId, Flaw> {
+    bytes
+        .try_into()
+        .map(PayoutId::from_bytes)
+        .map_err(|_error| "it is not an id")
+}
+
+/// What is kept of a message besides its id and its body.
+#[derive(Serialize, Deserialize)]
+struct MessageHead {
+    at: Timestamp,
+    direction: Direction,
+    channel: Channel,
+    peer: Option<String>,
+    http_status: Option<u16>,
+    payout: Option<PayoutId>,
+}
+
+/// A message's record: what is known of it, and then its body as it was.
+///
+/// # Errors
+/// In words, when it cannot be written.
+pub(super) fn write_message(message: &Message) -> Result<Vec<u8>, String> {
+    if message.body.len() > BODY_LEN_MAX {
+        return Err(format!("the message {} is too long", message.id));
+    }
+    let head = MessageHead {
+        at: message.at,
+        direction: message.direction,
+        channel: message.channel,
+        peer: message.peer.clone(),
+        http_status: message.http_status,
+        payout: message.payout,
+    };
+    let mut bytes = write(&head)?;
+    bytes.extend_from_slice(&message.body);
+    Ok(bytes)
+}
+
+/// Reads a message's record.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_message(id: MessageId, bytes: &[u8]) -> Result<Message, Flaw> {
+    let (head, body): (MessageHead, _) = read_head(bytes)?;
+    Ok(Message {
+        id,
+        at: head.at,
+        direction: head.direction,
+        channel: head.channel,
+        peer: head.peer,
+        http_status: head.http_status,
+        payout: head.payout,
+        body: body.to_vec(),
+    })
+}
+
+fn take_u64(bytes: &[u8]) -> Result<(u64, &[u8]), Flaw> {
+    let (number, rest) = bytes.split_first_chunk::<8>().ok_or("it is too short")?;
+    Ok((u64::from_be_bytes(*number), rest))
+}

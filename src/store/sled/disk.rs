@@ -1,0 +1,214 @@
+//! sled itself, and the sync that it leaves out. The only file that names `sled`'s types.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::keys::Kind;
+use crate::store::StoreError;
+
+/// sled's own file of records, inside the store's directory.
+const DATA_FILE: &str = "db";
+/// Ours: who holds a lock on it owns the directory.
+const LOCK_FILE: &str = "lock";
+/// What a snapshot is called while sled writes it.
+const HALF_WRITTEN: &str = "generating";
+
+/// How the data file is made durable: `File::sync_data`, but for tests.
+pub type SyncData = Box<dyn FnMut(&File) -> io::Result<()> + Send>;
+
+/// What is written together: a value, or `None` to remove one.
+pub(super) type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// An open sled, and its data file opened beside it.
+pub(super) struct Disk {
+    // Dropped in this order: sled lets go of its files before the lock is free.
+    db: sled::Db,
+    data: File,
+    sync: Mutex<SyncData>,
+    _lock: File,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
+}
+
+impl Disk {
+    /// Opens or makes the store in `dir`.
+    pub(super) fn open(dir: &Path, cache_bytes: u64, sync: SyncData) -> Result<Self, StoreError> {
+        let failed = |what: &str, error: io::Error| {
+            StoreError::Failed(format!("{what} {}: {error}", dir.display()))
+        };
+        // Only its owner may look inside: it holds names and phones.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| failed("cannot make the directory", error))?;
+        let lock = lock(dir)?;
+        remove_half_written(dir)
+            .map_err(|error| failed("cannot clear a half-written snapshot in", error))?;
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(cache_bytes)
+            // The writer alone flushes; a second flusher would only be in its way.
+            .flush_every_ms(None)
+            .open()
+            .map_err(|error| wrong(&error))?;
+        let data = File::open(dir.join(DATA_FILE))
+            .map_err(|error| failed("cannot find sled's data file in", error))?;
+        // The names of new files, too, must survive a power cut.
+        File::open(dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|error| failed("cannot sync", error))?;
+        Ok(Self {
+            db,
+            data,
+            sync: Mutex::new(sync),
+            _lock: lock,
+        })
+    }
+
+    /// Writes all of `writes` or nothing, and returns when it is on the disk.
+    pub(super) fn write(&self, writes: Writes) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.db.apply_batch(batch).map_err(|error| wrong(&error))?;
+        self.make_durable()
+    }
+
+    /// The line that the whole promise hangs on.
+    ///
+    /// sled's `flush` hands its bytes to the operating system and asks for them to be written, but
+    /// on Linux it neither empties the drive's cache nor commits the file's length. Without the
+    /// sync of the data file after it, a power cut takes records that were acknowledged, and now
+    /// and then all of them.
+    pub(super) fn make_durable(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(|error| wrong(&error))?;
+        let mut sync = self.sync.lock().unwrap_or_else(PoisonError::into_inner);
+        sync(&self.data).map_err(|error| StoreError::Failed(format!("cannot sync: {error}")))
+    }
+
+    /// The value of exactly this key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let value = self.db.get(key).map_err(|error| wrong(&error))?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// The block of `kind` in which `key` (its letter included) stands, if it stands anywhere: the
+    /// last whose own key is not above it.
+    pub(super) fn block_of(&self, kind: Kind, key: &[u8]) -> Result<Option<Raw>, StoreError> {
+        let first = [kind.letter()];
+        raw(self.db.range(&first[..]..=key).next_back())
+    }
+
+    /// The last block of `kind` whose own key is below `key`.
+    pub(super) fn block_before(&self, kind: Kind, key: &[u8]) -> Result<Option<Raw>, StoreError> {
+        let first = [kind.letter()];
+        raw(self.db.range(&first[..]..key).next_back())
+    }
+
+    /// The first block of `kind` whose own key is above `key`.
+    pub(super) fn block_after(&self, kind: Kind, key: &[u8]) -> Result<Option<Raw>, StoreError> {
+        let end = [kind.letter().saturating_add(1)];
+        let above = (
+            std::ops::Bound::Excluded(key),
+            std::ops::Bound::Excluded(&end[..]),
+        );
+        raw(self.db.range::<&[u8], _>(above).next())
+    }
+
+    /// The key of the first block of `kind` above `key`, or what every key of it is below.
+    pub(super) fn end_of_block(&self, kind: Kind, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let end = [kind.letter().saturating_add(1)];
+        let above = (
+            std::ops::Bound::Excluded(key),
+            std::ops::Bound::Excluded(&end[..]),
+        );
+        let next = self.db.range::<&[u8], _>(above).keys().next();
+        let next = next.transpose().map_err(|error| wrong(&error))?;
+        Ok(next.map_or_else(|| end.to_vec(), |key| key.to_vec()))
+    }
+
+    /// How many values there are whose keys begin with `letter`.
+    pub(super) fn count(&self, letter: u8) -> Result<u64, StoreError> {
+        let mut count = 0_u64;
+        for entry in self.db.scan_prefix([letter]) {
+            entry.map_err(|error| wrong(&error))?;
+            count = count.saturating_add(1);
+        }
+        Ok(count)
+    }
+}
+
+/// A block's key, its letter included, and its bytes.
+pub(super) type Raw = (Bytes, Bytes);
+
+fn raw(entry: Option<sled::Result<(sled::IVec, sled::IVec)>>) -> Result<Option<Raw>, StoreError> {
+    let entry = entry.transpose().map_err(|error| wrong(&error))?;
+    Ok(entry.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))))
+}
+
+fn wrong(error: &sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. } => {
+            StoreError::Damaged(format!("sled cannot read its own file: {error}"))
+        }
+        sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+            StoreError::InUse(error.to_string())
+        }
+        sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::Io(_) => StoreError::Failed(error.to_string()),
+    }
+}
+
+/// Owns the directory, or says who does.
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let failed = |error: io::Error| {
+        StoreError::Failed(format!(
+            "cannot open the lock in {}: {error}",
+            dir.display()
+        ))
+    };
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join(LOCK_FILE))
+        .map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(format!(
+            "the store in {} is in use by another process; stop that one first, or give this one \
+             another directory",
+            dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// A crash while sled opens can leave a half-written snapshot, on which the next open would fail.
+/// It holds nothing that the data file does not.
+fn remove_half_written(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == HALF_WRITTEN) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! What stands under which key.
+//!
+//! Every kind of record has a letter; a record's key begins with it. Numbers are big-endian and
+//! ids begin with their time, so that records sort by age within their kind. A letter or a form,
+//! once shipped, never changes its meaning.
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::id::{AppId, BatchId, ConversationId, PayoutId, Receipt};
+use crate::domain::party::Msisdn;
+use crate::domain::payout::{Payout, Status};
+
+/// Where the numbers of the whole store stand: [`super::codec::Meta`].
+pub(super) const META: &[u8] = b"!meta";
+/// What the pieces of records begin with that are too long for a block.
+pub(super) const PIECE: u8 = b'z';
+/// Bytes of an id.
+pub(super) const ID_LEN: usize = 16;
+/// References up to this many bytes stand in the index as they are, longer ones as a digest.
+const PLAIN_REFERENCE_LEN_MAX: usize = 64;
+/// No UTF-8 text holds this byte, so it ends or replaces one without ambiguity.
+const NO_TEXT: u8 = 0xFF;
+
+/// A kind of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// `id` → application.
+    App,
+    /// `id` → case.
+    Case,
+    /// `seq` → event.
+    Event,
+    /// SHA-256 of `app` and the key, cut to 16 bytes → fingerprint and payout.
+    Claim,
+    /// `id` → wire message.
+    Message,
+    /// `id` → payout.
+    Payout,
+    /// `conversation` → payout's id.
+    Conversation,
+    /// `app id`.
+    ByApp,
+    /// `app batch id`.
+    ByBatch,
+    /// `app phone id`.
+    ByPhone,
+    /// `receipt 0xFF id`.
+    ByReceipt,
+    /// `app reference 0xFF id`.
+    ByReference,
+    /// `app status id`.
+    ByStatus,
+}
+
+impl Kind {
+    /// Every kind whose keys end with a payout's id and whose values are empty.
+    pub(super) const INDEXES: [Self; 6] = [
+        Self::ByApp,
+        Self::ByBatch,
+        Self::ByPhone,
+        Self::ByReceipt,
+        Self::ByReference,
+        Self::ByStatus,
+    ];
+
+    /// What its keys begin with.
+    pub(super) const fn letter(self) -> u8 {
+        match self {
+            Self::App => b'a',
+            Self::Case => b'c',
+            Self::Event => b'e',
+            Self::Claim => b'k',
+            Self::Message => b'm',
+            Self::Payout => b'p',
+            Self::Conversation => b'v',
+            Self::ByApp => b'A',
+            Self::ByBatch => b'B',
+            Self::ByPhone => b'F',
+            Self::ByReceipt => b'R',
+            Self::ByReference => b'N',
+            Self::ByStatus => b'S',
+        }
+    }
+
+    /// What people call it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::App => "application",
+            Self::Case => "case",
+            Self::Event => "event",
+            Self::Claim => "idempotency key",
+            Self::Message => "message",
+            Self::Payout => "payout",
+            Self::Conversation => "conversation",
+            Self::ByApp => "index by application",
+            Self::ByBatch => "index by batch",
+            Self::ByPhone => "index by phone",
+            Self::ByReceipt => "index by receipt",
+            Self::ByReference => "index by reference",
+            Self::ByStatus => "index by status",
+        }
+    }
+
+    /// How long the entries of one block may grow together, in bytes.
+    ///
+    /// What arrives in order shares large blocks, which are packed; what is scattered is written
+    /// one by one, and a small block makes each write small.
+    pub(super) const fn block_len_max(self) -> usize {
+        match self {
+            Self::Message => 24_576,
+            Self::App | Self::Case | Self::Event | Self::Payout => 8_192,
+            Self::ByApp | Self::ByBatch | Self::ByStatus => 1_536,
+            Self::Claim
+            | Self::Conversation
+            | Self::ByPhone
+            | Self::ByReceipt
+            | Self::ByReference => 384,
+        }
+    }
+
+    /// Whether its blocks are packed: those that hold more than numbers and digests.
+    pub(super) const fn is_packed(self) -> bool {
+        match self {
+            Self::App | Self::Case | Self::Event | Self::Message | Self::Payout => true,
+            Self::Claim
+            | Self::Conversation
+            | Self::ByApp
+            | Self::ByBatch
+            | Self::ByPhone
+            | Self::ByReceipt
+            | Self::ByReference
+            | Self::ByStatus => false,
+        }
+    }
+
+    /// Whether what is written together mostly belongs together.
+    pub(super) const fn is_in_order(self) -> bool {
+        match self {
+            Self::App
+            | Self::Case
+            | Self::Event
+            | Self::Message
+            | Self::Payout
+            | Self::ByApp
+            | Self::ByBatch
+            | Self::ByStatus
+            | Self::ByReceipt => true,
+            Self::Claim | Self::Conversation | Self::ByPhone | Self::ByReference => false,
+        }
+    }
+}
+
+/// Where a used idempotency key stands. The key itself is nowhere.
+pub(super) fn claim(app: AppId, key: &str) -> Vec<u8> {
+    let digest = Sha256::new()
+        .chain_update(app.bytes())
+        .chain_update(key.as_bytes())
+        .finalize();
+    digest.iter().copied().take(ID_LEN).collect()
+}
+
+/// Where a conversation stands.
+pub(super) fn conversation(conversation: &ConversationId) -> Vec<u8> {
+    conversation.as_str().as_bytes().to_vec()
+}
+
+/// What the entries of an application's payouts begin with.
+pub(super) fn of_app(app: AppId) -> Vec<u8> {
+    app.bytes().to_vec()
+}
+
+/// What the entries of its payouts that stand at `status` begin with.
+pub(super) fn of_status(app: AppId, status: Status) -> Vec<u8> {
+    [&app.bytes()[..], &[status.letter()]].concat()
+}
+
+/// What the entries of its payouts to `phone` begin with.
+pub(super) fn of_phone(app: AppId, phone: Msisdn) -> Vec<u8> {
+    [app.bytes().as_slice(), &phone.number().to_be_bytes()].concat()
+}
+
+/// What the entries of its payouts with `reference` begin with.
+pub(super) fn of_reference(app: AppId, reference: &str) -> Vec<u8> {
+    let app = app.bytes();
+    if reference.len() > PLAIN_REFERENCE_LEN_MAX {
+        let digest = Sha256::digest(reference.as_bytes());
+        [app.as_slice(), &[NO_TEXT], digest.as_slice()].concat()
+    } else {
+        [app.as_slice(), reference.as_bytes(), &[NO_TEXT]].concat()
+    }
+}
+
+/// What the entries of its payouts of `batch` begin with.
+pub(super) fn of_batch(app: AppId, batch: BatchId) -> Vec<u8> {
+    [app.bytes(), batch.bytes()].concat()
+}
+
+/// What the entries of payouts with `receipt` begin with.
+pub(super) fn of_receipt(receipt: &Receipt) -> Vec<u8> {
+    [receipt.as_str().as_bytes(), &[NO_TEXT]].concat()
+}
+
+/// An index entry.
+pub(super) fn entry(mut prefix: Vec<u8>, id: PayoutId) -> Vec<u8> {
+    prefix.extend_from_slice(&id.bytes());
+    prefix
+}
+
+/// The index entries that a payout has for ever.
+pub(super) fn fixed_entries(payout: &Payout) -> Vec<(Kind, Vec<u8>)> {
+    let details = &payout.details;
+    let mut entries = vec![
+        (Kind::ByApp, of_app(details.app)),
+        (Kind::ByPhone, of_phone(details.app, details.phone)),
+    ];
+    if !details.reference.is_empty() {
+        let prefix = of_reference(details.app, &details.reference);
+        entries.push((Kind::ByReference, prefix));
+    }
+    if let Some(batch) = details.batch {
+        entries.push((Kind::ByBatch, of_batch(details.app, batch)));
+    }
+    entries
+        .into_iter()
+        .map(|(kind, prefix)| (kind, entry(prefix, details.id)))
+        .collect()
+}
+
+/// The index entries that a payout has where it stands now.
+pub(super) fn moving_entries(payout: &Payout) -> Vec<(Kind, Vec<u8>)> {
+    let details = &payout.details;
+    let status = of_status(details.app, payout.status());
+    let receipt = payout.state.receipt().map(of_receipt);
+    std::iter::once((Kind::ByStatus, status))
+        .chain(receipt.map(|receipt| (Kind::ByReceipt, receipt)))
+        .map(|(kind, prefix)| (kind, entry(prefix, details.id)))
+        .collect()
+}
+
+/// The payout that an index entry ends with.
+pub(super) fn payout_in(entry: &[u8]) -> Option<PayoutId> {
+    entry
+        .last_chunk::<ID_LEN>()
+        .copied()
+        .map(PayoutId::from_bytes)
+}

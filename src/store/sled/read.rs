@@ -1,0 +1,420 @@
+//! Lists: from the most telling index, filtered, page by page.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::block::{self, Entry};
+use super::codec;
+use super::disk::{Disk, Raw};
+use super::keys::{self, Kind};
+use super::pages::{self, damaged};
+use crate::domain::id::{AppId, PayoutId};
+use crate::domain::time::Timestamp;
+use crate::store::{
+    FeedEvent, PAGE_LEN_MAX, PAGE_SCAN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, StoreError,
+    Stored,
+};
+
+/// How far the time in a payout's id may be from the time at which it was taken: ids never go
+/// backwards, not even when the clock does.
+const ID_TIME_SLACK: Duration = Duration::from_secs(1);
+
+/// Walks over the records of one kind within bounds, in either direction, while others write.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    disk: &'a Disk,
+    kind: Kind,
+    descending: bool,
+    /// The first key that is still wanted, its kind's letter included.
+    low: Vec<u8>,
+    /// The first key that no longer is.
+    high: Vec<u8>,
+    /// Up to where blocks have been read: the key of the last one.
+    reached: Option<Bytes>,
+    buffer: VecDeque<Entry>,
+}
+
+impl<'a> Cursor<'a> {
+    /// Over the keys of `kind` from `low` up to, but without, `high` (`None`: to the end).
+    pub(super) fn new(
+        disk: &'a Disk,
+        kind: Kind,
+        (low, high): (&[u8], Option<&[u8]>),
+        descending: bool,
+    ) -> Self {
+        let letter = kind.letter();
+        Self {
+            disk,
+            kind,
+            descending,
+            low: [&[letter], low].concat(),
+            high: high.map_or_else(
+                || vec![letter.saturating_add(1)],
+                |high| [&[letter], high].concat(),
+            ),
+            reached: None,
+            buffer: VecDeque::new(),
+        }
+    }
+
+    /// The next record: its key, and what stands in the block for its value.
+    ///
+    /// # Errors
+    /// `Damaged` when a block cannot be read; asked again, it goes on with the next one.
+    pub(super) fn next(&mut self) -> Result<Option<Entry>, StoreError> {
+        loop {
+            if let Some(entry) = self.buffer.pop_front() {
+                self.pass(&entry.0);
+                return Ok(Some(entry));
+            }
+            let Some((name, bytes)) = self.next_block()? else {
+                return Ok(None);
+            };
+            // First, so that whoever goes on after a damaged block goes on behind it.
+            self.reached = Some(name.clone());
+            let (_letter, within) = name.split_at_checked(1).unwrap_or_default();
+            let mut entries =
+                block::read(&bytes).map_err(|flaw| damaged(self.kind, within, flaw))?;
+            if entries
+                .first()
+                .is_some_and(|(key, _)| key.as_ref() < within)
+            {
+                return Err(damaged(
+                    self.kind,
+                    within,
+                    "a key stands in the wrong block",
+                ));
+            }
+            if self.descending {
+                entries.reverse();
+            }
+            let wanted = entries.into_iter().filter(|(key, _)| self.is_wanted(key));
+            self.buffer = wanted.collect();
+        }
+    }
+
+    fn next_block(&self) -> Result<Option<Raw>, StoreError> {
+        let block = match (&self.reached, self.descending) {
+            (None, false) => match self.disk.block_of(self.kind, &self.low)? {
+                Some(block) => Some(block),
+                None => self.disk.block_after(self.kind, &self.low)?,
+            },
+            (Some(name), false) => self.disk.block_after(self.kind, name)?,
+            (None, true) => self.disk.block_before(self.kind, &self.high)?,
+            // The block that held the low end has been read: nothing wanted lies before it.
+            (Some(name), true) if name.as_ref() <= self.low.as_slice() => None,
+            (Some(name), true) => self.disk.block_before(self.kind, name)?,
+        };
+        Ok(block.filter(|(name, _bytes)| name.as_ref() < self.high.as_slice()))
+    }
+
+    /// Never goes back: a block may be split or emptied behind us.
+    fn pass(&mut self, key: &[u8]) {
+        let full = [&[self.kind.letter()], key].concat();
+        if self.descending {
+            self.high = full;
+        } else {
+            self.low = full;
+            // The next key that is possible.
+            self.low.push(0);
+        }
+    }
+
+    fn is_wanted(&self, key: &[u8]) -> bool {
+        let (low, high) = (self.low.get(1..), self.high.get(1..));
+        let is_last = self.high.first() != Some(&self.kind.letter());
+        low.is_some_and(|low| key >= low) && (is_last || high.is_some_and(|high| key < high))
+    }
+}
+
+/// Ids that are wanted: from the first, and before the second (`None`: to the end).
+#[derive(Clone, Copy)]
+struct Bounds {
+    low: [u8; keys::ID_LEN],
+    high: Option<[u8; keys::ID_LEN]>,
+}
+
+impl Bounds {
+    fn of(query: &PayoutQuery) -> Self {
+        let mut low = [0; keys::ID_LEN];
+        let mut high = None;
+        if let Some(from) = query.created_from {
+            let slack = i64::try_from(ID_TIME_SLACK.as_millis()).unwrap_or(0);
+            let from = Timestamp::from_millis(from.millis().saturating_sub(slack));
+            low = PayoutId::first_at(from).bytes();
+        }
+        if let Some(to) = query.created_to {
+            high = Some(PayoutId::first_at(to.after(ID_TIME_SLACK)).bytes());
+        }
+        match query.after {
+            Some(after) if query.descending => {
+                let after = after.bytes();
+                high = Some(high.map_or(after, |high| high.min(after)));
+            }
+            Some(after) => {
+                let next = u128::from_be_bytes(after.bytes()).checked_add(1);
+                match next {
+                    Some(next) => low = low.max(next.to_be_bytes()),
+                    None => high = Some(low),
+                }
+            }
+            None => {}
+        }
+        Self { low, high }
+    }
+
+    /// The part of an index under `prefix` that lies within.
+    fn under<'a>(self, disk: &'a Disk, kind: Kind, prefix: &[u8], descending: bool) -> Cursor<'a> {
+        let low = [prefix, self.low.as_slice()].concat();
+        let high = match self.high {
+            Some(high) => Some([prefix, high.as_slice()].concat()),
+            // Longer than any id under this prefix, and below every other prefix.
+            None if prefix.is_empty() => None,
+            None => Some([prefix, &[0xFF; keys::ID_LEN], &[0xFF]].concat()),
+        };
+        Cursor::new(disk, kind, (&low, high.as_deref()), descending)
+    }
+}
+
+/// Chooses the index that says most: its kind, and the prefixes under which to look.
+fn plan(query: &PayoutQuery, apps: &[AppId]) -> (Kind, Vec<Vec<u8>>) {
+    if let Some(receipt) = &query.receipt {
+        return (Kind::ByReceipt, vec![keys::of_receipt(receipt)]);
+    }
+    let own = query.app.map(|app| [app]);
+    let apps = own.as_ref().map_or(apps, |own| own.as_slice());
+    let each = |prefix: &dyn Fn(AppId) -> Vec<u8>| apps.iter().map(|app| prefix(*app)).collect();
+    let reference = query.reference.as_ref().filter(|it| !it.is_empty());
+    if let Some(reference) = reference {
+        (
+            Kind::ByReference,
+            each(&|app| keys::of_reference(app, reference)),
+        )
+    } else if let Some(phone) = query.phone {
+        (Kind::ByPhone, each(&|app| keys::of_phone(app, phone)))
+    } else if let Some(batch) = query.batch {
+        (Kind::ByBatch, each(&|app| keys::of_batch(app, batch)))
+    } else if let Some(status) = query.status {
+        (Kind::ByStatus, each(&|app| keys::of_status(app, status)))
+    } else if query.app.is_some() {
+        (Kind::ByApp, each(&keys::of_app))
+    } else {
+        (Kind::Payout, vec![Vec::new()])
+    }
+}
+
+/// One page of payouts.
+///
+/// # Errors
+/// `Damaged` when a record that it meets cannot be read.
+pub(super) fn payouts(
+    disk: &Disk,
+    query: &PayoutQuery,
+    apps: &[AppId],
+) -> Result<PayoutPage, StoreError> {
+    let limit = query.limit.min(PAGE_LEN_MAX);
+    if limit == 0 {
+        return Ok(PayoutPage::default());
+    }
+    let bounds = Bounds::of(query);
+    let (kind, prefixes) = plan(query, apps);
+    let mut cursors: Vec<Cursor<'_>> = prefixes
+        .iter()
+        .map(|prefix| bounds.under(disk, kind, prefix, query.descending))
+        .collect();
+    let mut heads = BTreeMap::new();
+    for (place, cursor) in cursors.iter_mut().enumerate() {
+        if let Some((id, value)) = id_of(kind, cursor.next()?)? {
+            heads.insert(id, (place, value));
+        }
+    }
+    let mut page = PayoutPage::default();
+    for scanned in 1..=PAGE_SCAN_MAX {
+        let head = if query.descending {
+            heads.pop_last()
+        } else {
+            heads.pop_first()
+        };
+        let Some((id, (place, value))) = head else {
+            return Ok(page);
+        };
+        if let Some(stored) = payout_at(disk, kind, id, &value)?
+            && query.admits(&stored.payout)
+        {
+            if page.rows.len() == limit {
+                page.next = page.rows.last().map(|row| row.payout.details.id);
+                return Ok(page);
+            }
+            page.rows.push(stored);
+        }
+        if scanned == PAGE_SCAN_MAX {
+            page.next = Some(id);
+        }
+        let cursor = cursors.get_mut(place);
+        let next = cursor.map_or(Ok(None), |cursor| id_of(kind, cursor.next()?))?;
+        if let Some((id, value)) = next {
+            heads.insert(id, (place, value));
+        }
+    }
+    Ok(page)
+}
+
+fn id_of(kind: Kind, entry: Option<Entry>) -> Result<Option<(PayoutId, Bytes)>, StoreError> {
+    entry
+        .map(|(key, value)| {
+            let id = keys::payout_in(&key).ok_or_else(|| damaged(kind, &key, "it has no id"))?;
+            Ok((id, value))
+        })
+        .transpose()
+}
+
+/// The payout of an entry: of its own record, or of the index entry that leads to it.
+fn payout_at(
+    disk: &Disk,
+    kind: Kind,
+    id: PayoutId,
+    value: &[u8],
+) -> Result<Option<Stored>, StoreError> {
+    if kind != Kind::Payout {
+        return payout(disk, id);
+    }
+    let record = pages::unfold(kind, &id.bytes(), value, |piece| disk.get(piece));
+    match record {
+        Ok(record) => codec::read_payout(&record)
+            .map(Some)
+            .map_err(|flaw| damaged(kind, &id.bytes(), flaw)),
+        // Its pieces may have been replaced since its block was read: look again.
+        Err(_) => payout(disk, id),
+    }
+}
+
+/// One payout.
+///
+/// # Errors
+/// `Damaged` when its record cannot be read.
+pub(super) fn payout(disk: &Disk, id: PayoutId) -> Result<Option<Stored>, StoreError> {
+    let key = id.bytes();
+    let decode = |bytes: Vec<u8>| {
+        codec::read_payout(&bytes).map_err(|flaw| damaged(Kind::Payout, &key, flaw))
+    };
+    match pages::find(disk, Kind::Payout, &key) {
+        Ok(record) => record.map(decode).transpose(),
+        // A long record's pieces may have been replaced while they were read: look again, once.
+        Err(StoreError::Damaged(_)) => pages::find(disk, Kind::Payout, &key)?
+            .map(decode)
+            .transpose(),
+        Err(error) => Err(error),
+    }
+}
+
+/// One event, and whether its payout's history leads to it.
+///
+/// # Errors
+/// `Damaged` when it cannot be read.
+pub(super) fn event(disk: &Disk, seq: u64) -> Result<Option<codec::ReadEvent>, StoreError> {
+    let key = seq.to_be_bytes();
+    pages::find(disk, Kind::Event, &key)?
+        .map(|bytes| codec::read_event(seq, &bytes))
+        .transpose()
+        .map_err(|flaw| damaged(Kind::Event, &key, flaw))
+}
+
+/// A payout's latest events, oldest first.
+///
+/// # Errors
+/// `Damaged` when one cannot be read.
+pub(super) fn events_of(
+    disk: &Disk,
+    id: PayoutId,
+    durable: u64,
+) -> Result<Vec<FeedEvent>, StoreError> {
+    let mut next = payout(disk, id)?.and_then(|it| it.last_event);
+    let mut events = Vec::new();
+    while let Some(seq) = next {
+        if events.len() >= PAYOUT_EVENTS_MAX {
+            break;
+        }
+        let read = event(disk, seq)?
+            .ok_or_else(|| damaged(Kind::Event, &seq.to_be_bytes(), "it is missing"))?;
+        next = read.event.previous;
+        if seq <= durable {
+            events.push(read.event);
+        }
+    }
+    events.reverse();
+    Ok(events)
+}
+
+/// The feed after a number, as far as it is on the disk.
+///
+/// # Errors
+/// `Damaged` when an event cannot be read.
+pub(super) fn events(
+    disk: &Disk,
+    after: u64,
+    durable: u64,
+    limit: usize,
+) -> Result<Vec<FeedEvent>, StoreError> {
+    let (Some(low), Some(high)) = (after.checked_add(1), durable.checked_add(1)) else {
+        return Ok(Vec::new());
+    };
+    let (low, high) = (low.to_be_bytes(), high.to_be_bytes());
+    let mut cursor = Cursor::new(disk, Kind::Event, (&low, Some(&high)), false);
+    let mut events = Vec::new();
+    while events.len() < limit.min(PAGE_LEN_MAX) {
+        let Some((key, value)) = cursor.next()? else {
+            break;
+        };
+        let flawed = |flaw| damaged(Kind::Event, &key, flaw);
+        let seq = key
+            .as_ref()
+            .try_into()
+            .map_err(|_error| flawed("it has no number"))?;
+        let record = pages::unfold(Kind::Event, &key, &value, |piece| disk.get(piece))?;
+        let read = codec::read_event(u64::from_be_bytes(seq), &record).map_err(flawed)?;
+        events.push(read.event);
+    }
+    Ok(events)
+}
+
+/// Records that serde can read, after a key.
+///
+/// # Errors
+/// `Damaged` when one cannot be read.
+pub(super) fn records<T: serde::de::DeserializeOwned>(
+    disk: &Disk,
+    kind: Kind,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<T>, StoreError> {
+    let low = after.map_or_else(Vec::new, |after| [after, &[0]].concat());
+    let mut cursor = Cursor::new(disk, kind, (&low, None), false);
+    let mut records = Vec::new();
+    while records.len() < limit {
+        let Some((key, value)) = cursor.next()? else {
+            break;
+        };
+        let bytes = pages::unfold(kind, &key, &value, |piece| disk.get(piece))?;
+        records.push(codec::read(&bytes).map_err(|flaw| damaged(kind, &key, flaw))?);
+    }
+    Ok(records)
+}
+
+/// Every application that has payouts: from one to the next, skipping what lies between.
+///
+/// # Errors
+/// `Damaged` when a block cannot be read.
+pub(super) fn apps_with_payouts(disk: &Disk) -> Result<Vec<AppId>, StoreError> {
+    let mut apps: Vec<AppId> = Vec::new();
+    let mut low = Vec::new();
+    while let Some((key, _value)) = Cursor::new(disk, Kind::ByApp, (&low, None), false).next()? {
+        let app = key
+            .first_chunk::<{ keys::ID_LEN }>()
+            .ok_or_else(|| damaged(Kind::ByApp, &key, "it has no application"))?;
+        apps.push(AppId::from_bytes(*app));
+        low = [app.as_slice(), &[0xFF; keys::ID_LEN], &[0xFF]].concat();
+    }
+    Ok(apps)
+}

@@ -1,0 +1,292 @@
+//! Reading everything: every checksum, every index both ways, the chain.
+
+use super::Shared;
+use super::codec;
+use super::disk::Disk;
+use super::keys::{self, Kind, PIECE};
+use super::pages::{self, damaged};
+use super::read::{self, Cursor};
+use crate::domain::id::{MessageId, PayoutId};
+use crate::store::chain::{self, Head};
+use crate::store::{App, Case, Counts, StoreError, Stored, Verified};
+
+/// The most faults that are listed; reading goes on beyond them only to count.
+const FAULTS_MAX: usize = 100;
+
+/// Reads it all, in bounded memory.
+///
+/// It may run while commits are taken: what looks wrong is then looked at again, and what can only
+/// be judged at rest (sums and counts) is left out if anything was written meanwhile.
+///
+/// # Errors
+/// `Failed` when the disk cannot be read at all; what is wrong with records is in the answer.
+pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, StoreError> {
+    let at_first = Rest::of(shared);
+    let mut check = Check {
+        disk,
+        found: Verified::default(),
+        counts: Counts::default(),
+        entries_due: 0,
+        linked_due: 0,
+        pieces_due: 0,
+    };
+    let linked = check.events(at_first.meta.head)?;
+    check.payouts()?;
+    check.messages()?;
+    check.others()?;
+    let entries = check.indexes()?;
+    let pieces = disk.count(PIECE)?;
+    if Rest::of(shared) == at_first {
+        let sums = [
+            (
+                check.counts == at_first.meta.counts,
+                "the counts do not agree with the payouts",
+            ),
+            (
+                check.entries_due == entries,
+                "an index has entries that no payout has",
+            ),
+            (
+                check.linked_due == linked,
+                "the payouts' histories do not lead to every event",
+            ),
+            (check.pieces_due == pieces, "there are pieces of no record"),
+        ];
+        for (_agrees, says) in sums.into_iter().filter(|(agrees, _says)| !agrees) {
+            check.fault(says.to_owned());
+        }
+    }
+    Ok(check.found)
+}
+
+/// What does not change while nothing is written.
+#[derive(PartialEq, Eq)]
+struct Rest {
+    meta: codec::Meta,
+    groups: u64,
+}
+
+impl Rest {
+    fn of(shared: &Shared) -> Self {
+        let view = shared.view();
+        Self {
+            meta: view.meta,
+            groups: view.groups,
+        }
+    }
+}
+
+struct Check<'a> {
+    disk: &'a Disk,
+    found: Verified,
+    counts: Counts,
+    /// How many index entries the payouts should have.
+    entries_due: u64,
+    /// How many events the payouts' histories lead to.
+    linked_due: u64,
+    /// How many pieces the records should have.
+    pieces_due: u64,
+}
+
+impl Check<'_> {
+    fn fault(&mut self, says: String) {
+        if self.found.faults.len() < FAULTS_MAX {
+            self.found.faults.push(says);
+        }
+    }
+
+    /// Reads every record of a kind; a fault in one does not hide the rest.
+    fn each(
+        &mut self,
+        kind: Kind,
+        mut look: impl FnMut(&mut Self, &[u8], Vec<u8>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let disk = self.disk;
+        let mut cursor = Cursor::new(disk, kind, (&[], None), false);
+        let mut count = 0_u64;
+        loop {
+            let (key, stored) = match cursor.next() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => return Ok(count),
+                Err(StoreError::Damaged(says)) => {
+                    self.fault(says);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            count = count.saturating_add(1);
+            if let Ok(pieces) = pages::pieces_of(&stored) {
+                self.pieces_due = self.pieces_due.saturating_add(u64::from(pieces));
+            }
+            let looked = pages::unfold(kind, &key, &stored, |piece| disk.get(piece))
+                .and_then(|value| look(self, &key, value));
+            match looked {
+                Ok(()) => {}
+                Err(StoreError::Damaged(says)) => self.fault(says),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The chain up to `end`; gives how many events belong to a payout's history.
+    fn events(&mut self, end: Head) -> Result<u64, StoreError> {
+        let mut head = Head::default();
+        let mut linked = 0_u64;
+        let count = self.each(Kind::Event, |check, key, value| {
+            let flawed = |flaw| damaged(Kind::Event, key, flaw);
+            let seq = key
+                .try_into()
+                .map(u64::from_be_bytes)
+                .map_err(|_error| flawed("it has no number"))?;
+            if seq > end.seq {
+                // It was written since we began.
+                return Ok(());
+            }
+            let read = codec::read_event(seq, &value).map_err(flawed)?;
+            if seq != head.seq.saturating_add(1) {
+                check.fault(format!("events are missing before number {seq}"));
+            }
+            let bytes = chain::event_bytes(&read.event.event).map_err(StoreError::Failed)?;
+            let due = head.take(read.event.previous, &bytes);
+            if due != (seq, read.event.hash) {
+                check.fault(format!("the event chain is broken at number {seq}"));
+            }
+            // Go on from what is there, so that one break is one fault.
+            head = Head {
+                seq,
+                hash: read.event.hash,
+            };
+            linked = linked.saturating_add(u64::from(read.is_linked));
+            Ok(())
+        })?;
+        if head != end {
+            self.fault(format!(
+                "the feed ends at number {} and not at {}",
+                head.seq, end.seq
+            ));
+        }
+        self.found.events = count;
+        Ok(linked)
+    }
+
+    /// Every payout, its index entries and its history.
+    fn payouts(&mut self) -> Result<(), StoreError> {
+        self.found.payouts = self.each(Kind::Payout, |check, key, value| {
+            let read = codec::read_payout(&value);
+            let stored = read.map_err(|flaw| damaged(Kind::Payout, key, flaw))?;
+            let payout = &stored.payout;
+            if payout.details.id.bytes() != key {
+                return Err(damaged(Kind::Payout, key, "it stands under another id"));
+            }
+            check
+                .counts
+                .moved(None, payout.status(), payout.details.amount);
+            check.entries(&stored)?;
+            check.history(&stored)
+        })?;
+        Ok(())
+    }
+
+    fn entries(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let payout = &stored.payout;
+        let id = payout.details.id;
+        let fixed = keys::fixed_entries(payout);
+        let due = fixed.into_iter().chain(keys::moving_entries(payout));
+        for (kind, key) in due {
+            self.entries_due = self.entries_due.saturating_add(1);
+            if !pages::exists(self.disk, kind, &key)? && self.still_stands(stored)? {
+                self.fault(format!("{id} is missing in the {}", kind.name()));
+            }
+        }
+        if let Some(conversation) = payout.state.conversation() {
+            let key = keys::conversation(conversation);
+            if !pages::exists(self.disk, Kind::Conversation, &key)? {
+                self.fault(format!("{id} cannot be found by its conversation"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it has not moved since it was read.
+    fn still_stands(&self, stored: &Stored) -> Result<bool, StoreError> {
+        let now = read::payout(self.disk, stored.payout.details.id)?;
+        Ok(now.is_some_and(|now| now.version == stored.version))
+    }
+
+    fn history(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let id = stored.payout.details.id;
+        let mut next = stored.last_event;
+        while let Some(seq) = next {
+            let Some(read) = read::event(self.disk, seq)? else {
+                self.fault(format!("event {seq} of {id} is missing"));
+                return Ok(());
+            };
+            next = read.event.previous;
+            let goes_back = next.is_none_or(|next| next < seq);
+            if read.event.event.payout != Some(id) || !read.is_linked || !goes_back {
+                self.fault(format!(
+                    "the history of {id} leads to event {seq}, not its own"
+                ));
+                return Ok(());
+            }
+            self.linked_due = self.linked_due.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self) -> Result<(), StoreError> {
+        self.found.messages = self.each(Kind::Message, |_check, key, value| {
+            let flawed = |flaw| damaged(Kind::Message, key, flaw);
+            let id = key.try_into().map_err(|_error| flawed("it has no id"))?;
+            codec::read_message(MessageId::from_bytes(id), &value).map_err(flawed)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Used keys, cases, applications.
+    fn others(&mut self) -> Result<(), StoreError> {
+        self.each(Kind::Claim, |_check, key, value| {
+            let read = codec::read_claim(&value).map(|_claim| ());
+            read.map_err(|flaw| damaged(Kind::Claim, key, flaw))
+        })?;
+        self.each(Kind::Case, |_check, key, value| {
+            let read = codec::read::<Case>(&value).map(|_case| ());
+            read.map_err(|flaw| damaged(Kind::Case, key, flaw))
+        })?;
+        self.each(Kind::App, |_check, key, value| {
+            let read = codec::read::<App>(&value).map(|_app| ());
+            read.map_err(|flaw| damaged(Kind::App, key, flaw))
+        })?;
+        Ok(())
+    }
+
+    /// Every index from its own side. Gives how many entries there are that lead to a payout of
+    /// their own; since every payout was seen to have all of its own, more would be orphans.
+    fn indexes(&mut self) -> Result<u64, StoreError> {
+        let mut entries = 0_u64;
+        for kind in Kind::INDEXES {
+            let count = self.each(kind, |_check, key, _value| {
+                let id = keys::payout_in(key);
+                id.map(|_id| ())
+                    .ok_or_else(|| damaged(kind, key, "it has no id"))
+            })?;
+            entries = entries.saturating_add(count);
+        }
+        let conversations = self.each(Kind::Conversation, |check, key, value| {
+            let id =
+                codec::read_id(&value).map_err(|flaw| damaged(Kind::Conversation, key, flaw))?;
+            check.leads_somewhere(id, key)
+        })?;
+        self.found.indexes = entries.saturating_add(conversations);
+        Ok(entries)
+    }
+
+    fn leads_somewhere(&self, id: PayoutId, key: &[u8]) -> Result<(), StoreError> {
+        if pages::exists(self.disk, Kind::Payout, &id.bytes())? {
+            Ok(())
+        } else {
+            Err(damaged(Kind::Conversation, key, "its payout is missing"))
+        }
+    }
+}
