@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use mlango::clock::Clock;
 use mlango::domain::id::{ConversationId, PayoutId};
-use mlango::domain::payout::{Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
+use mlango::domain::payout::{CaseKind, Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
 use mlango::engine::{CancelError, Heard};
 use mlango::store::{Channel, Direction, Store};
@@ -337,8 +337,10 @@ async fn check(world: &World) {
         sends.is_empty(),
         "a send under a name of nobody's: {sends:?}"
     );
-    let strays = world.store.cases(None, 500).await.expect("readable");
-    let strays = strays.iter().filter(|case| case.payout.is_none()).count();
+    let cases = world.store.cases(None, 500).await.expect("readable");
+    let broken = cases.iter().find(|case| case.kind == CaseKind::LawBroken);
+    assert_eq!(broken, None, "no step may even try to break a law");
+    let strays = cases.iter().filter(|case| case.payout.is_none()).count();
     assert!(
         from_mpesa + count(strays) >= world.acknowledged,
         "every message that was acknowledged is kept: {from_mpesa} + {strays} of {}",

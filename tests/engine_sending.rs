@@ -188,6 +188,24 @@ async fn five_thousand_waiting_payouts_all_go_exactly_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_does_not_fit_into_memory_is_found_in_the_store() {
+    let house = House::open().await;
+    // Every place is held while more are taken than are held in memory.
+    for number in 0..PLACES {
+        house.rail.script(&phone(number), [TAKEN.after(secs(10))]);
+        house.submit(&phone(number)).await;
+    }
+    house.until_at_once(PLACES).await;
+    for number in PLACES..5_000 {
+        house.submit(&phone(number)).await;
+    }
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(house.store.counts().of(Status::Accepted), 5_000);
+    assert_eq!(house.rail.sends().len(), 5_000);
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn stopping_finishes_what_is_under_way_and_begins_nothing() {
     let house = House::open().await;
     house.rail.otherwise(TAKEN.after(secs(30)));

@@ -8,7 +8,7 @@ use mlango::domain::limit::AmountLimits;
 use mlango::domain::money::Amount;
 use mlango::domain::party::ShortCode;
 use mlango::domain::payout::{
-    Command, Details, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
+    CaseKind, Command, Details, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
 };
 use mlango::domain::time::Timestamp;
 use mlango::engine::{
@@ -147,6 +147,13 @@ impl House {
         panic!("{id} was to be {status}, and is {stands}");
     }
 
+    /// Waits until so many sends are under way.
+    pub async fn until_at_once(&self, sends: usize) {
+        while self.rail.at_once() < sends {
+            tokio::time::sleep(millis(1)).await;
+        }
+    }
+
     /// What M-Pesa calls the payout's request.
     pub async fn name(&self, id: PayoutId) -> String {
         let name = self.payout(id).await.details.originator_conversation_id;
@@ -195,6 +202,9 @@ impl House {
         assert_eq!(self.rail.wrongs(), Vec::<String>::new());
         let verified = self.store.verify().await.expect("it can be read");
         assert_eq!(verified.faults, Vec::<String>::new());
+        let cases = self.cases().await;
+        let broken = cases.iter().find(|it| it.kind == CaseKind::LawBroken);
+        assert_eq!(broken, None, "no step may even try to break a law");
     }
 
     /// What time it is.
