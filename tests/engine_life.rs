@@ -1,8 +1,5 @@
 //! A payout's life in the engine: what happens, in which order, and what is kept of it.
-#![expect(
-    clippy::expect_used,
-    reason = "a test: it panics to fail"
-)]
+#![expect(clippy::expect_used, reason = "a test: it panics to fail")]
 
 mod support;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use mlango::clock::Clock;
-use mlango::domain::id::{AppId, PayoutId, Receipt};
+use mlango::domain::id::{AppId, OriginatorConversationId, PayoutId, Receipt};
 use mlango::domain::limit::AmountLimits;
 use mlango::domain::money::Amount;
 use mlango::domain::party::ShortCode;
 use mlango::domain::payout::{
-    Command, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
+    Command, Details, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
 };
 use mlango::domain::time::Timestamp;
 use mlango::engine::{
@@ -262,4 +262,25 @@ pub fn paid(receipt: &str) -> ResultFacts {
 /// A phone that ends in `number`.
 pub fn phone(number: usize) -> String {
     format!("2547{number:08}")
+}
+
+/// A payout that waits, made without an engine.
+pub fn payout(number: u8) -> Payout {
+    let id = PayoutId::from_bytes([number; 16]);
+    let draft = draft(&phone(number.into()));
+    Payout::queued(Details {
+        id,
+        app: APP,
+        amount: draft.amount,
+        phone: draft.phone,
+        command: draft.command,
+        reference: draft.reference,
+        remarks: draft.remarks,
+        occasion: draft.occasion,
+        metadata: draft.metadata,
+        rail: draft.rail,
+        batch: None,
+        originator_conversation_id: OriginatorConversationId::of(id, "600999", "ExampleOrg"),
+        created_at: BEGIN,
+    })
 }
