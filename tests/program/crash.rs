@@ -235,17 +235,6 @@ fn check_the_wire(books: &Books) {
     for (name, times) in requests {
         assert_eq!(times, 1, "sent twice on a guess: {name}");
     }
-    eprintln!(
-        "{} payouts, {} paid, {} unknown, {} results acknowledged",
-        books.payouts.len(),
-        books.ledger.len(),
-        books
-            .payouts
-            .iter()
-            .filter(|payout| payout["status"] == "unknown")
-            .count(),
-        acknowledged.len(),
-    );
     // Unknown is only what was under way at a kill: its result was never acknowledged.
     let unknown = books
         .payouts
