@@ -19,6 +19,17 @@ pub fn payout(phone: &str, amount: &str) -> Value {
     json!({"phone": phone, "amount": amount, "reference": "INV-1", "remarks": "test"})
 }
 
+/// A payout's id.
+pub fn id_of(payout: &Value) -> &str {
+    payout["id"].as_str().expect("an id")
+}
+
+/// A payout's name towards M-Pesa.
+pub fn name_of(payout: &Value) -> &str {
+    let name = payout["originator_conversation_id"].as_str();
+    name.expect("a name")
+}
+
 /// A GET without a key.
 pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
     ask(port, "GET", path, headers, "")

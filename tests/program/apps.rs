@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
-use crate::api::{Api, payout};
+use crate::api::{Api, id_of, payout};
 use crate::house::House;
 
 fn status(api: &Api) -> u16 {
@@ -11,11 +11,11 @@ fn status(api: &Api) -> u16 {
 }
 
 /// The id of the application of this name, from the list.
-fn id_of(house: &House, name: &str) -> String {
+fn app_id(house: &House, name: &str) -> String {
     let list = house.run(&["--json", "apps", "list"]).json();
     let apps = list["data"].as_array().expect("a list");
     let app = apps.iter().find(|app| app["name"] == name).expect(name);
-    app["id"].as_str().expect("an id").to_owned()
+    id_of(app).to_owned()
 }
 
 /// Everything that is done to applications; it must be the same with and without a gateway.
@@ -33,7 +33,7 @@ fn tour(house: &House, check: &dyn Fn(&Api, u16)) {
         .run(&["apps", "create", ""])
         .failed(1, &["a name has 1 to 64 characters"]);
 
-    let id = id_of(house, "erp");
+    let id = app_id(house, "erp");
     let table = house.run(&["apps", "list"]);
     assert!(
         table.out.contains(&id) && table.out.contains("payouts:write"),
@@ -45,7 +45,7 @@ fn tour(house: &House, check: &dyn Fn(&Api, u16)) {
     let rotated = house.run(&["apps", "rotate", &id]);
     let second = Api {
         key: rotated.out.trim().to_owned(),
-        ..api.clone()
+        port: api.port,
     };
     check(&api, 200);
     check(&second, 200);
@@ -55,7 +55,7 @@ fn tour(house: &House, check: &dyn Fn(&Api, u16)) {
     assert_eq!(rotated["app"]["id"].as_str(), Some(id.as_str()));
     let third = Api {
         key: rotated["key"].as_str().expect("a key").to_owned(),
-        ..api.clone()
+        port: api.port,
     };
     check(&api, 401);
     check(&second, 401);
@@ -115,7 +115,7 @@ fn without_a_gateway_the_store_itself_is_changed() {
     tour(&house, &|_api, _expected| ());
     let kept = house.client("kept", &[]);
     let ended = house.client("ended", &[]);
-    house.run(&["apps", "revoke", &id_of(&house, "ended")]);
+    house.run(&["apps", "revoke", &app_id(&house, "ended")]);
 
     let mut gateway = house.serve();
     assert_eq!((status(&kept), status(&ended)), (200, 401));

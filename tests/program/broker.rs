@@ -121,9 +121,10 @@ fn http(status: u16, body: &str) -> String {
 /// The text of an element that holds no other.
 pub fn element(xml: &str, name: &str) -> String {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let begin = xml.find(&open).map_or(0, |at| at + open.len());
-    let end = xml[begin..].find(&close).unwrap_or(0);
-    xml[begin..begin + end].to_owned()
+    let inside = xml
+        .split_once(&open)
+        .and_then(|(_, rest)| rest.split_once(&close));
+    inside.map_or_else(String::new, |(text, _)| text.to_owned())
 }
 
 /// An answer of M-Pesa's (spec/soap.md §4.1).

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use crate::api::{Api, payout};
+use crate::api::{Api, id_of, payout};
 use crate::house::House;
 use crate::process::Process;
 use crate::wire;
@@ -121,7 +121,7 @@ fn it_stays_up_until_it_is_asked_to_stop() {
             .output()
             .expect("bash and curl");
         let taken: Value = serde_json::from_slice(&output.stdout).expect("an answer");
-        api.until(taken["id"].as_str().expect("an id"), "succeeded");
+        api.until(id_of(&taken), "succeeded");
         if signal == "INT" {
             let list = out
                 .lines()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::payout;
+use crate::api::{id_of, name_of, payout};
 use crate::broker::{Broker, Reply, element, paid};
 use crate::house::House;
 use crate::process::eventually;
@@ -93,9 +93,9 @@ fn doubt_is_unknown_and_is_never_sent_again_on_a_guess() {
         .map(|row| (row, api.submit(row.0, &payout(row.0, "100"))))
         .collect();
     for ((_, _, status, code), taken) in &submitted {
-        let payout = api.until(taken["id"].as_str().expect("an id"), status);
+        let payout = api.until(id_of(taken), status);
         assert_eq!(payout["failure"]["code"].as_str(), *code, "{payout}");
-        let events = api.events(taken["id"].as_str().expect("an id"));
+        let events = api.events(id_of(taken));
         let last = events.last().expect("an event");
         assert_eq!(last["type"], format!("payout.{status}"), "{last}");
         assert!(
@@ -112,11 +112,9 @@ fn doubt_is_unknown_and_is_never_sent_again_on_a_guess() {
     let xml = [("Content-Type", "text/xml")];
     let path = format!("/cb/{}/b2c/result", house.written("token"));
     for (nth, ((_, _, status, _), taken)) in submitted.iter().enumerate() {
-        let id = taken["id"].as_str().expect("an id");
+        let id = id_of(taken);
         assert_eq!(api.payout(id)["status"], *status);
-        let name = taken["originator_conversation_id"]
-            .as_str()
-            .expect("a name");
+        let name = name_of(taken);
         assert_eq!(broker.seen(name), 1, "{taken}");
         if *status == "unknown" {
             let receipt = format!("QK12ABCD{nth:02}");
@@ -186,7 +184,7 @@ fn a_wrong_password_stops_the_rail_until_it_is_right() {
     let api = house.client("erp", &[]);
     let first = api.submit("a", &payout("254722123456", "100"));
     let refused = eventually("M-Pesa refuses the password", || {
-        let payout = api.payout(first["id"].as_str().expect("an id"));
+        let payout = api.payout(id_of(&first));
         (payout["status"] != "queued" && payout["status"] != "sending").then_some(payout)
     });
     assert_eq!(refused["failure"]["code"], "100000007", "{refused}");
@@ -197,7 +195,7 @@ fn a_wrong_password_stops_the_rail_until_it_is_right() {
     });
     assert!(ready.body.contains("100000007"), "{}", ready.body);
     let second = api.submit("b", &payout("254722123457", "200"));
-    let id = second["id"].as_str().expect("an id");
+    let id = id_of(&second);
     gateway.stop();
     assert_eq!(
         house.exchanges().len(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::api::payout;
+use crate::api::{id_of, payout};
 use crate::house::House;
 
 const FILES: [&str; 3] = [
@@ -36,7 +36,7 @@ fn what_init_writes_works_as_it_is() {
     let (mut simulator, mut gateway) = (house.simulate(), house.serve());
     let api = house.client("erp", &[]);
     let taken = api.submit("first", &payout("0722 123 456", "1500.00"));
-    let id = taken["id"].as_str().expect("an id");
+    let id = id_of(&taken);
     let paid = api.until(id, "succeeded");
     let ledger = house.ledger();
     assert_eq!(ledger.len(), 1);

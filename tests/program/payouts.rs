@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::api::{Api, payout};
+use crate::api::{Api, id_of, name_of, payout};
 use crate::broker::element;
 use crate::house::{Done, House};
 use crate::process::eventually;
@@ -254,10 +254,7 @@ fn a_payouts_history_shows_each_step_and_its_messages() {
     let (_simulator, _gateway) = (house.simulate(), house.serve());
     let api = house.client("erp", &[]);
     let taken = api.submit("k", &payout("0722 123 456", "1500.00"));
-    let id = taken["id"].as_str().expect("an id");
-    let name = taken["originator_conversation_id"]
-        .as_str()
-        .expect("a name");
+    let id = id_of(&taken);
     let paid = api.until(id, "succeeded");
 
     let shown = payouts(&house, &api, &["--json", "show", id]).json();
@@ -279,22 +276,38 @@ fn a_payouts_history_shows_each_step_and_its_messages() {
     );
     let table = payouts(&house, &api, &["show", id]);
     assert_eq!(table.code, 0);
+    let messages = messages_of(&api, events, &table.out);
+    check_messages(&house, &messages, &paid);
+    assert_eq!(house.exchanges().len(), 2, "one request, one result");
+
+    let receipt = paid["receipt"].as_str().expect("a receipt");
+    let listed = payouts(&house, &api, &["list", "--receipt", receipt]);
+    assert!(
+        listed.out.contains(id) && listed.out.lines().count() == 3,
+        "{}",
+        listed.out
+    );
+    let none = payouts(&house, &api, &["--json", "list", "--status", "failed"]).json();
+    assert_eq!(none["data"].as_array().map(Vec::len), Some(0));
+}
+
+/// The wire messages that the events point to; each event and message stands in the table, too.
+fn messages_of(api: &Api, events: &[Value], table: &str) -> Vec<Value> {
     let mut messages = Vec::new();
     for event in events {
-        assert!(
-            table.out.contains(event["type"].as_str().unwrap()),
-            "{}",
-            table.out
-        );
-        for message in event["data"]["messages"].as_array().expect("messages") {
-            let (link, name) = (
-                message["href"].as_str().unwrap(),
-                message["id"].as_str().unwrap(),
-            );
-            assert!(table.out.contains(name), "no {name} in {}", table.out);
-            messages.push(api.get(link).expect("an answer").json());
+        assert!(table.contains(event["type"].as_str().unwrap()), "{table}");
+        for link in event["data"]["messages"].as_array().expect("messages") {
+            let name = link["id"].as_str().unwrap();
+            assert!(table.contains(name), "no {name} in {table}");
+            let message = api.get(link["href"].as_str().unwrap());
+            messages.push(message.expect("an answer").json());
         }
     }
+    messages
+}
+
+/// Request, answer and result as they were on the wire, about this payout, without our secrets.
+fn check_messages(house: &House, messages: &[Value], paid: &Value) {
     let said: Vec<(&str, &str)> = messages
         .iter()
         .map(|message| {
@@ -304,42 +317,29 @@ fn a_payouts_history_shows_each_step_and_its_messages() {
             )
         })
         .collect();
-    assert_eq!(
-        said,
-        [
-            ("out", "soap.request"),
-            ("in", "soap.answer"),
-            ("in", "soap.result")
-        ]
-    );
-    for message in &messages {
-        let body = message["body"].as_str().expect("a body");
-        assert_eq!(element(body, "OriginatorConversationID"), name, "{body}");
+    let expected = [
+        ("out", "soap.request"),
+        ("in", "soap.answer"),
+        ("in", "soap.result"),
+    ];
+    assert_eq!(said, expected);
+    let bodies: Vec<&str> = messages
+        .iter()
+        .map(|message| message["body"].as_str().expect("a body"))
+        .collect();
+    for body in &bodies {
+        assert_eq!(
+            element(body, "OriginatorConversationID"),
+            name_of(paid),
+            "{body}"
+        );
     }
-    let request = messages[0]["body"].as_str().expect("a body");
-    for hidden in [
-        house.written("sp_password"),
-        house.written("initiator_password"),
-    ] {
-        assert!(!request.contains(&hidden));
+    for secret in ["sp_password", "initiator_password"] {
+        assert!(!bodies[0].contains(&house.written(secret)));
     }
     for masked in ["SecurityCredential", "tns:spPassword"] {
-        assert_eq!(element(request, masked), "***", "{request}");
+        assert_eq!(element(bodies[0], masked), "***", "{}", bodies[0]);
     }
-    let receipt = element(
-        messages[2]["body"].as_str().expect("a body"),
-        "TransactionID",
-    );
+    let receipt = element(bodies[2], "TransactionID");
     assert_eq!(Some(receipt.as_str()), paid["receipt"].as_str());
-    let seen = house.exchanges();
-    assert_eq!(seen.len(), 2, "one request, one result");
-
-    let listed = payouts(&house, &api, &["list", "--receipt", &receipt]);
-    assert!(
-        listed.out.contains(id) && listed.out.lines().count() == 3,
-        "{}",
-        listed.out
-    );
-    let none = payouts(&house, &api, &["--json", "list", "--status", "failed"]).json();
-    assert_eq!(none["data"].as_array().map(Vec::len), Some(0));
 }
