@@ -50,9 +50,7 @@ pub struct Options {
 impl Default for Options {
     /// 64 MiB: enough for the payouts under way and the newest index entries.
     fn default() -> Self {
-        Self {
-            cache_bytes: 64 << 20,
-        }
+        Self { cache_bytes: 64 << 20 }
     }
 }
 
@@ -114,11 +112,7 @@ impl SledStore {
         let apps = read::apps_with_payouts(&disk)?;
         let shared = Arc::new(Shared {
             disk: RwLock::new(Some(Arc::clone(&disk))),
-            view: Mutex::new(View {
-                meta,
-                health: Health::Ready,
-                groups: 0,
-            }),
+            view: Mutex::new(View { meta, health: Health::Ready, groups: 0 }),
             apps: RwLock::new(apps.into_iter().collect()),
         });
         let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
@@ -127,11 +121,7 @@ impl SledStore {
             .name("mlango-store".to_owned())
             .spawn(move || writer::run(&inbox, &known, disk, meta))
             .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
-        Ok(Self {
-            shared,
-            orders,
-            writer: Mutex::new(Some(writer)),
-        })
+        Ok(Self { shared, orders, writer: Mutex::new(Some(writer)) })
     }
 
     async fn take(&self, commit: Commit) -> Result<Durable, CommitError> {
@@ -221,9 +211,7 @@ impl Shared {
         read: impl FnOnce(&Disk) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
-        let disk = disk
-            .as_deref()
-            .ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
+        let disk = disk.as_deref().ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
         read(disk)
     }
 }

@@ -69,10 +69,7 @@ impl House {
         let settings = Settings {
             organisation: "ExampleOrg".to_owned(),
             shortcode: "600999".parse::<ShortCode>().expect("a short code"),
-            policy: Policy {
-                result_overdue: secs(120),
-                first_inquiry: secs(5),
-            },
+            policy: Policy { result_overdue: secs(120), first_inquiry: secs(5) },
             limits: AmountLimits::default(),
         };
         Self {
@@ -120,9 +117,7 @@ impl House {
         fingerprint: [u8; 32],
         phone: &str,
     ) -> Result<Submitted, SubmitError> {
-        self.engine
-            .submit(APP, key, fingerprint, draft(phone))
-            .await
+        self.engine.submit(APP, key, fingerprint, draft(phone)).await
     }
 
     /// The payout as it stands.
