@@ -153,7 +153,7 @@ async fn time_that_runs_out_while_the_pace_is_kept_sent_nothing() {
     assert_eq!(length, 0, "the broker saw no byte either");
 }
 
-// --------------------------------------------------------------------- something may have been sent
+// ------------------------------------------------------------------ something may have been sent
 
 #[tokio::test]
 async fn a_broker_that_never_reads_may_have_been_sent_it() {

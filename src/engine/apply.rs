@@ -85,8 +85,8 @@ enum CameTo {
 }
 
 impl Engine {
-    /// Applies `event` to a payout; `messages` belong to it. Those that came from M-Pesa are written
-    /// whatever the event does, those that go to it only if it moves the payout.
+    /// Applies `event` to a payout; `messages` belong to it. Those that came from M-Pesa are
+    /// written whatever the event does, those that go to it only if it moves the payout.
     pub(super) async fn apply(
         &self,
         id: PayoutId,

@@ -5,9 +5,9 @@
 //! in blocks of up to a few kilobytes. A block's key is not above the keys in it, and the next
 //! block's key is above them all.
 //!
-//! `format:u8 crc32:u32 body`, where the body is `(key_len:varint key value_len:varint value)*` with
-//! keys ascending; in the packed format, its length as a varint and then LZ4. The messages and
-//! events of a block are so alike that packing them together leaves about a tenth.
+//! `format:u8 crc32:u32 body`, where the body is `(key_len:varint key value_len:varint value)*`
+//! with keys ascending; in the packed format, its length as a varint and then LZ4. The messages
+//! and events of a block are so alike that packing them together leaves about a tenth.
 
 use bytes::Bytes;
 

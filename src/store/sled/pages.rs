@@ -246,8 +246,8 @@ impl<'a> Pages<'a> {
         self.touched.insert(first, right);
     }
 
-    /// The page that a key belongs to, and its name: one that was touched, or a block from the disk,
-    /// or a new one of the key's own name.
+    /// The page that a key belongs to, and its name: one that was touched, or a block from the
+    /// disk, or a new one of the key's own name.
     fn page(&mut self, kind: Kind, key: &[u8]) -> Result<(&Vec<u8>, &mut Page), StoreError> {
         let target = full(kind, key);
         let known = self.up_to(kind, &target);
