@@ -7,7 +7,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::too_many_lines,
     clippy::wildcard_enum_match_arm,
     clippy::arithmetic_side_effects,
     reason = "a test: its tables are long, and it panics to fail"
