@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::section::{self, HeaderNamespace, PasswordCase};
 use crate::config::{Serve, StoreUrl};
 use crate::credential::{Certificate, CredentialError};
-use crate::domain::payout::Policy;
+use crate::domain::payout::{Policy, Status};
 use crate::domain::time::Timestamp;
 use crate::engine::port::Ids;
 use crate::engine::{Engine, Parts, Settings};
@@ -38,6 +39,9 @@ use crate::telemetry::metric;
 
 /// How long requests that are under way may go on once the program is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long results of what was sent last are waited for then.
+const RESULTS_GRACE: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the gateway did not start. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +79,14 @@ pub struct Gateway {
     pub callbacks: SocketAddr,
     engine: Arc<Engine>,
     apps: Arc<Apps>,
-    tasks: TaskTracker,
+    /// The engine's tasks: the worker, the timer, every send.
+    work: TaskTracker,
+    /// The listeners.
+    doors: TaskTracker,
+    /// Ends sending and the API.
     stop: CancellationToken,
+    /// Ends the callbacks, which go on while results of what was sent may come.
+    closing: CancellationToken,
     started_at: Timestamp,
 }
 
@@ -99,18 +109,10 @@ impl Gateway {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
         let rail = Arc::new(rail(config, caller));
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let engine = Engine::new(
-            Parts {
-                store,
-                rail,
-                clock,
-                ids,
-            },
-            settings(config),
-        );
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let engine = Engine::new(Parts { store, rail, clock, ids }, settings(config));
+        let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
-        let rescued = engine.start(&tasks, &stop).await?;
+        let rescued = engine.start(&work, &stop).await?;
         tracing::info!(
             in_doubt = rescued.lapsed,
             awaited = rescued.awaited,
@@ -118,16 +120,16 @@ impl Gateway {
             "what was in flight is in its right state"
         );
         let gateway = Self {
-            api: api
-                .local_addr()
-                .map_err(|error| NotStarted::Listen("api.listen", error))?,
+            api: api.local_addr().map_err(|error| NotStarted::Listen("api.listen", error))?,
             callbacks: callbacks
                 .local_addr()
                 .map_err(|error| NotStarted::Listen("callbacks.listen", error))?,
             engine,
             apps,
-            tasks,
+            work,
+            doors: TaskTracker::new(),
             stop,
+            closing: CancellationToken::new(),
             started_at,
         };
         gateway.serve(config, (api, callbacks), office);
@@ -141,10 +143,8 @@ impl Gateway {
         (api, callbacks): (Server, Server),
         office: Option<(Server, Router)>,
     ) {
-        let body = BodyLimits {
-            bytes: config.api.max_body_bytes,
-            timeout: config.api.body_timeout,
-        };
+        let body =
+            BodyLimits { bytes: config.api.max_body_bytes, timeout: config.api.body_timeout };
         let limits = Limits {
             connections: config.api.max_connections,
             header_timeout: config.api.header_timeout,
@@ -162,32 +162,19 @@ impl Gateway {
             token: config.callbacks.token.reveal().to_owned(),
             allow: config.callbacks.allow.clone(),
             public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
-            limits: BodyLimits {
-                bytes: config.callbacks.max_body_bytes,
-                ..body
-            },
+            limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
         });
-        let callback_limits = Limits {
-            connections: config.callbacks.max_connections,
-            ..limits
-        };
-        self.host(api, api_router, limits);
-        self.host(callbacks, callback_router, callback_limits);
+        let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
+        self.host(api, api_router, limits, &self.stop);
+        self.host(callbacks, callback_router, callback_limits, &self.closing);
         if let Some((server, router)) = office {
-            self.host(
-                server,
-                router,
-                Limits {
-                    connections: 16,
-                    ..limits
-                },
-            );
+            self.host(server, router, Limits { connections: 16, ..limits }, &self.stop);
         }
     }
 
-    fn host(&self, server: Server, router: Router, limits: Limits) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+    fn host(&self, server: Server, router: Router, limits: Limits, stop: &CancellationToken) {
+        let stop = stop.clone();
+        self.doors.spawn(async move {
             let cut = server.serve(router, limits, stop).await;
             if cut > 0 {
                 tracing::warn!(cut, "connections were cut because they did not end in time");
@@ -221,9 +208,23 @@ impl Gateway {
     /// the store.
     pub async fn drain(self) {
         self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.work.close();
+        self.work.wait().await;
+        self.await_results().await;
+        self.closing.cancel();
+        self.doors.close();
+        self.doors.wait().await;
         self.engine.store().close().await;
+    }
+
+    /// What was sent last may be answered by a result within moments, and a broker that finds the
+    /// door closed may not come again (spec/soap.md §5.8): the door stays open a little longer.
+    async fn await_results(&self) {
+        let until = Instant::now().checked_add(RESULTS_GRACE);
+        let awaited = || self.engine.store().counts().of(Status::Accepted) > 0;
+        while awaited() && until.is_some_and(|until| Instant::now() < until) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 
@@ -233,16 +234,12 @@ async fn open(config: &section::Store) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
         StoreUrl::Sled(dir) => {
             let dir = dir.clone();
-            let options = Options {
-                cache_bytes: config.cache_bytes,
-            };
+            let options = Options { cache_bytes: config.cache_bytes };
             // Opening reads much of the disk: not on a thread that serves.
             let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, options)).await;
             match opened {
                 Ok(store) => Ok(Arc::new(store?)),
-                Err(error) => Err(StoreError::Failed(format!(
-                    "opening it was cut off: {error}"
-                ))),
+                Err(error) => Err(StoreError::Failed(format!("opening it was cut off: {error}"))),
             }
         }
     }
@@ -275,14 +272,9 @@ fn caller(config: &Serve, now: Timestamp) -> Result<Caller, NotStarted> {
     let organisation = &config.organisation;
     let path: &Path = &organisation.credential_certificate;
     let shown = path.display().to_string();
-    let wrong = |error| NotStarted::Certificate {
-        path: shown.clone(),
-        error,
-    };
-    let bytes = std::fs::read(path).map_err(|error| NotStarted::File {
-        path: shown.clone(),
-        error,
-    })?;
+    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
+    let bytes =
+        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
     let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
     if certificate.is_expired(now) {
         tracing::warn!(certificate = %path.display(),
@@ -324,12 +316,7 @@ fn rail(config: &Serve, caller: Caller) -> SoapRail {
         max_per_second: link.max_per_second,
         max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
     };
-    SoapRail::new(
-        config.broker.url.host(),
-        config.broker.url.port(),
-        caller,
-        limits,
-    )
+    SoapRail::new(config.broker.url.host(), config.broker.url.port(), caller, limits)
 }
 
 fn settings(config: &Serve) -> Settings {
@@ -346,12 +333,7 @@ fn settings(config: &Serve) -> Settings {
 }
 
 fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> Desk<'a> {
-    Desk {
-        store,
-        clock,
-        ids: source,
-        random: ids::random,
-    }
+    Desk { store, clock, ids: source, random: ids::random }
 }
 
 /// The book without a gateway: for shell commands when none runs.
@@ -367,10 +349,7 @@ impl Book {
     /// # Errors
     /// It cannot be opened; such as when a gateway has it open.
     pub async fn open(config: &section::Store) -> Result<Self, StoreError> {
-        Ok(Self {
-            store: open(config).await?,
-            ids: RandomIds::default(),
-        })
+        Ok(Self { store: open(config).await?, ids: RandomIds::default() })
     }
 
     /// Makes an application.
@@ -379,10 +358,7 @@ impl Book {
     /// [`NotDone`].
     pub async fn create_app(&self, name: &str, scopes: &[Scope]) -> Result<AppWithKey, NotDone> {
         let (app, key) = self.desk().create(name, scopes).await?;
-        Ok(AppWithKey {
-            app: AppView::from(&app),
-            key: key.reveal().to_owned(),
-        })
+        Ok(AppWithKey { app: AppView::from(&app), key: key.reveal().to_owned() })
     }
 
     /// What may be done to applications.

@@ -72,6 +72,19 @@ pub trait Store: Send + Sync + fmt::Debug {
         conversation: &'a ConversationId,
     ) -> Pending<'a, Result<Option<PayoutId>, StoreError>>;
 
+    /// The payout that was paid with this receipt. M-Pesa gives each receipt once.
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>>;
+
+    /// What an idempotency key of an application stands for, if it was used.
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>>;
+
     /// Payouts by age, filtered. Its cost does not grow with the number stored.
     fn payouts<'a>(&'a self, query: &'a PayoutQuery)
     -> Pending<'a, Result<PayoutPage, StoreError>>;
@@ -210,19 +223,11 @@ impl PayoutQuery {
         let details = &payout.details;
         self.app.is_none_or(|app| app == details.app)
             && self.status.is_none_or(|status| status == payout.status())
-            && self
-                .reference
-                .as_ref()
-                .is_none_or(|reference| *reference == details.reference)
+            && self.reference.as_ref().is_none_or(|reference| *reference == details.reference)
             && self.phone.is_none_or(|phone| phone == details.phone)
-            && self
-                .receipt
-                .as_ref()
-                .is_none_or(|told| payout.state.receipt() == Some(told))
+            && self.receipt.as_ref().is_none_or(|told| payout.state.receipt() == Some(told))
             && self.batch.is_none_or(|batch| details.batch == Some(batch))
-            && self
-                .created_from
-                .is_none_or(|from| from <= details.created_at)
+            && self.created_from.is_none_or(|from| from <= details.created_at)
             && self.created_to.is_none_or(|to| details.created_at < to)
     }
 }
@@ -246,10 +251,7 @@ pub struct Counts {
 impl Counts {
     /// How many stand at `status`.
     pub fn of(&self, status: Status) -> u64 {
-        let place = Status::ALL
-            .iter()
-            .position(|known| *known == status)
-            .unwrap_or_default();
+        let place = Status::ALL.iter().position(|known| *known == status).unwrap_or_default();
         self.by_status.get(place).copied().unwrap_or_default()
     }
 

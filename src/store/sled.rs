@@ -33,9 +33,10 @@ use self::pages::damaged;
 use self::writer::{Job, Order, Work};
 use super::{
     App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PAGE_LEN_MAX,
-    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Store, StoreError, Stored, Verified,
+    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Remembered, Store, StoreError, Stored,
+    Verified,
 };
-use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId};
+use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
 /// What a closed store says.
 const CLOSED: &str = "it is closed";
@@ -50,9 +51,7 @@ pub struct Options {
 impl Default for Options {
     /// 64 MiB: enough for the payouts under way and the newest index entries.
     fn default() -> Self {
-        Self {
-            cache_bytes: 64 << 20,
-        }
+        Self { cache_bytes: 64 << 20 }
     }
 }
 
@@ -114,11 +113,7 @@ impl SledStore {
         let apps = read::apps_with_payouts(&disk)?;
         let shared = Arc::new(Shared {
             disk: RwLock::new(Some(Arc::clone(&disk))),
-            view: Mutex::new(View {
-                meta,
-                health: Health::Ready,
-                groups: 0,
-            }),
+            view: Mutex::new(View { meta, health: Health::Ready, groups: 0 }),
             apps: RwLock::new(apps.into_iter().collect()),
         });
         let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
@@ -127,11 +122,7 @@ impl SledStore {
             .name("mlango-store".to_owned())
             .spawn(move || writer::run(&inbox, &known, disk, meta))
             .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
-        Ok(Self {
-            shared,
-            orders,
-            writer: Mutex::new(Some(writer)),
-        })
+        Ok(Self { shared, orders, writer: Mutex::new(Some(writer)) })
     }
 
     async fn take(&self, commit: Commit) -> Result<Durable, CommitError> {
@@ -221,9 +212,7 @@ impl Shared {
         read: impl FnOnce(&Disk) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
-        let disk = disk
-            .as_deref()
-            .ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
+        let disk = disk.as_deref().ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
         read(disk)
     }
 }
@@ -252,6 +241,33 @@ impl Store for SledStore {
                 .map(|id| codec::read_id(&id))
                 .transpose()
                 .map_err(|flaw| damaged(Kind::Conversation, &key, flaw))
+        }))
+    }
+
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        // One entry of one index: not worth another thread.
+        let query = PayoutQuery { receipt: Some(receipt.clone()), ..PayoutQuery::all(1) };
+        let apps = self.shared.known_apps();
+        now(self.shared.with_disk(|disk| {
+            let page = read::payouts(disk, &query, &apps)?;
+            Ok(page.rows.first().map(|stored| stored.payout.details.id))
+        }))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>> {
+        let key = keys::claim(app, key);
+        now(self.shared.with_disk(|disk| {
+            pages::find(disk, Kind::Claim, &key)?
+                .map(|bytes| codec::read_claim(&bytes))
+                .transpose()
+                .map_err(|flaw| damaged(Kind::Claim, &key, flaw))
         }))
     }
 

@@ -19,6 +19,17 @@ pub fn payout(phone: &str, amount: &str) -> Value {
     json!({"phone": phone, "amount": amount, "reference": "INV-1", "remarks": "test"})
 }
 
+/// A payout's id.
+pub fn id_of(payout: &Value) -> &str {
+    payout["id"].as_str().expect("an id")
+}
+
+/// A payout's name towards M-Pesa.
+pub fn name_of(payout: &Value) -> &str {
+    let name = payout["originator_conversation_id"].as_str();
+    name.expect("a name")
+}
+
 /// A GET without a key.
 pub fn get(port: u16, path: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
     ask(port, "GET", path, headers, "")
@@ -40,9 +51,7 @@ impl Api {
 
     /// Submits a payout that is taken; answers it.
     pub fn submit(&self, idempotency_key: &str, body: &Value) -> Value {
-        let answer = self
-            .post("/v1/payouts", idempotency_key, body)
-            .expect("an answer");
+        let answer = self.post("/v1/payouts", idempotency_key, body).expect("an answer");
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.json()
     }
@@ -56,9 +65,7 @@ impl Api {
 
     /// The history of the payout of this id.
     pub fn events(&self, id: &str) -> Vec<Value> {
-        let answer = self
-            .get(&format!("/v1/payouts/{id}/events"))
-            .expect("an answer");
+        let answer = self.get(&format!("/v1/payouts/{id}/events")).expect("an answer");
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()["data"].as_array().expect("a list").clone()
     }

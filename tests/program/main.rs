@@ -28,5 +28,6 @@ mod house;
 mod init;
 mod payouts;
 mod process;
+mod readme;
 mod stop;
 mod wire;

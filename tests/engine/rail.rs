@@ -1,17 +1,12 @@
 //! The SOAP rail with the engine behind it and a broker on a real socket before it.
-#![expect(
-    clippy::expect_used,
-    clippy::arithmetic_side_effects,
-    reason = "a test: it panics to fail"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::house::{APP, draft, phone};
+use crate::support::secs;
 use mlango::clock::SystemClock;
 use mlango::domain::limit::AmountLimits;
 use mlango::domain::payout::{Policy, Status, WhyNothingSent};
@@ -25,8 +20,6 @@ use mlango::soap::request::Caller;
 use mlango::soap::response;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{Channel, Commit, PayoutQuery, Store};
-use support::house::{APP, draft, phone};
-use support::secs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -51,11 +44,7 @@ fn caller() -> Caller {
 
 fn limits(max_per_second: u32, max_in_flight: u32) -> Limits {
     Limits {
-        deadlines: Deadlines {
-            connect: secs(20),
-            send: secs(20),
-            answer: secs(20),
-        },
+        deadlines: Deadlines { connect: secs(20), send: secs(20), answer: secs(20) },
         max_per_second,
         max_in_flight,
     }
@@ -140,10 +129,7 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
     let settings = Settings {
         organisation: "ExampleOrg".to_owned(),
         shortcode: "600999".parse().expect("a short code"),
-        policy: Policy {
-            result_overdue: secs(120),
-            first_inquiry: secs(5),
-        },
+        policy: Policy { result_overdue: secs(120), first_inquiry: secs(5) },
         limits: AmountLimits::default(),
     };
     let engine = Engine::new(parts, settings);
@@ -183,10 +169,7 @@ async fn keeps_no_secret(store: &MemoryStore, requests: &[String]) {
     let payout = &page.rows.first().expect("one").payout;
     let name = payout.details.originator_conversation_id.as_str();
     let sent = requests.iter().find(|it| it.contains(name)).expect("sent");
-    assert!(
-        sent.contains(SECRETS[1]),
-        "the credential went over the wire"
-    );
+    assert!(sent.contains(SECRETS[1]), "the credential went over the wire");
     let events = store.events_of(payout.details.id).await.expect("events");
     let mut kept = 0;
     for id in events.iter().flat_map(|it| &it.event.messages) {
@@ -217,10 +200,8 @@ async fn the_first_byte_waits_for_the_pace_whoever_admitted_it() {
     let begun = tokio::time::Instant::now();
     let mut answered = 0;
     for number in 0..8 {
-        let payout = support::house::payout(number);
-        let request = rail
-            .prepare(&payout, payout.updated_at)
-            .expect("it is built");
+        let payout = crate::support::house::payout(number);
+        let request = rail.prepare(&payout, payout.updated_at).expect("it is built");
         let proof = store.commit(Commit::default()).await.expect("durable");
         match rail.send(request, Admission::free(), proof).await.outcome {
             Outcome::Answered(_) => answered += 1,
