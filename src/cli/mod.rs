@@ -18,8 +18,10 @@ mod xml;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Environment, Faults, Source};
 
@@ -81,6 +83,9 @@ impl From<Faults> for Failure {
     }
 }
 
+/// How long work on the disk that nobody waits for any more may hold up the end.
+const LET_GO: Duration = Duration::from_secs(1);
+
 /// What every command is told.
 #[derive(Debug)]
 struct Context {
@@ -106,7 +111,10 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&context, command)) {
+    let done = runtime.block_on(run(&context, command));
+    // Whoever asked a second time is not kept waiting by a disk.
+    runtime.shutdown_timeout(LET_GO);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(why)) => {
             out::say(&format!("mlango: {why}"));
@@ -132,21 +140,34 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
 }
 
+/// Listens for SIGTERM and SIGINT from when it is made: none that comes between two waits is lost.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits until one of them comes.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Waits for SIGTERM or SIGINT.
 async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => {
-            if interrupted.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    match Stop::listen() {
+        Ok(mut stop) => stop.asked().await,
+        // The system's own way is left: the signal ends the program.
+        Err(_) => std::future::pending().await,
     }
 }

@@ -153,6 +153,9 @@ fn a_file_that_is_not_toml_is_named_with_its_line() {
         assert!(found.starts_with("line "), "{text}: {found}");
         assert!(found.contains("is not TOML: "), "{text}: {found}");
         assert_eq!(found.lines().count(), 1, "{text}: {found}");
+        // What the file would have set is not said to be missing, nor is anything else.
+        let all = serve(text, &[("MLANGO__BROKR__URL", "x")]).expect_err("faults").to_string();
+        assert!(all.lines().count() == 1 && all.contains("is not TOML: "), "{text}: {all}");
     }
     let leak = faults("[broker]\nsp_password = \"hunter2\" hunter3", &[]);
     assert!(!leak.contains("hunter"), "{leak}");
@@ -353,7 +356,14 @@ fn what_is_risky_is_a_warning() {
             ("MLANGO__BROKER__TIMEOUT", "2m"),
             "broker.timeout: is not shorter than payouts.result_overdue",
         ),
-        (("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081"), "callbacks.allow: is empty"),
+        (
+            ("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081"),
+            "callbacks.allow: is empty, and callbacks.listen is open",
+        ),
+        (
+            ("MLANGO__CALLBACKS__PUBLIC_URL", "https://gw.example.org/x"),
+            "callbacks.allow: is empty, and callbacks.public_url is an address that other",
+        ),
         (("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef"), "callbacks.token: is shorter than 32"),
         (
             ("MLANGO__CALLBACKS__PUBLIC_URL", "https://mpesa.example.org"),
@@ -441,7 +451,7 @@ fn the_example_is_right_but_for_its_placeholders() {
 
 #[test]
 fn every_key_of_the_table_is_read_and_its_default_is_right() {
-    let mut reader = Reader::new(Source::text("", "").gather());
+    let mut reader = Reader::new(Source::text("", "").gather().expect("TOML"));
     assert!(read::config(&mut reader).is_some(), "{:?}", reader.faults);
     let open = key::all().filter(|key| key.given.is_open());
     let table: BTreeSet<String> = open.map(key::Key::full_name).collect();
