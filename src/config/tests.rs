@@ -360,15 +360,15 @@ fn what_is_risky_is_a_warning() {
             &[("MLANGO__BROKER__TIMEOUT", "2m")],
             "broker.timeout: is not shorter than payouts.result_overdue",
         ),
-        (
-            &[open, anybody, here],
-            "callbacks.allow: is empty, and callbacks.listen is open",
-        ),
+        (&[open, anybody, here], "callbacks.allow: is empty, and callbacks.listen is open"),
         (
             &[anybody],
             "callbacks.allow: is empty, and callbacks.public_url is an address that other",
         ),
-        (&[("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef")], "callbacks.token: is shorter than 32"),
+        (
+            &[("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef")],
+            "callbacks.token: is shorter than 32",
+        ),
         (
             &[("MLANGO__CALLBACKS__PUBLIC_URL", "https://mpesa.example.org")],
             "callbacks.public_url: has \"mpesa\" in it",

@@ -73,7 +73,8 @@ fn notes(state: &RailState, now: Timestamp) -> Vec<String> {
     if state.busy > 0 {
         let times = state.busy;
         let pause = state.slowed_until.filter(|until| *until > now);
-        let until = pause.map_or_else(String::new, |until| format!("; nothing is sent before {until}"));
+        let until =
+            pause.map_or_else(String::new, |until| format!("; nothing is sent before {until}"));
         notes.push(format!(
             "M-Pesa was too busy or could not be reached ({times} in a row){until}; payouts are \
              taken and wait"
