@@ -210,6 +210,21 @@ fn after_three_rounds_of_not_found_a_person_decides() {
     }
 }
 
+#[test]
+fn what_was_never_sent_is_not_settled_by_a_copy_of_a_result() {
+    let mut unsent = payout("queued");
+    unsent.state = moved(step(&unsent, &event("result-paid"), &POLICY, NOW));
+    assert_eq!(unsent.status(), Status::Unknown);
+    for copy in ["result-paid", "result-funds", "result-strange"] {
+        let verdict = step(&unsent, &event(copy), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), "noted", "{copy}");
+    }
+    for evidence in ["inquiry-completed", "ruled-paid"] {
+        let verdict = step(&unsent, &event(evidence), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), "succeeded", "{evidence}");
+    }
+}
+
 proptest! {
     /// Whatever happens in whatever order, the laws hold, and nothing that says "taken" or
     /// "doubt" is followed by another send without M-Pesa's word that it knows no such id.
