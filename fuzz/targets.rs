@@ -28,10 +28,7 @@ pub fn envelope_request(bytes: &[u8]) {
     // A secret of some length must not show; a short one may be part of any word.
     if let Some(secret) = incoming.security_credential.as_deref()
         && secret.len() > 200
-        && !incoming
-            .command
-            .as_deref()
-            .is_some_and(|command| command.contains(secret))
+        && !incoming.command.as_deref().is_some_and(|command| command.contains(secret))
     {
         assert!(!shown.contains(secret), "a credential is shown");
     }
@@ -43,10 +40,7 @@ pub fn envelope_response(bytes: &[u8]) {
     let _shown = show::show(bytes);
     let _kept = ack::is_kept(bytes);
     if let Ok(response) = response::parse(bytes) {
-        assert!(
-            !response.facts.code.trim().is_empty(),
-            "an answer without a code"
-        );
+        assert!(!response.facts.code.trim().is_empty(), "an answer without a code");
         let _class = response.facts.class();
     }
 }
@@ -55,10 +49,7 @@ pub fn envelope_response(bytes: &[u8]) {
 pub fn envelope_result(bytes: &[u8]) {
     let _shown = show::show(bytes);
     if let Ok(message) = result::parse(bytes) {
-        assert!(
-            !message.facts.code.trim().is_empty(),
-            "a result without a code"
-        );
+        assert!(!message.facts.code.trim().is_empty(), "a result without a code");
         assert_eq!(result::parse(bytes).as_ref(), Ok(&message));
         let _class = message.facts.class();
     }
@@ -81,10 +72,7 @@ pub fn msisdn_amount(bytes: &[u8]) {
     };
     if let Ok(phone) = text.parse::<Msisdn>() {
         assert_eq!(phone.reveal().parse(), Ok(phone));
-        assert!(
-            !format!("{phone:?}{phone}").contains(&phone.reveal()),
-            "a phone is shown"
-        );
+        assert!(!format!("{phone:?}{phone}").contains(&phone.reveal()), "a phone is shown");
     }
     if let Ok(amount) = text.parse::<Amount>() {
         assert_eq!(amount.to_string().parse(), Ok(amount));

@@ -99,15 +99,7 @@ impl Gateway {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
         let rail = Arc::new(rail(config, caller));
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let engine = Engine::new(
-            Parts {
-                store,
-                rail,
-                clock,
-                ids,
-            },
-            settings(config),
-        );
+        let engine = Engine::new(Parts { store, rail, clock, ids }, settings(config));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
         let rescued = engine.start(&tasks, &stop).await?;
@@ -118,9 +110,7 @@ impl Gateway {
             "what was in flight is in its right state"
         );
         let gateway = Self {
-            api: api
-                .local_addr()
-                .map_err(|error| NotStarted::Listen("api.listen", error))?,
+            api: api.local_addr().map_err(|error| NotStarted::Listen("api.listen", error))?,
             callbacks: callbacks
                 .local_addr()
                 .map_err(|error| NotStarted::Listen("callbacks.listen", error))?,
@@ -141,10 +131,8 @@ impl Gateway {
         (api, callbacks): (Server, Server),
         office: Option<(Server, Router)>,
     ) {
-        let body = BodyLimits {
-            bytes: config.api.max_body_bytes,
-            timeout: config.api.body_timeout,
-        };
+        let body =
+            BodyLimits { bytes: config.api.max_body_bytes, timeout: config.api.body_timeout };
         let limits = Limits {
             connections: config.api.max_connections,
             header_timeout: config.api.header_timeout,
@@ -162,26 +150,13 @@ impl Gateway {
             token: config.callbacks.token.reveal().to_owned(),
             allow: config.callbacks.allow.clone(),
             public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
-            limits: BodyLimits {
-                bytes: config.callbacks.max_body_bytes,
-                ..body
-            },
+            limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
         });
-        let callback_limits = Limits {
-            connections: config.callbacks.max_connections,
-            ..limits
-        };
+        let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
         self.host(api, api_router, limits);
         self.host(callbacks, callback_router, callback_limits);
         if let Some((server, router)) = office {
-            self.host(
-                server,
-                router,
-                Limits {
-                    connections: 16,
-                    ..limits
-                },
-            );
+            self.host(server, router, Limits { connections: 16, ..limits });
         }
     }
 
@@ -233,16 +208,12 @@ async fn open(config: &section::Store) -> Result<Arc<dyn Store>, StoreError> {
         StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
         StoreUrl::Sled(dir) => {
             let dir = dir.clone();
-            let options = Options {
-                cache_bytes: config.cache_bytes,
-            };
+            let options = Options { cache_bytes: config.cache_bytes };
             // Opening reads much of the disk: not on a thread that serves.
             let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, options)).await;
             match opened {
                 Ok(store) => Ok(Arc::new(store?)),
-                Err(error) => Err(StoreError::Failed(format!(
-                    "opening it was cut off: {error}"
-                ))),
+                Err(error) => Err(StoreError::Failed(format!("opening it was cut off: {error}"))),
             }
         }
     }
@@ -275,14 +246,9 @@ fn caller(config: &Serve, now: Timestamp) -> Result<Caller, NotStarted> {
     let organisation = &config.organisation;
     let path: &Path = &organisation.credential_certificate;
     let shown = path.display().to_string();
-    let wrong = |error| NotStarted::Certificate {
-        path: shown.clone(),
-        error,
-    };
-    let bytes = std::fs::read(path).map_err(|error| NotStarted::File {
-        path: shown.clone(),
-        error,
-    })?;
+    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
+    let bytes =
+        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
     let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
     if certificate.is_expired(now) {
         tracing::warn!(certificate = %path.display(),
@@ -324,12 +290,7 @@ fn rail(config: &Serve, caller: Caller) -> SoapRail {
         max_per_second: link.max_per_second,
         max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
     };
-    SoapRail::new(
-        config.broker.url.host(),
-        config.broker.url.port(),
-        caller,
-        limits,
-    )
+    SoapRail::new(config.broker.url.host(), config.broker.url.port(), caller, limits)
 }
 
 fn settings(config: &Serve) -> Settings {
@@ -346,12 +307,7 @@ fn settings(config: &Serve) -> Settings {
 }
 
 fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> Desk<'a> {
-    Desk {
-        store,
-        clock,
-        ids: source,
-        random: ids::random,
-    }
+    Desk { store, clock, ids: source, random: ids::random }
 }
 
 /// The book without a gateway: for shell commands when none runs.
@@ -367,10 +323,7 @@ impl Book {
     /// # Errors
     /// It cannot be opened; such as when a gateway has it open.
     pub async fn open(config: &section::Store) -> Result<Self, StoreError> {
-        Ok(Self {
-            store: open(config).await?,
-            ids: RandomIds::default(),
-        })
+        Ok(Self { store: open(config).await?, ids: RandomIds::default() })
     }
 
     /// Makes an application.
@@ -379,10 +332,7 @@ impl Book {
     /// [`NotDone`].
     pub async fn create_app(&self, name: &str, scopes: &[Scope]) -> Result<AppWithKey, NotDone> {
         let (app, key) = self.desk().create(name, scopes).await?;
-        Ok(AppWithKey {
-            app: AppView::from(&app),
-            key: key.reveal().to_owned(),
-        })
+        Ok(AppWithKey { app: AppView::from(&app), key: key.reveal().to_owned() })
     }
 
     /// What may be done to applications.

@@ -35,9 +35,7 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         // A machine set before 1970 reads as 1970: wrong either way, and `mlango check` says so.
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::EPOCH.after(since_epoch)
     }
 }
@@ -51,9 +49,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at `start`.
     pub const fn new(start: Timestamp) -> Self {
-        Self {
-            millis: AtomicI64::new(start.millis()),
-        }
+        Self { millis: AtomicI64::new(start.millis()) }
     }
 
     /// Puts the clock to `time`, which may be earlier than it was.
@@ -83,10 +79,7 @@ mod tests {
     fn a_manual_clock_moves_only_when_told() {
         let clock = ManualClock::new(Timestamp::from_millis(1_000));
         assert_eq!(clock.now(), Timestamp::from_millis(1_000));
-        assert_eq!(
-            clock.advance(Duration::from_secs(2)),
-            Timestamp::from_millis(3_000)
-        );
+        assert_eq!(clock.advance(Duration::from_secs(2)), Timestamp::from_millis(3_000));
         assert_eq!(clock.now(), Timestamp::from_millis(3_000));
         clock.set(Timestamp::from_millis(5));
         assert_eq!(clock.now(), Timestamp::from_millis(5));

@@ -73,28 +73,12 @@ impl CredentialError {
 
 /// What a file looks like, from its first bytes.
 fn looks_like(bytes: &[u8]) -> &'static str {
-    let text: String = bytes
-        .iter()
-        .take(4096)
-        .map(|byte| char::from(*byte))
-        .collect();
+    let text: String = bytes.iter().take(4096).map(|byte| char::from(*byte)).collect();
     let table = [
-        (
-            "BEGIN PKCS7",
-            "a PKCS#7 bundle (.p7b); convert it with \"openssl pkcs7 -print_certs\"",
-        ),
-        (
-            "BEGIN CERTIFICATE REQUEST",
-            "a certificate request, not a certificate",
-        ),
-        (
-            "BEGIN CERTIFICATE",
-            "a PEM certificate that is damaged or cut short",
-        ),
-        (
-            "BEGIN ENCRYPTED PRIVATE KEY",
-            "a private key with a passphrase",
-        ),
+        ("BEGIN PKCS7", "a PKCS#7 bundle (.p7b); convert it with \"openssl pkcs7 -print_certs\""),
+        ("BEGIN CERTIFICATE REQUEST", "a certificate request, not a certificate"),
+        ("BEGIN CERTIFICATE", "a PEM certificate that is damaged or cut short"),
+        ("BEGIN ENCRYPTED PRIVATE KEY", "a private key with a passphrase"),
         ("PRIVATE KEY", "a private key"),
         ("BEGIN PUBLIC KEY", "a bare public key"),
         ("BEGIN RSA PUBLIC KEY", "a bare public key"),
@@ -141,9 +125,7 @@ impl Certificate {
     /// # Errors
     /// It is none; the error says what the file looks like. Or its key is not RSA.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CredentialError> {
-        let unreadable = || CredentialError::NotACertificate {
-            looks_like: looks_like(bytes),
-        };
+        let unreadable = || CredentialError::NotACertificate { looks_like: looks_like(bytes) };
         if bytes.len() > FILE_MAX {
             return Err(CredentialError::NotACertificate {
                 looks_like: "a file much too large for a certificate",
@@ -162,11 +144,7 @@ impl Certificate {
             .filter_map(|entry| entry.data().to_string().ok())
             .collect::<Vec<_>>()
             .join(", ");
-        Ok(Self {
-            key,
-            expires_at: moment(certificate.not_after()),
-            subject,
-        })
+        Ok(Self { key, expires_at: moment(certificate.not_after()), subject })
     }
 
     /// When it expires; `None` if it does not say so readably.
@@ -190,10 +168,7 @@ impl Certificate {
     /// # Errors
     /// The password is empty or too long for the key.
     pub fn encrypt(&self, password: &str) -> Result<String, CredentialError> {
-        let rsa = self
-            .key
-            .rsa()
-            .map_err(|error| CredentialError::openssl(&error))?;
+        let rsa = self.key.rsa().map_err(|error| CredentialError::openssl(&error))?;
         let size = usize::try_from(rsa.size()).unwrap_or(0);
         // PKCS#1 v1.5 needs 11 bytes of each block for itself.
         let max = size.saturating_sub(11);
@@ -212,9 +187,7 @@ impl Certificate {
 fn moment(time: &Asn1TimeRef) -> Option<Timestamp> {
     let epoch = Asn1Time::from_unix(0).ok()?;
     let since = epoch.diff(time).ok()?;
-    let seconds = i64::from(since.days)
-        .checked_mul(86_400)?
-        .checked_add(i64::from(since.secs))?;
+    let seconds = i64::from(since.days).checked_mul(86_400)?.checked_add(i64::from(since.secs))?;
     seconds.checked_mul(1000).map(Timestamp::from_millis)
 }
 
@@ -236,9 +209,7 @@ impl PrivateKey {
     /// # Errors
     /// It is none; the error says what the file looks like. Or it is not RSA.
     pub fn from_pem(bytes: &[u8]) -> Result<Self, CredentialError> {
-        let unreadable = || CredentialError::NotAKey {
-            looks_like: looks_like(bytes),
-        };
+        let unreadable = || CredentialError::NotAKey { looks_like: looks_like(bytes) };
         if bytes.len() > FILE_MAX {
             return Err(unreadable());
         }
@@ -255,9 +226,7 @@ impl PrivateKey {
     /// [`CredentialError::Undecipherable`].
     pub fn decrypt(&self, credential: &str) -> Result<String, CredentialError> {
         let bare: String = credential.split_whitespace().collect();
-        let block = STANDARD
-            .decode(bare)
-            .map_err(|_no_base64| CredentialError::Undecipherable)?;
+        let block = STANDARD.decode(bare).map_err(|_no_base64| CredentialError::Undecipherable)?;
         let mut plain = vec![0; usize::try_from(self.key.size()).unwrap_or(0)];
         let len = self
             .key
@@ -327,20 +296,13 @@ mod tests {
         let pair = generate_pair("example.test", 1).expect("a pair");
         let certificate = Certificate::from_bytes(pair.certificate_pem.as_bytes()).expect("reads");
         let key = PrivateKey::from_pem(pair.key_pem.as_bytes()).expect("reads");
-        let one = certificate
-            .encrypt("Example-Initiator-1")
-            .expect("encrypts");
-        let two = certificate
-            .encrypt("Example-Initiator-1")
-            .expect("encrypts");
+        let one = certificate.encrypt("Example-Initiator-1").expect("encrypts");
+        let two = certificate.encrypt("Example-Initiator-1").expect("encrypts");
         assert_eq!(one.len(), 344);
         assert!(!one.contains('\n'));
         assert_ne!(one, two, "the padding is random");
         assert_eq!(key.decrypt(&one).as_deref(), Ok("Example-Initiator-1"));
-        assert_eq!(
-            key.decrypt(&format!(" {two}\n")).as_deref(),
-            Ok("Example-Initiator-1")
-        );
+        assert_eq!(key.decrypt(&format!(" {two}\n")).as_deref(), Ok("Example-Initiator-1"));
         assert_eq!(certificate.subject(), "example.test");
     }
 
@@ -382,9 +344,7 @@ mod tests {
             (&[0, 159, 146], "another kind"),
         ];
         for (bytes, expected) in table {
-            let error = Certificate::from_bytes(bytes)
-                .expect_err(expected)
-                .to_string();
+            let error = Certificate::from_bytes(bytes).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error}");
             assert!(error.contains("PEM"), "{error}");
         }
@@ -401,11 +361,7 @@ mod tests {
             .and_then(|certificate| certificate.encrypt("Example-Initiator-1"))
             .expect("encrypts");
         for text in ["", "not base64!", "QUJD", &foreign] {
-            assert_ne!(
-                key.decrypt(text).as_deref(),
-                Ok("Example-Initiator-1"),
-                "{text}"
-            );
+            assert_ne!(key.decrypt(text).as_deref(), Ok("Example-Initiator-1"), "{text}");
         }
         assert_eq!(format!("{key:?} {pair:?}"), "PrivateKey(***) Pair(***)");
     }

@@ -16,9 +16,7 @@ pub struct RandomIds {
 
 impl Default for RandomIds {
     fn default() -> Self {
-        Self {
-            context: Mutex::new((ContextV7::new(), Timestamp::EPOCH)),
-        }
+        Self { context: Mutex::new((ContextV7::new(), Timestamp::EPOCH)) }
     }
 }
 
@@ -30,10 +28,7 @@ impl Ids for RandomIds {
         *last = now;
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         let seconds = millis.checked_div(1_000).unwrap_or(0);
-        let nanos = millis
-            .checked_rem(1_000)
-            .unwrap_or(0)
-            .saturating_mul(1_000_000);
+        let nanos = millis.checked_rem(1_000).unwrap_or(0).saturating_mul(1_000_000);
         let nanos = u32::try_from(nanos).unwrap_or(0);
         Uuid::new_v7(UuidTimestamp::from_unix(&*context, seconds, nanos)).into_bytes()
     }

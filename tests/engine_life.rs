@@ -21,21 +21,10 @@ async fn a_payout_is_sent_accepted_and_paid_and_every_step_has_its_message() {
     house.until(id, Status::Accepted).await;
     assert_eq!(house.result(id, paid("QK1")).await, Hearing::Applied);
 
-    assert_eq!(
-        house.history(id).await,
-        ["queued", "sending", "accepted", "succeeded"]
-    );
+    assert_eq!(house.history(id).await, ["queued", "sending", "accepted", "succeeded"]);
     let events = house.events(id).await;
     let statuses: Vec<Status> = events.iter().filter_map(|it| it.event.status).collect();
-    assert_eq!(
-        statuses,
-        [
-            Status::Queued,
-            Status::Sending,
-            Status::Accepted,
-            Status::Succeeded
-        ]
-    );
+    assert_eq!(statuses, [Status::Queued, Status::Sending, Status::Accepted, Status::Succeeded]);
     let expected = [
         None,
         Some((Direction::Out, Channel::Request)),
@@ -53,10 +42,7 @@ async fn a_payout_is_sent_accepted_and_paid_and_every_step_has_its_message() {
         }
     }
     let payout = house.payout(id).await;
-    assert_eq!(
-        payout.state.receipt().map(ToString::to_string).as_deref(),
-        Some("QK1")
-    );
+    assert_eq!(payout.state.receipt().map(ToString::to_string).as_deref(), Some("QK1"));
     assert_eq!(house.cases().await, []);
     assert_eq!(house.rail.sends().len(), 1);
     house.is_in_order().await;
@@ -71,10 +57,7 @@ async fn a_result_before_the_answer_settles_it_and_the_answer_changes_nothing() 
     assert_eq!(house.result(id, paid("QK1")).await, Hearing::Applied);
     house.drain().await;
     assert_eq!(house.status(id).await, Status::Succeeded);
-    assert_eq!(
-        house.history(id).await,
-        ["queued", "sending", "succeeded", "noted"]
-    );
+    assert_eq!(house.history(id).await, ["queued", "sending", "succeeded", "noted"]);
     assert_eq!(house.rail.sends().len(), 1);
 }
 
@@ -99,14 +82,7 @@ async fn a_second_result_is_kept_and_changes_nothing() {
     }
     assert_eq!(house.payout(id).await.state, settled);
     let kinds: Vec<CaseKind> = house.cases().await.iter().map(|it| it.kind).collect();
-    assert_eq!(
-        kinds,
-        [
-            CaseKind::Contradiction,
-            CaseKind::Contradiction,
-            CaseKind::Mismatch
-        ]
-    );
+    assert_eq!(kinds, [CaseKind::Contradiction, CaseKind::Contradiction, CaseKind::Mismatch]);
     assert!(house.cases().await.iter().all(|it| it.messages.len() == 1));
     assert_eq!(messages_after(&house, messages).await, 4);
     house.is_in_order().await;
@@ -124,16 +100,9 @@ async fn an_overdue_result_is_doubt_and_a_late_one_still_settles_it() {
     assert!(doubtful_at.since(accepted_at) < secs(122), "not much later");
 
     tokio::time::sleep(secs(4 * 3_600)).await;
-    assert_eq!(
-        house.status(id).await,
-        Status::Unknown,
-        "time settles nothing"
-    );
+    assert_eq!(house.status(id).await, Status::Unknown, "time settles nothing");
     assert_eq!(house.result(id, paid("QK1")).await, Hearing::Applied);
-    assert_eq!(
-        house.history(id).await,
-        ["queued", "sending", "accepted", "unknown", "succeeded"]
-    );
+    assert_eq!(house.history(id).await, ["queued", "sending", "accepted", "unknown", "succeeded"]);
     assert_eq!(house.rail.sends().len(), 1);
 }
 
@@ -170,11 +139,7 @@ async fn what_belongs_to_no_payout_or_cannot_be_read_is_kept_for_a_person() {
         assert_eq!(message.expect("it is kept").body, b"as it came");
     }
     assert_eq!(messages_after(&house, before).await, 4);
-    assert_eq!(
-        house.events(id).await,
-        events,
-        "the payout knows nothing of it"
-    );
+    assert_eq!(house.events(id).await, events, "the payout knows nothing of it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,9 +160,7 @@ async fn a_result_that_names_only_the_conversation_finds_its_payout() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_final_and_a_result_after_it_is_for_a_person() {
     let house = House::open().await;
-    house
-        .rail
-        .script("254722000111", [What::Code("100000005").now()]);
+    house.rail.script("254722000111", [What::Code("100000005").now()]);
     let id = house.submit("0722000111").await;
     house.until(id, Status::Failed).await;
     let State::Failed { failure, .. } = house.payout(id).await.state else {
@@ -214,18 +177,8 @@ async fn a_refusal_is_final_and_a_result_after_it_is_for_a_person() {
 #[tokio::test(start_paused = true)]
 async fn what_took_nothing_goes_again_under_the_same_name_after_growing_pauses() {
     let house = House::open().await;
-    let replies = [
-        UNREACHABLE,
-        UNREACHABLE,
-        BUSY,
-        BUSY,
-        BUSY,
-        UNREACHABLE,
-        TAKEN,
-    ];
-    house
-        .rail
-        .script("254722000111", replies.iter().cloned().map(What::now));
+    let replies = [UNREACHABLE, UNREACHABLE, BUSY, BUSY, BUSY, UNREACHABLE, TAKEN];
+    house.rail.script("254722000111", replies.iter().cloned().map(What::now));
     let id = house.submit("0722000111").await;
     house.until(id, Status::Accepted).await;
 
@@ -233,10 +186,8 @@ async fn what_took_nothing_goes_again_under_the_same_name_after_growing_pauses()
     assert_eq!(sends.len(), replies.len());
     let names: BTreeSet<&str> = sends.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, BTreeSet::from([house.name(id).await.as_str()]));
-    let pauses: Vec<u64> = sends
-        .windows(2)
-        .map(|two| two[1].at.duration_since(two[0].at).as_secs())
-        .collect();
+    let pauses: Vec<u64> =
+        sends.windows(2).map(|two| two[1].at.duration_since(two[0].at).as_secs()).collect();
     // Each row of one kind doubles its pause; the other kind begins anew.
     for (pause, least) in pauses.iter().zip([1, 2, 1, 2, 4, 1]) {
         assert!(*pause >= least, "{pauses:?}");
@@ -316,9 +267,7 @@ async fn a_hundred_requests_at_once_with_one_key_make_one_payout() {
     assert_eq!(answers.iter().filter(|it| !it.replayed).count(), 1);
     assert!(answers.windows(2).all(|two| two[0].payout == two[1].payout));
     assert_eq!(house.store.counts_all(), 1);
-    house
-        .until(answers[0].payout.details.id, Status::Accepted)
-        .await;
+    house.until(answers[0].payout.details.id, Status::Accepted).await;
     assert_eq!(house.rail.sends().len(), 1);
     house.is_in_order().await;
 }
@@ -334,10 +283,7 @@ async fn a_payout_can_be_stopped_until_it_is_sent_and_not_after() {
     let cancelled = house.engine.cancel(Some(APP), id).await;
     assert_eq!(cancelled.expect("it can be").status(), Status::Cancelled);
     let again = house.engine.cancel(Some(APP), id).await;
-    assert!(
-        matches!(again, Err(CancelError::Refused(_, _))),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(CancelError::Refused(_, _))), "{again:?}");
     let sent = house.submit("0722000112").await;
     house.start().await;
     house.until(sent, Status::Accepted).await;

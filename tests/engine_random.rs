@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use mlango::clock::Clock;
 use mlango::domain::id::{ConversationId, PayoutId};
-use mlango::domain::payout::{Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
+use mlango::domain::payout::{CaseKind, Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
 use mlango::engine::{CancelError, Heard};
 use mlango::store::{Channel, Direction, Store};
@@ -261,9 +261,7 @@ async fn happens(house: &House, world: &mut World, act: &Act) {
         Act::UnreadablePayouts(times) => house.store.fail_reads(*times),
         Act::UnreadableQueue(times) => house.store.fail_pages(*times),
         Act::Stray => {
-            let heard = house
-                .engine
-                .hear(incoming(), Heard::Unreadable("no XML".into()));
+            let heard = house.engine.hear(incoming(), Heard::Unreadable("no XML".into()));
             world.acknowledged += u64::from(heard.await.is_ok());
         }
     }
@@ -291,11 +289,7 @@ async fn hears(house: &House, world: &mut World, which: usize, event: Event) {
         return;
     };
     let name = world_name(*id);
-    let heard = Heard::Event {
-        originator: Some(name),
-        conversation: None,
-        event,
-    };
+    let heard = Heard::Event { originator: Some(name), conversation: None, event };
     world.acknowledged += u64::from(house.engine.hear(incoming(), heard).await.is_ok());
 }
 
@@ -307,15 +301,9 @@ fn world_name(id: PayoutId) -> String {
 fn facts(word: Word) -> ResultFacts {
     let conversation = ConversationId::new("AG_result");
     match word {
-        Word::Paid(receipt) => ResultFacts {
-            conversation,
-            ..paid(receipt)
-        },
+        Word::Paid(receipt) => ResultFacts { conversation, ..paid(receipt) },
         Word::Code(code) => result(code),
-        Word::Waiting => ResultFacts {
-            waiting: true,
-            ..result("0")
-        },
+        Word::Waiting => ResultFacts { waiting: true, ..result("0") },
     }
 }
 
@@ -333,12 +321,11 @@ async fn check(world: &World) {
         let sends = sends.remove(name.as_str()).unwrap_or_default();
         from_mpesa += check_payout(world, *id, &sends).await;
     }
-    assert!(
-        sends.is_empty(),
-        "a send under a name of nobody's: {sends:?}"
-    );
-    let strays = world.store.cases(None, 500).await.expect("readable");
-    let strays = strays.iter().filter(|case| case.payout.is_none()).count();
+    assert!(sends.is_empty(), "a send under a name of nobody's: {sends:?}");
+    let cases = world.store.cases(None, 500).await.expect("readable");
+    let broken = cases.iter().find(|case| case.kind == CaseKind::LawBroken);
+    assert_eq!(broken, None, "no step may even try to break a law");
+    let strays = cases.iter().filter(|case| case.payout.is_none()).count();
     assert!(
         from_mpesa + count(strays) >= world.acknowledged,
         "every message that was acknowledged is kept: {from_mpesa} + {strays} of {}",
@@ -373,10 +360,7 @@ async fn check_payout(world: &World, id: PayoutId, sends: &[&Send]) -> u64 {
             kept += u64::from(theirs);
         }
     }
-    assert!(
-        begun >= count(sends.len()),
-        "each send is in the feed first"
-    );
+    assert!(begun >= count(sends.len()), "each send is in the feed first");
     let stored = world.store.payout(id).await.expect("readable");
     let payout = stored.expect("nothing that was taken is lost").payout;
     let rests = matches!(

@@ -71,9 +71,7 @@ async fn a_wrong_credential_stops_the_rail_although_its_answer_cannot_be_written
     let house = House::open().await;
     let refused = What::Code(WRONG_CREDENTIAL);
     house.rail.script(&phone(0), [refused.now()]);
-    house
-        .store
-        .plan("payout.failed", 8, support::store::Trouble::Full);
+    house.store.plan("payout.failed", 8, support::store::Trouble::Full);
     let first = house.submit(&phone(0)).await;
     house.until(first, Status::Sending).await;
     let second = house.submit(&phone(1)).await;
@@ -188,6 +186,24 @@ async fn five_thousand_waiting_payouts_all_go_exactly_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_does_not_fit_into_memory_is_found_in_the_store() {
+    let house = House::open().await;
+    // Every place is held while more are taken than are held in memory.
+    for number in 0..PLACES {
+        house.rail.script(&phone(number), [TAKEN.after(secs(10))]);
+        house.submit(&phone(number)).await;
+    }
+    house.until_at_once(PLACES).await;
+    for number in PLACES..5_000 {
+        house.submit(&phone(number)).await;
+    }
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(house.store.counts().of(Status::Accepted), 5_000);
+    assert_eq!(house.rail.sends().len(), 5_000);
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn stopping_finishes_what_is_under_way_and_begins_nothing() {
     let house = House::open().await;
     house.rail.otherwise(TAKEN.after(secs(30)));
@@ -267,10 +283,7 @@ async fn a_restart_finds_more_than_a_page_of_everything() {
     assert_eq!(again.store.counts().of(Status::Accepted), many);
     assert_eq!(again.rail.sends().len(), PAGE_LEN_MAX + 20);
     let page = PayoutQuery::all(1);
-    assert_eq!(
-        again.store.payouts(&page).await.expect("a page").rows.len(),
-        1
-    );
+    assert_eq!(again.store.payouts(&page).await.expect("a page").rows.len(), 1);
     again.is_in_order().await;
 }
 
@@ -281,24 +294,12 @@ async fn dies_while_sending(house: &House, id: PayoutId) -> Lease {
     let State::Queued { tries, .. } = stored.payout.state else {
         panic!("it is queued");
     };
-    let lease = Lease {
-        owner: RunId::from_bytes([9; 16]),
-        until: house.now().after(secs(60)),
-    };
+    let lease = Lease { owner: RunId::from_bytes([9; 16]), until: house.now().after(secs(60)) };
     let attempts = tries.attempts + 1;
     let tries = mlango::domain::payout::Tries { attempts, ..tries };
-    let payout = Payout {
-        state: State::Sending { tries, lease },
-        ..stored.payout
-    };
-    let write = PayoutWrite {
-        payout,
-        expected_version: stored.version,
-    };
-    let commit = Commit {
-        payouts: vec![write],
-        ..Commit::default()
-    };
+    let payout = Payout { state: State::Sending { tries, lease }, ..stored.payout };
+    let write = PayoutWrite { payout, expected_version: stored.version };
+    let commit = Commit { payouts: vec![write], ..Commit::default() };
     let _durable = house.store.commit(commit).await.expect("written");
     lease
 }

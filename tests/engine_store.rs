@@ -1,10 +1,6 @@
 //! A store that is busy, slow or broken at the worst moments: nothing is sent without proof, and
 //! nothing that is known is forgotten.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test: it panics to fail"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test: it panics to fail")]
 
 mod support;
 
@@ -21,9 +17,7 @@ async fn nothing_is_sent_before_its_sending_is_on_the_disk() {
     let house = House::open().await;
     house.store.plan("payout.sending", 5, Trouble::Full);
     house.store.plan("payout.sending", 3, Trouble::Broken);
-    house
-        .store
-        .plan("payout.sending", 1, Trouble::Slow(secs(3)));
+    house.store.plan("payout.sending", 1, Trouble::Slow(secs(3)));
     let id = house.submit(&phone(0)).await;
     tokio::time::sleep(secs(4)).await;
     assert_eq!(house.store.struck(), 9);
@@ -52,9 +46,7 @@ async fn every_payout_that_a_busy_store_delayed_is_sent_in_the_end() {
 async fn a_send_that_may_have_been_written_down_is_not_begun_and_ends_in_doubt() {
     // The store cannot say whether `sending` is on the disk, and it is.
     let house = House::open().await;
-    house
-        .store
-        .plan("payout.sending", 1, Trouble::WrittenYetBroken);
+    house.store.plan("payout.sending", 1, Trouble::WrittenYetBroken);
     let id = house.submit(&phone(0)).await;
     house.until(id, Status::Unknown).await;
     tokio::time::sleep(secs(600)).await;
@@ -97,10 +89,7 @@ async fn an_outcome_is_decided_anew_when_the_payout_moved_meanwhile() {
     house.until(id, Status::Accepted).await;
     house.result(id, paid("QK1")).await;
     assert_eq!(house.store.struck(), 14);
-    assert_eq!(
-        house.history(id).await,
-        ["queued", "sending", "accepted", "succeeded"]
-    );
+    assert_eq!(house.history(id).await, ["queued", "sending", "accepted", "succeeded"]);
     house.is_in_order().await;
 }
 
@@ -203,9 +192,7 @@ async fn a_payout_that_is_not_kept_is_not_taken() {
     house.store.plan("payout.queued", 1, Trouble::Full);
     let taken = house.submit_as("K", [1; 32], &phone(0)).await;
     assert_eq!(taken, Err(SubmitError::Busy));
-    house
-        .store
-        .plan("payout.queued", 1, Trouble::WrittenYetBroken);
+    house.store.plan("payout.queued", 1, Trouble::WrittenYetBroken);
     let taken = house.submit_as("K", [1; 32], &phone(0)).await;
     assert!(matches!(taken, Err(SubmitError::Unavailable(_))));
     // Asked again with the same key: it was taken, and is told so.
@@ -233,10 +220,7 @@ async fn a_store_that_is_gone_ends_sending_and_the_drain_is_not_held_up() {
     let before = tokio::time::Instant::now();
     house.drain().await;
     let took = before.elapsed();
-    assert!(
-        took < secs(25),
-        "it waits for the sends, not for the store: {took:?}"
-    );
+    assert!(took < secs(25), "it waits for the sends, not for the store: {took:?}");
     assert_eq!(house.rail.sends().len(), PLACES);
 }
 

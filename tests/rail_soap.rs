@@ -51,11 +51,7 @@ fn caller() -> Caller {
 
 fn limits(max_per_second: u32, max_in_flight: u32) -> Limits {
     Limits {
-        deadlines: Deadlines {
-            connect: secs(20),
-            send: secs(20),
-            answer: secs(20),
-        },
+        deadlines: Deadlines { connect: secs(20), send: secs(20), answer: secs(20) },
         max_per_second,
         max_in_flight,
     }
@@ -140,10 +136,7 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
     let settings = Settings {
         organisation: "ExampleOrg".to_owned(),
         shortcode: "600999".parse().expect("a short code"),
-        policy: Policy {
-            result_overdue: secs(120),
-            first_inquiry: secs(5),
-        },
+        policy: Policy { result_overdue: secs(120), first_inquiry: secs(5) },
         limits: AmountLimits::default(),
     };
     let engine = Engine::new(parts, settings);
@@ -183,10 +176,7 @@ async fn keeps_no_secret(store: &MemoryStore, requests: &[String]) {
     let payout = &page.rows.first().expect("one").payout;
     let name = payout.details.originator_conversation_id.as_str();
     let sent = requests.iter().find(|it| it.contains(name)).expect("sent");
-    assert!(
-        sent.contains(SECRETS[1]),
-        "the credential went over the wire"
-    );
+    assert!(sent.contains(SECRETS[1]), "the credential went over the wire");
     let events = store.events_of(payout.details.id).await.expect("events");
     let mut kept = 0;
     for id in events.iter().flat_map(|it| &it.event.messages) {
@@ -218,9 +208,7 @@ async fn the_first_byte_waits_for_the_pace_whoever_admitted_it() {
     let mut answered = 0;
     for number in 0..8 {
         let payout = support::house::payout(number);
-        let request = rail
-            .prepare(&payout, payout.updated_at)
-            .expect("it is built");
+        let request = rail.prepare(&payout, payout.updated_at).expect("it is built");
         let proof = store.commit(Commit::default()).await.expect("durable");
         match rail.send(request, Admission::free(), proof).await.outcome {
             Outcome::Answered(_) => answered += 1,

@@ -106,11 +106,8 @@ async fn a_refused_connection_sent_nothing() {
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_sent_nothing() {
-    let to = Endpoint {
-        host: "no-such-host.invalid".to_owned(),
-        port: 18_423,
-        path: "/".to_owned(),
-    };
+    let to =
+        Endpoint { host: "no-such-host.invalid".to_owned(), port: 18_423, path: "/".to_owned() };
     let sent = send(&to, b"<request/>", PATIENT).await;
     let expected = Unanswered::NothingSent(WhyNothingSent::Resolve);
     assert_eq!(sent, Err(expected));
@@ -156,7 +153,7 @@ async fn time_that_runs_out_while_the_pace_is_kept_sent_nothing() {
     assert_eq!(length, 0, "the broker saw no byte either");
 }
 
-// --------------------------------------------------------------------- something may have been sent
+// ------------------------------------------------------------------ something may have been sent
 
 #[tokio::test]
 async fn a_broker_that_never_reads_may_have_been_sent_it() {
@@ -267,10 +264,7 @@ async fn a_connection_closed_without_a_readable_answer_may_have_been_sent_it() {
         ("half a body", cut_body),
         ("half a chunked body", cut_chunk),
         ("garbage", garbage),
-        (
-            "more headers than any answer has",
-            too_many_headers.into_bytes(),
-        ),
+        ("more headers than any answer has", too_many_headers.into_bytes()),
         ("a header without end", endless_header.into_bytes()),
         ("a length that is none", wrong_length),
     ];
@@ -335,34 +329,18 @@ async fn an_answer_comes_as_it_is_whatever_it_is() {
     let fault = mlango::soap::fault::fault("soapenv:Server", "busy");
     let page = "Content-Type: text/html\r\n";
     let table = [
-        (
-            200,
-            http("200 OK", "", b"<response/>"),
-            b"<response/>".as_slice(),
-        ),
+        (200, http("200 OK", "", b"<response/>"), b"<response/>".as_slice()),
         (200, http("200 OK", page, html), html),
         (500, http("500 Internal Server Error", "", &fault), &fault),
         (503, http("503 Service Unavailable", page, html), html),
-        (
-            302,
-            http("302 Found", "Location: http://192.0.2.1/\r\n", b""),
-            b"",
-        ),
+        (302, http("302 Found", "Location: http://192.0.2.1/\r\n", b""), b""),
         (401, http("401 Unauthorized", "", b"no"), b"no"),
         (
             200,
-            [
-                b"HTTP/1.1 100 Continue\r\n\r\n".as_slice(),
-                &http("200 OK", "", b"late"),
-            ]
-            .concat(),
+            [b"HTTP/1.1 100 Continue\r\n\r\n".as_slice(), &http("200 OK", "", b"late")].concat(),
             b"late",
         ),
-        (
-            200,
-            b"HTTP/1.0 200 OK\r\n\r\nuntil the end".to_vec(),
-            b"until the end",
-        ),
+        (200, b"HTTP/1.0 200 OK\r\n\r\nuntil the end".to_vec(), b"until the end"),
     ];
     for (status, bytes, body) in table {
         let answer = answered_with(bytes).await.expect("an answer");
@@ -408,11 +386,7 @@ async fn a_request_goes_once_on_a_connection_of_its_own_that_is_closed() {
             "soapaction: \"\"",
             "connection: close",
         ] {
-            assert_eq!(
-                lines.clone().filter(|it| *it == header).count(),
-                1,
-                "{head}"
-            );
+            assert_eq!(lines.clone().filter(|it| *it == header).count(), 1, "{head}");
         }
     }
 }

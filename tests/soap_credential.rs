@@ -13,9 +13,7 @@ use mlango::credential::{Certificate, PrivateKey};
 use mlango::domain::time::Timestamp;
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("certs.example")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("certs.example").join(name)
 }
 
 fn certificate(name: &str) -> Certificate {
@@ -31,15 +29,9 @@ fn each_committed_certificate_belongs_to_its_key() {
     ];
     for (name, key) in pairs {
         let key = PrivateKey::from_pem(&fs::read(file(key)).expect("a file")).expect("a key");
-        let credential = certificate(name)
-            .encrypt("Example-Initiator-1")
-            .expect("encrypts");
+        let credential = certificate(name).encrypt("Example-Initiator-1").expect("encrypts");
         assert_eq!(credential.len(), 344, "{name}");
-        assert_eq!(
-            key.decrypt(&credential).as_deref(),
-            Ok("Example-Initiator-1"),
-            "{name}"
-        );
+        assert_eq!(key.decrypt(&credential).as_deref(), Ok("Example-Initiator-1"), "{name}");
     }
 }
 
@@ -55,18 +47,10 @@ fn an_expired_certificate_serves_and_says_that_it_expired() {
 
 #[test]
 fn openssl_itself_decrypts_what_we_encrypt() {
-    let credential = certificate("credential.pem")
-        .encrypt("Pass&<word>é")
-        .expect("encrypts");
+    let credential = certificate("credential.pem").encrypt("Pass&<word>é").expect("encrypts");
     let block = STANDARD.decode(credential).expect("base64");
     let mut child = Command::new("openssl")
-        .args([
-            "pkeyutl",
-            "-decrypt",
-            "-pkeyopt",
-            "rsa_padding_mode:pkcs1",
-            "-inkey",
-        ])
+        .args(["pkeyutl", "-decrypt", "-pkeyopt", "rsa_padding_mode:pkcs1", "-inkey"])
         .arg(file("credential-key.pem"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -76,8 +60,5 @@ fn openssl_itself_decrypts_what_we_encrypt() {
     input.write_all(&block).expect("writes");
     drop(input);
     let output = child.wait_with_output().expect("ends");
-    assert_eq!(
-        String::from_utf8(output.stdout).as_deref(),
-        Ok("Pass&<word>é")
-    );
+    assert_eq!(String::from_utf8(output.stdout).as_deref(), Ok("Pass&<word>é"));
 }

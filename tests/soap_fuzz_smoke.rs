@@ -81,19 +81,13 @@ fn change(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 #[test]
 fn the_corpus_and_its_changes_break_nothing() {
     for (name, target) in targets::TARGETS {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fuzz/corpus")
-            .join(name);
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
         let mut files: Vec<_> = fs::read_dir(&dir)
             .expect("a corpus")
             .map(|entry| entry.expect("an entry").path())
             .collect();
         files.sort();
-        assert!(
-            files.len() >= 5,
-            "{name} has a corpus of {} files",
-            files.len()
-        );
+        assert!(files.len() >= 5, "{name} has a corpus of {} files", files.len());
         for (index, file) in files.iter().enumerate() {
             let bytes = fs::read(file).expect("reads");
             target(&bytes);

@@ -24,19 +24,13 @@ use mlango::soap::status_query::{AskFor, StatusQuery};
 use mlango::soap::{ack, fault, timeout};
 
 fn compare(name: &str, bytes: &[u8]) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var("MLANGO_GOLDEN").is_ok_and(|word| word == "write") && !name.starts_with("ack")
     {
         fs::write(&path, bytes).expect("writes");
     }
     let golden = fs::read(&path).expect("a golden file");
-    assert_eq!(
-        String::from_utf8_lossy(bytes),
-        String::from_utf8_lossy(&golden),
-        "{name}"
-    );
+    assert_eq!(String::from_utf8_lossy(bytes), String::from_utf8_lossy(&golden), "{name}");
 }
 
 fn caller(namespace: Namespace) -> Caller {
@@ -104,11 +98,8 @@ fn the_simulators_messages_are_written_in_one_form() {
         service_status: Some("0"),
     };
     compare("response-core.xml", &response::render(&answer));
-    let answer = Answer {
-        code: "100000007",
-        description: "Authentication failed.",
-        ..Answer::default()
-    };
+    let answer =
+        Answer { code: "100000007", description: "Authentication failed.", ..Answer::default() };
     compare("response-broker.xml", &response::render(&answer));
     let mut report = Report {
         code: "0",
@@ -130,12 +121,6 @@ fn the_simulators_messages_are_written_in_one_form() {
     report.receipt = None;
     report.parameters.clear();
     compare("result-failed.xml", &report.render());
-    compare(
-        "timeout.xml",
-        &timeout::render("999001_ExampleOrg_0001", b"<request/>"),
-    );
-    compare(
-        "fault.xml",
-        &fault::fault(fault::SERVER, "the message was not kept"),
-    );
+    compare("timeout.xml", &timeout::render("999001_ExampleOrg_0001", b"<request/>"));
+    compare("fault.xml", &fault::fault(fault::SERVER, "the message was not kept"));
 }

@@ -30,36 +30,20 @@ fn what_says_two_things_or_nothing_is_no_result() {
         ("<ResultMsg/>", Unreadable::Missing("result")),
         (
             "<ResultMsg><response/></ResultMsg>",
-            Unreadable::OtherDocument {
-                expected: "result",
-                found: "response".to_owned(),
-            },
+            Unreadable::OtherDocument { expected: "result", found: "response".to_owned() },
         ),
         (
             "<ResponseMsg/>",
-            Unreadable::OtherMessage {
-                expected: "ResultMsg",
-                found: "ResponseMsg".to_owned(),
-            },
+            Unreadable::OtherMessage { expected: "ResultMsg", found: "ResponseMsg".to_owned() },
         ),
-        (
-            "",
-            Unreadable::OtherMessage {
-                expected: "ResultMsg",
-                found: String::new(),
-            },
-        ),
+        ("", Unreadable::OtherMessage { expected: "ResultMsg", found: String::new() }),
         (
             "<ResultMsg>not xml</ResultMsg>",
             Unreadable::Inside(XmlError::NotXml("not xml".to_owned())),
         ),
     ];
     for (inside, expected) in table {
-        assert_eq!(
-            result::parse(&body(inside)).expect_err(inside),
-            expected,
-            "{inside}"
-        );
+        assert_eq!(result::parse(&body(inside)).expect_err(inside), expected, "{inside}");
     }
     // Twice the same is no contradiction.
     let twice = "<ResultMsg><result><ResultCode>0</ResultCode><ResultCode>0</ResultCode></result>\
@@ -78,16 +62,11 @@ fn what_is_no_soap_is_named() {
         ("<!DOCTYPE html><html></html>", "DOCTYPE"),
         (page, "not well-formed"),
         ("<html></html>", "its root is <html>"),
-        (
-            "<Envelope><Header/></Envelope>",
-            "no SOAP envelope with a body",
-        ),
+        ("<Envelope><Header/></Envelope>", "no SOAP envelope with a body"),
         ("<Envelope><Body>", "not well-formed"),
     ];
     for (text, expected) in table {
-        let error = response::parse(text.as_bytes())
-            .expect_err(text)
-            .to_string();
+        let error = response::parse(text.as_bytes()).expect_err(text).to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
@@ -96,64 +75,29 @@ fn what_is_no_soap_is_named() {
 fn what_could_hurt_is_refused() {
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><Envelope><Body>&b;</Body>\
                 </Envelope>";
-    assert_eq!(
-        result::parse(bomb.as_bytes()),
-        Err(Unreadable::Xml(XmlError::Doctype))
-    );
+    assert_eq!(result::parse(bomb.as_bytes()), Err(Unreadable::Xml(XmlError::Doctype)));
     let inside = body(
         "<ResultMsg><![CDATA[<!DOCTYPE r SYSTEM \"file:///etc/passwd\"><result/>]]></ResultMsg>",
     );
-    assert_eq!(
-        result::parse(&inside),
-        Err(Unreadable::Inside(XmlError::Doctype))
-    );
+    assert_eq!(result::parse(&inside), Err(Unreadable::Inside(XmlError::Doctype)));
     let entity = body("<ResultMsg><result><ResultCode>&xxe;</ResultCode></result></ResultMsg>");
     assert_eq!(result::parse(&entity).expect("reads").facts.code, "&xxe;");
     let instruction = body("<?php echo 1 ?>");
-    assert_eq!(
-        result::parse(&instruction),
-        Err(Unreadable::Xml(XmlError::Instruction))
-    );
+    assert_eq!(result::parse(&instruction), Err(Unreadable::Xml(XmlError::Instruction)));
 
-    let deep = |levels: usize| {
-        body(&format!(
-            "{}{}",
-            "<a>".repeat(levels),
-            "</a>".repeat(levels)
-        ))
-    };
-    assert_eq!(
-        result::parse(&deep(100_000)),
-        Err(Unreadable::Xml(XmlError::TooDeep))
-    );
+    let deep = |levels: usize| body(&format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels)));
+    assert_eq!(result::parse(&deep(100_000)), Err(Unreadable::Xml(XmlError::TooDeep)));
     let allowed = xml::DEPTH_MAX - 2;
-    assert!(!matches!(
-        result::parse(&deep(allowed)),
-        Err(Unreadable::Xml(_))
-    ));
-    assert_eq!(
-        result::parse(&deep(allowed + 1)),
-        Err(Unreadable::Xml(XmlError::TooDeep))
-    );
+    assert!(!matches!(result::parse(&deep(allowed)), Err(Unreadable::Xml(_))));
+    assert_eq!(result::parse(&deep(allowed + 1)), Err(Unreadable::Xml(XmlError::TooDeep)));
 
     let wide = body(&"<a/>".repeat(xml::ELEMENTS_MAX));
-    assert_eq!(
-        result::parse(&wide),
-        Err(Unreadable::Xml(XmlError::TooMany("elements")))
-    );
-    let attributes: String = (0..=xml::ATTRIBUTES_MAX)
-        .map(|n| format!(" a{n}=''"))
-        .collect();
+    assert_eq!(result::parse(&wide), Err(Unreadable::Xml(XmlError::TooMany("elements"))));
+    let attributes: String = (0..=xml::ATTRIBUTES_MAX).map(|n| format!(" a{n}=''")).collect();
     let dressed = body(&format!("<a{attributes}/>"));
-    assert_eq!(
-        result::parse(&dressed),
-        Err(Unreadable::Xml(XmlError::TooMany("attributes")))
-    );
+    assert_eq!(result::parse(&dressed), Err(Unreadable::Xml(XmlError::TooMany("attributes"))));
     let long = vec![b' '; xml::BYTES_MAX + 1];
-    assert_eq!(
-        result::parse(&long),
-        Err(Unreadable::Xml(XmlError::TooLong(xml::BYTES_MAX + 1)))
-    );
+    assert_eq!(result::parse(&long), Err(Unreadable::Xml(XmlError::TooLong(xml::BYTES_MAX + 1))));
 }
 
 #[test]
@@ -164,14 +108,8 @@ fn secrets_are_cut_out_of_any_bytes() {
             "<SecurityCredential>~</SecurityCredential>",
             "<SecurityCredential>***</SecurityCredential>",
         ),
-        (
-            "<a:spPassword x='1'>~</a:spPassword>",
-            "<a:spPassword x='1'>***</a:spPassword>",
-        ),
-        (
-            "<Password><![CDATA[~]]></Password>x",
-            "<Password>***</Password>x",
-        ),
+        ("<a:spPassword x='1'>~</a:spPassword>", "<a:spPassword x='1'>***</a:spPassword>"),
+        ("<Password><![CDATA[~]]></Password>x", "<Password>***</Password>x"),
         (
             "&lt;SecurityCredential&gt;~&lt;/SecurityCredential&gt;",
             "&lt;SecurityCredential&gt;***&lt;/SecurityCredential&gt;",
@@ -180,21 +118,12 @@ fn secrets_are_cut_out_of_any_bytes() {
             "<loc:originRequest>~\n~\n</loc:originRequest>",
             "<loc:originRequest>***</loc:originRequest>",
         ),
-        (
-            "<ORIGINREQUEST>~</OriginRequest>",
-            "<ORIGINREQUEST>***</OriginRequest>",
-        ),
+        ("<ORIGINREQUEST>~</OriginRequest>", "<ORIGINREQUEST>***</OriginRequest>"),
         ("<originRequest>~", "<originRequest>***"),
         ("<originRequest ~", "<originRequest***"),
         ("<originRequest>~</other>", "<originRequest>***"),
-        (
-            "<Password/><Password></Password>~",
-            "<Password/><Password></Password>~",
-        ),
-        (
-            "<PasswordHint>~</PasswordHint>",
-            "<PasswordHint>~</PasswordHint>",
-        ),
+        ("<Password/><Password></Password>~", "<Password/><Password></Password>~"),
+        ("<PasswordHint>~</PasswordHint>", "<PasswordHint>~</PasswordHint>"),
         ("a Password > ~", "a Password > ~"),
         (
             "<Password>~</Password><Password>~</Password>",

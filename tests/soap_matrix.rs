@@ -53,9 +53,7 @@ const PROLOGS: [&str; 9] = [
 ];
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn wrap(document: &str, wrap: Wrap) -> String {
@@ -116,12 +114,7 @@ fn every_form(
                         if is_raw && (prolog.contains("''") || prolog.contains("XML")) {
                             continue;
                         }
-                        each(&envelope(
-                            form,
-                            message,
-                            namespaces.0,
-                            &wrap(&document, how),
-                        ));
+                        each(&envelope(form, message, namespaces.0, &wrap(&document, how)));
                         count += 1;
                     }
                 }
@@ -136,24 +129,16 @@ fn every_form_of_an_answer_is_read() {
     let inside = "\n<ResponseCode> 0\n</ResponseCode><ConversationID>AG_20240102_00</ConversationID>\
                   <ResponseDesc>Accepted &amp; waiting</ResponseDesc><OriginatorConversationID>\
                   999001_A_1\n</OriginatorConversationID><ServiceStatus>0</ServiceStatus>";
-    let count = every_form(
-        "ResponseMsg",
-        (REQUEST, RESPONSE),
-        ["response", "Response"],
-        inside,
-        |bytes| {
+    let count =
+        every_form("ResponseMsg", (REQUEST, RESPONSE), ["response", "Response"], inside, |bytes| {
             let text = String::from_utf8_lossy(bytes);
             let response = response::parse(bytes).expect(&text);
             assert_eq!(response.facts.code, "0", "{text}");
             assert_eq!(response.facts.description, "Accepted & waiting", "{text}");
             let conversation = response.facts.conversation.expect("a conversation");
             assert_eq!(conversation.as_str(), "AG_20240102_00", "{text}");
-            assert_eq!(
-                response.originator_conversation_id.as_deref(),
-                Some("999001_A_1")
-            );
-        },
-    );
+            assert_eq!(response.originator_conversation_id.as_deref(), Some("999001_A_1"));
+        });
     assert!(count > 1200, "{count}");
 }
 
@@ -164,30 +149,16 @@ fn every_form_of_a_result_is_read() {
                   </TransactionId><ConversationId>AG_1</ConversationId><ResultCode>0</ResultCode>\
                   <OriginatorConversationId>999001_A_1 </OriginatorConversationId>\
                   <ResultType>0</ResultType><ResultDesc>done</ResultDesc>";
-    every_form(
-        "ResultMsg",
-        (RESULT, RESULT),
-        ["result", "Result"],
-        inside,
-        |bytes| {
-            let text = String::from_utf8_lossy(bytes);
-            let message = result::parse(bytes).expect(&text);
-            assert_eq!(message.facts.code, "0", "{text}");
-            assert_eq!(
-                message.facts.amount,
-                Some(Amount::from_shillings(150)),
-                "{text}"
-            );
-            assert_eq!(
-                message.originator_conversation_id.as_deref(),
-                Some("999001_A_1"),
-                "{text}"
-            );
-            assert_eq!(message.conversation_id.as_deref(), Some("AG_1"), "{text}");
-            let receipt = message.facts.receipt.expect("a receipt");
-            assert_eq!(receipt.as_str(), "QK12ABCD34", "{text}");
-        },
-    );
+    every_form("ResultMsg", (RESULT, RESULT), ["result", "Result"], inside, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let message = result::parse(bytes).expect(&text);
+        assert_eq!(message.facts.code, "0", "{text}");
+        assert_eq!(message.facts.amount, Some(Amount::from_shillings(150)), "{text}");
+        assert_eq!(message.originator_conversation_id.as_deref(), Some("999001_A_1"), "{text}");
+        assert_eq!(message.conversation_id.as_deref(), Some("AG_1"), "{text}");
+        let receipt = message.facts.receipt.expect("a receipt");
+        assert_eq!(receipt.as_str(), "QK12ABCD34", "{text}");
+    });
 }
 
 #[test]
@@ -195,38 +166,19 @@ fn every_form_of_a_request_is_read() {
     let inside = "<Identity><Caller><ResultURL>http://x?a&amp;b</ResultURL></Caller></Identity>\
                   <Transaction><CommandID>BusinessPayment</CommandID><Parameters><Parameter>\
                   <Key>Amount</Key><Value>10</Value></Parameter></Parameters></Transaction>";
-    every_form(
-        "RequestMsg",
-        (REQUEST, REQUEST),
-        ["request", "Request"],
-        inside,
-        |bytes| {
-            let text = String::from_utf8_lossy(bytes);
-            let incoming = request::parse(bytes).expect(&text);
-            assert_eq!(
-                incoming.command.as_deref(),
-                Some("BusinessPayment"),
-                "{text}"
-            );
-            assert_eq!(incoming.parameter("Amount"), Some("10"), "{text}");
-            assert_eq!(
-                incoming.result_url.as_deref(),
-                Some("http://x?a&b"),
-                "{text}"
-            );
-            assert_eq!(incoming.header, None);
-        },
-    );
+    every_form("RequestMsg", (REQUEST, REQUEST), ["request", "Request"], inside, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let incoming = request::parse(bytes).expect(&text);
+        assert_eq!(incoming.command.as_deref(), Some("BusinessPayment"), "{text}");
+        assert_eq!(incoming.parameter("Amount"), Some("10"), "{text}");
+        assert_eq!(incoming.result_url.as_deref(), Some("http://x?a&b"), "{text}");
+        assert_eq!(incoming.header, None);
+    });
 }
 
 fn result_of(inside: &str) -> ResultMessage {
     let document = format!("<Result>{inside}</Result>");
-    let bytes = envelope(
-        ENVELOPES[0],
-        "ResultMsg",
-        RESULT,
-        &wrap(&document, Wrap::Cdata),
-    );
+    let bytes = envelope(ENVELOPES[0], "ResultMsg", RESULT, &wrap(&document, Wrap::Cdata));
     result::parse(&bytes).expect("reads")
 }
 
@@ -256,10 +208,7 @@ fn a_result_of_the_older_core_is_read() {
     assert!(!message.facts.waiting);
     assert_eq!(message.facts.class(), ResultClass::Paid);
     assert_eq!(message.facts.amount, Some(Amount::from_shillings(200)));
-    assert_eq!(
-        message.facts.completed_at,
-        Some(Timestamp::from_millis(1_704_164_645_000))
-    );
+    assert_eq!(message.facts.completed_at, Some(Timestamp::from_millis(1_704_164_645_000)));
     assert_eq!(message.parameters.len(), 4);
     assert_eq!(message.parameters[3], ("Reason".to_owned(), String::new()));
 }
@@ -272,10 +221,7 @@ fn parameters_are_read_by_key_in_any_order_and_nesting() {
                   </ResultParameter></ResultParameters>";
     let facts = result_of(nested).facts;
     assert_eq!(facts.amount, Some(Amount::from_shillings(70)));
-    assert_eq!(
-        facts.receipt.map(|r| r.to_string()).as_deref(),
-        Some("QK12ABCD34")
-    );
+    assert_eq!(facts.receipt.map(|r| r.to_string()).as_deref(), Some("QK12ABCD34"));
     let facts = result_of(&parameters(&[
         ("ReceiverPartyPublicName", "254722000111-Jane Doe"),
         ("TransactionAmount", ""),
@@ -284,15 +230,8 @@ fn parameters_are_read_by_key_in_any_order_and_nesting() {
         ("Empty", ""),
     ]))
     .facts;
-    assert_eq!(
-        facts.amount,
-        Some(Amount::from_cents(7050)),
-        "the first that says something"
-    );
-    assert_eq!(
-        facts.payee.map(|p| p.reveal()).as_deref(),
-        Some("254722000111")
-    );
+    assert_eq!(facts.amount, Some(Amount::from_cents(7050)), "the first that says something");
+    assert_eq!(facts.payee.map(|p| p.reveal()).as_deref(), Some("254722000111"));
 }
 
 #[test]
@@ -302,11 +241,7 @@ fn a_value_may_hold_elements_or_be_missing() {
          <Record><KYC FieldType='a' FieldValue='b'/></Record></Value></ResultParameter>\
          <ResultParameter><Key>None</Key></ResultParameter></ResultParameters>",
     );
-    let keys: Vec<&str> = message
-        .parameters
-        .iter()
-        .map(|(key, _)| key.as_str())
-        .collect();
+    let keys: Vec<&str> = message.parameters.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, ["KYC", "None"]);
 }
 
@@ -335,22 +270,12 @@ fn bare_ampersands_in_balances_are_survived() {
 fn messages_that_went_through_a_log_are_read() {
     let document = "<?xml version=\\\"1.0\\\"?>\\n<result xmlns=\\\"urn:x\\\"><ResultCode>0\
                     <\\/ResultCode><\\/result>";
-    let inner = envelope(
-        ENVELOPES[0],
-        "ResultMsg",
-        RESULT,
-        &wrap(document, Wrap::Cdata),
-    );
+    let inner = envelope(ENVELOPES[0], "ResultMsg", RESULT, &wrap(document, Wrap::Cdata));
     assert_eq!(result::parse(&inner).expect("reads").facts.code, "0");
     let plain = "<result xmlns=\"urn:x\"><ResultCode>0</ResultCode></result>";
     let whole = envelope(ENVELOPES[0], "ResultMsg", RESULT, &wrap(plain, Wrap::Cdata));
-    let whole = String::from_utf8_lossy(&whole)
-        .replace('"', "\\\"")
-        .replace("><", ">\\n<");
-    assert_eq!(
-        result::parse(whole.as_bytes()).expect("reads").facts.code,
-        "0"
-    );
+    let whole = String::from_utf8_lossy(&whole).replace('"', "\\\"").replace("><", ">\\n<");
+    assert_eq!(result::parse(whole.as_bytes()).expect("reads").facts.code, "0");
 }
 
 #[test]
@@ -369,10 +294,7 @@ fn other_encodings_are_read_and_a_bad_byte_hides_nothing() {
         assert_eq!(message.facts.description, "Zoë");
     }
     let mut broken = text.as_bytes().to_vec();
-    let at = broken
-        .windows(2)
-        .position(|pair| pair == "ë".as_bytes())
-        .expect("there");
+    let at = broken.windows(2).position(|pair| pair == "ë".as_bytes()).expect("there");
     broken[at] = 0xff;
     let message = result::parse(&broken).expect("reads");
     assert_eq!(message.facts.code, "0");
@@ -416,11 +338,7 @@ fn amounts_are_read_or_left_alone() {
         ("99999999999999999999", None),
     ];
     for (text, cents) in table {
-        assert_eq!(
-            result::amount(text),
-            cents.map(Amount::from_cents),
-            "{text}"
-        );
+        assert_eq!(result::amount(text), cents.map(Amount::from_cents), "{text}");
     }
 }
 
@@ -428,16 +346,8 @@ fn amounts_are_read_or_left_alone() {
 fn the_paid_party_is_taken_apart() {
     let hash = "ab".repeat(32);
     let table = [
-        (
-            "254722000111 - Jane Doe",
-            Some("254722000111"),
-            Some("Jane Doe"),
-        ),
-        (
-            "254722000111-Jane Doe-Smith",
-            Some("254722000111"),
-            Some("Jane Doe-Smith"),
-        ),
+        ("254722000111 - Jane Doe", Some("254722000111"), Some("Jane Doe")),
+        ("254722000111-Jane Doe-Smith", Some("254722000111"), Some("Jane Doe-Smith")),
         ("0722000111 - ", Some("254722000111"), None),
         ("254722000111", Some("254722000111"), None),
         ("2547*****111 - Jane Doe", None, Some("Jane Doe")),
@@ -453,10 +363,7 @@ fn the_paid_party_is_taken_apart() {
         assert_eq!(recipient.as_ref().map(|n| n.reveal()), name, "{text}");
     }
     let (payee, recipient) = split_party(&format!("{hash} - Jane"));
-    assert_eq!(
-        (payee, recipient.as_ref().map(|n| n.reveal())),
-        (None, Some("Jane"))
-    );
+    assert_eq!((payee, recipient.as_ref().map(|n| n.reveal())), (None, Some("Jane")));
 }
 
 #[test]
@@ -469,13 +376,7 @@ fn queue_timeouts_are_read_with_line_breaks_and_without_extension() {
          </n:notifyQueueTimeout>",
     );
     let message = timeout::parse(bytes.as_bytes()).expect("reads");
-    assert_eq!(
-        message.originator_conversation_id.as_deref(),
-        Some("999001_A_1")
-    );
+    assert_eq!(message.originator_conversation_id.as_deref(), Some("999001_A_1"));
     assert_eq!(message.extension, [("k".to_owned(), "v".to_owned())]);
-    assert_eq!(
-        message.origin_request_redacted().as_deref(),
-        Some(&b"<request/>"[..])
-    );
+    assert_eq!(message.origin_request_redacted().as_deref(), Some(&b"<request/>"[..]));
 }

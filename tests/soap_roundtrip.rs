@@ -51,52 +51,23 @@ fn a_payout_is_read_as_it_was_written() {
     assert_eq!(header.sp_id, "100001");
     assert_eq!(header.service_id.as_deref(), Some("100001000"));
     assert_eq!(header.time_stamp.as_deref(), Some("20240102030405"));
-    let password = sp_password(
-        "100001",
-        "Example-Secret-1",
-        "20240102030405",
-        HexCase::Upper,
-    );
+    let password = sp_password("100001", "Example-Secret-1", "20240102030405", HexCase::Upper);
     assert_eq!(header.sp_password, Some(password));
     let table = [
         (incoming.command.as_deref(), "BusinessPayment"),
-        (
-            incoming.originator_conversation_id.as_deref(),
-            "999001_ExampleOrg_0001",
-        ),
+        (incoming.originator_conversation_id.as_deref(), "999001_ExampleOrg_0001"),
         (incoming.remark.as_deref(), "payout 1"),
         (incoming.parameter("Amount"), "150.00"),
-        (
-            incoming.reference("QueueTimeoutURL"),
-            caller.queue_timeout_url.as_str(),
-        ),
+        (incoming.reference("QueueTimeoutURL"), caller.queue_timeout_url.as_str()),
         (incoming.reference("Occasion"), "Test"),
-        (
-            incoming.timestamp.as_deref(),
-            "2024-01-02T03:04:05.0000000Z",
-        ),
+        (incoming.timestamp.as_deref(), "2024-01-02T03:04:05.0000000Z"),
         (incoming.result_url.as_deref(), caller.result_url.as_str()),
         (incoming.initiator.as_deref(), "example-operator"),
         (incoming.security_credential.as_deref(), "Q1JFREVOVElBTA=="),
         (incoming.initiator_shortcode.as_deref(), "999001"),
-        (
-            incoming
-                .primary_party
-                .as_ref()
-                .map(|p| p.identifier.as_str()),
-            "999001",
-        ),
-        (
-            incoming.receiver_party.as_ref().map(|p| p.kind.as_str()),
-            "1",
-        ),
-        (
-            incoming
-                .receiver_party
-                .as_ref()
-                .map(|p| p.identifier.as_str()),
-            "254722000111",
-        ),
+        (incoming.primary_party.as_ref().map(|p| p.identifier.as_str()), "999001"),
+        (incoming.receiver_party.as_ref().map(|p| p.kind.as_str()), "1"),
+        (incoming.receiver_party.as_ref().map(|p| p.identifier.as_str()), "254722000111"),
         (incoming.key_owner.as_deref(), "1"),
     ];
     for (found, expected) in table {
@@ -109,20 +80,14 @@ fn what_is_stored_of_a_request_holds_no_secret_and_nothing_shows_one() {
     let caller = caller();
     let rendered = payout(&caller, "payout 1", "").render();
     let incoming = request::parse(&rendered.wire).expect("reads");
-    let password = incoming
-        .header
-        .clone()
-        .and_then(|header| header.sp_password);
+    let password = incoming.header.clone().and_then(|header| header.sp_password);
     let secrets = [
         password.expect("a password"),
         "Q1JFREVOVElBTA==".to_owned(),
         "Example-Secret-1".to_owned(),
     ];
     let stored = String::from_utf8(rendered.redacted.clone()).expect("UTF-8");
-    let shown = format!(
-        "{caller:?} {rendered:?} {incoming:?} {:?}",
-        incoming.document
-    );
+    let shown = format!("{caller:?} {rendered:?} {incoming:?} {:?}", incoming.document);
     for secret in secrets {
         assert!(!stored.contains(&secret), "{secret} is stored");
         assert!(!shown.contains(&secret), "{secret} is shown");
@@ -140,17 +105,10 @@ fn both_namespaces_and_both_cases_are_written() {
         (Namespace::B, "http://www.huawei.com.cn/schema/common/v2_1"),
     ] {
         for hex_case in [HexCase::Upper, HexCase::Lower] {
-            let caller = Caller {
-                namespace,
-                hex_case,
-                ..caller()
-            };
+            let caller = Caller { namespace, hex_case, ..caller() };
             let wire = payout(&caller, "", "").render().wire;
             assert!(String::from_utf8_lossy(&wire).contains(uri));
-            let header = request::parse(&wire)
-                .expect("reads")
-                .header
-                .expect("a header");
+            let header = request::parse(&wire).expect("reads").header.expect("a header");
             let expected = sp_password("100001", "Example-Secret-1", "20240102030405", hex_case);
             assert_eq!(header.sp_password, Some(expected));
         }
@@ -162,11 +120,7 @@ fn a_status_query_asks_for_exactly_one_thing() {
     let caller = caller();
     let table = [
         (AskFor::Receipt("QK12ABCD34"), "ReceiptNumber", "QK12ABCD34"),
-        (
-            AskFor::OriginatorConversationId("a_b_1"),
-            "OriginatorConversationID",
-            "a_b_1",
-        ),
+        (AskFor::OriginatorConversationId("a_b_1"), "OriginatorConversationID", "a_b_1"),
         (AskFor::ConversationId("AG_1"), "ConversationID", "AG_1"),
     ];
     for (ask_for, key, value) in table {
@@ -194,16 +148,10 @@ fn an_answer_is_read_as_it_was_written() {
     });
     let response = response::parse(&bytes).expect("reads");
     assert_eq!(response.facts.code, "0");
-    assert_eq!(
-        response.facts.description,
-        "Accept the service request successfully."
-    );
+    assert_eq!(response.facts.description, "Accept the service request successfully.");
     let conversation = response.facts.conversation.expect("a conversation");
     assert_eq!(conversation.as_str(), "AG_20240102_0000000000000000abcd");
-    assert_eq!(
-        response.originator_conversation_id.as_deref(),
-        Some("999001_ExampleOrg_0001")
-    );
+    assert_eq!(response.originator_conversation_id.as_deref(), Some("999001_ExampleOrg_0001"));
     assert_eq!(response.service_status.as_deref(), Some("0"));
 }
 
@@ -228,32 +176,17 @@ fn a_result_is_read_as_it_was_written() {
     let message = result::parse(&bytes).expect("reads");
     assert!(!format!("{message:?}").contains("Jane"));
     assert!(!format!("{message:?}").contains("254722"));
-    assert_eq!(
-        message.originator_conversation_id.as_deref(),
-        Some("999001_ExampleOrg_0001")
-    );
-    assert_eq!(
-        message.references,
-        [("Occasion".to_owned(), "Test".to_owned())]
-    );
+    assert_eq!(message.originator_conversation_id.as_deref(), Some("999001_ExampleOrg_0001"));
+    assert_eq!(message.references, [("Occasion".to_owned(), "Test".to_owned())]);
     let facts = message.facts;
     assert_eq!((facts.code.as_str(), facts.waiting), ("0", false));
-    assert_eq!(
-        facts.receipt.map(|r| r.to_string()).as_deref(),
-        Some("QK12ABCD34")
-    );
+    assert_eq!(facts.receipt.map(|r| r.to_string()).as_deref(), Some("QK12ABCD34"));
     assert_eq!(facts.amount, Some(Amount::from_shillings(150)));
     assert_eq!(facts.charge, Some(Amount::from_cents(2240)));
-    assert_eq!(
-        facts.payee.map(|p| p.reveal()).as_deref(),
-        Some("254722000111")
-    );
+    assert_eq!(facts.payee.map(|p| p.reveal()).as_deref(), Some("254722000111"));
     let name = facts.recipient_name.expect("a name");
     assert_eq!(name.reveal(), "Jane & John Doe");
-    assert_eq!(
-        facts.completed_at,
-        Some(Timestamp::from_millis(1_704_164_645_000))
-    );
+    assert_eq!(facts.completed_at, Some(Timestamp::from_millis(1_704_164_645_000)));
 }
 
 #[test]
@@ -262,22 +195,13 @@ fn a_queue_timeout_is_read_and_gives_no_secret_away() {
     let original = payout(&caller, "", "").render();
     let bytes = timeout::render("999001_ExampleOrg_0001", &original.wire);
     let message = timeout::parse(&bytes).expect("reads");
-    assert_eq!(
-        message.originator_conversation_id.as_deref(),
-        Some("999001_ExampleOrg_0001")
-    );
+    assert_eq!(message.originator_conversation_id.as_deref(), Some("999001_ExampleOrg_0001"));
     assert!(!format!("{message:?}").contains("Q1JF"));
     assert_eq!(message.origin_request_redacted(), Some(original.redacted));
     let stored = String::from_utf8(timeout::redact(&bytes)).expect("UTF-8");
-    assert!(
-        stored.contains("<loc:originRequest>***</loc:originRequest>"),
-        "{stored}"
-    );
+    assert!(stored.contains("<loc:originRequest>***</loc:originRequest>"), "{stored}");
     let again = timeout::parse(stored.as_bytes()).expect("reads");
-    assert_eq!(
-        again.originator_conversation_id,
-        message.originator_conversation_id
-    );
+    assert_eq!(again.originator_conversation_id, message.originator_conversation_id);
 }
 
 #[test]
@@ -300,10 +224,7 @@ fn our_acknowledgements_say_what_they_mean() {
 
 /// What XML can carry at all, trimmed: what must come through unchanged.
 fn carried(text: &str) -> String {
-    let kept: String = text
-        .chars()
-        .filter(|c| mlango::soap::xml::is_legal(*c))
-        .collect();
+    let kept: String = text.chars().filter(|c| mlango::soap::xml::is_legal(*c)).collect();
     kept.trim().to_owned()
 }
 

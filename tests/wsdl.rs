@@ -32,9 +32,7 @@ use mlango::soap::{ack, fault, timeout};
 use std::borrow::Cow;
 
 fn wsdl(file: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("wsdl")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("wsdl").join(file)
 }
 
 /// What libxml2 says of each message: `Ok`, or its complaint.
@@ -60,9 +58,7 @@ fn validate(messages: &[(String, Vec<u8>)], schema: &Path) -> Vec<Result<(), Str
         if said.lines().any(|line| line == format!("{name} validates")) {
             Ok(())
         } else {
-            let about = said
-                .lines()
-                .filter(|line| line.contains(&name) || line.contains("parser"));
+            let about = said.lines().filter(|line| line.contains(&name) || line.contains("parser"));
             Err(about.collect::<Vec<_>>().join("\n"))
         }
     };
@@ -171,11 +167,8 @@ fn answers() -> Vec<(String, Vec<u8>)> {
         originator_conversation_id: Some(OWN_ID),
         service_status: Some("0"),
     };
-    let broker = Answer {
-        code: "100000007",
-        description: "Authentication failed.",
-        ..Answer::default()
-    };
+    let broker =
+        Answer { code: "100000007", description: "Authentication failed.", ..Answer::default() };
     let named = |name: &str, bytes: Vec<u8>| (name.to_owned(), bytes);
     vec![
         named("the core's answer", response::render(&core)),
@@ -184,10 +177,7 @@ fn answers() -> Vec<(String, Vec<u8>)> {
         named("a result refused", ack::RESULT_REFUSED.into()),
         named("a timeout kept", ack::TIMEOUT_KEPT.into()),
         named("a timeout refused", ack::TIMEOUT_REFUSED.into()),
-        named(
-            "a fault of ours",
-            fault::fault(fault::SERVER, "not kept <&>"),
-        ),
+        named("a fault of ours", fault::fault(fault::SERVER, "not kept <&>")),
         named("a fault of theirs", fault::fault(fault::CLIENT, "")),
         named("a queue timeout", timeout::render(OWN_ID, b"<request/>")),
     ]
@@ -299,18 +289,10 @@ fn our_strict_check_and_libxml2_agree() {
     let mut refused = 0;
     for ((name, document), verdict) in documents.iter().zip(&verdicts) {
         let faults = schema::check(document, &schema::REQUEST_DOCUMENT);
-        assert_eq!(
-            faults.is_empty(),
-            verdict.is_ok(),
-            "{name}: {faults:?} {verdict:?}"
-        );
+        assert_eq!(faults.is_empty(), verdict.is_ok(), "{name}: {faults:?} {verdict:?}");
         refused += usize::from(verdict.is_err());
     }
-    assert!(
-        refused > 60,
-        "only {refused} of {} refused",
-        documents.len()
-    );
+    assert!(refused > 60, "only {refused} of {} refused", documents.len());
 }
 
 /// The document with each element in turn removed, doubled, renamed, swapped with the next, put
@@ -332,12 +314,8 @@ fn variations(document: &Element<'static>) -> Vec<(String, Element<'static>)> {
             let copy = parent.children[index].clone();
             parent.children.insert(index, copy);
         });
-        vary("renamed", &|parent| {
-            parent.children[index].name = Cow::Borrowed("Other")
-        });
-        vary("out of its namespace", &|parent| {
-            parent.children[index].namespace = None
-        });
+        vary("renamed", &|parent| parent.children[index].name = Cow::Borrowed("Other"));
+        vary("out of its namespace", &|parent| parent.children[index].namespace = None);
         vary("with a long text", &|parent| {
             if parent.children[index].children.is_empty() {
                 parent.children[index].text = Cow::Owned("9".repeat(300));
@@ -365,8 +343,7 @@ fn paths(element: &Element<'_>) -> Vec<Vec<usize>> {
 }
 
 fn at<'e>(element: &'e mut Element<'static>, path: &[usize]) -> &'e mut Element<'static> {
-    path.iter()
-        .fold(element, |element, index| &mut element.children[*index])
+    path.iter().fold(element, |element, index| &mut element.children[*index])
 }
 
 fn written(element: &Element<'_>) -> String {
@@ -397,10 +374,7 @@ fn any_change_of_a_schema_is_noticed() {
         for (what, changed) in changes(root) {
             let mut copy = files.clone();
             copy.insert(*file, changed);
-            assert!(
-                !xsd::differences(&copy).is_empty(),
-                "{file}: {what} goes unnoticed"
-            );
+            assert!(!xsd::differences(&copy).is_empty(), "{file}: {what} goes unnoticed");
             tried += 1;
         }
     }
@@ -413,14 +387,11 @@ fn changes(root: &Element<'static>) -> Vec<(String, Element<'static>)> {
         let mut copy = root.clone();
         let element = at(&mut copy, path);
         let what = format!("{:?} {name}={value:?}", element.attribute("name"));
-        element
-            .attributes
-            .retain(|attribute| attribute.name != name);
+        element.attributes.retain(|attribute| attribute.name != name);
         if let Some(value) = value {
-            element.attributes.push(Attribute {
-                name: Cow::Borrowed(name),
-                value: Cow::Owned(value.to_owned()),
-            });
+            element
+                .attributes
+                .push(Attribute { name: Cow::Borrowed(name), value: Cow::Owned(value.to_owned()) });
         }
         all.push((what, copy));
     };
@@ -428,11 +399,7 @@ fn changes(root: &Element<'static>) -> Vec<(String, Element<'static>)> {
     let is_qualified = root.attribute("elementFormDefault") == Some("qualified");
     let has_locals = paths(root).iter().any(|path| path.len() > 2);
     if has_locals {
-        change_attribute(
-            &[],
-            "elementFormDefault",
-            (!is_qualified).then_some("qualified"),
-        );
+        change_attribute(&[], "elementFormDefault", (!is_qualified).then_some("qualified"));
     }
     let mut source = root.clone();
     let mut swaps = Vec::new();
@@ -479,12 +446,7 @@ fn the_definitions_name_what_the_interface_names() {
             "RequestMgrService",
             vec![("GenericAPIRequest", "")],
         ),
-        (
-            "result.wsdl",
-            "ResultMgrPortType",
-            "ResultMgrService",
-            vec![("GenericAPIResult", "")],
-        ),
+        ("result.wsdl", "ResultMgrPortType", "ResultMgrService", vec![("GenericAPIResult", "")]),
         (
             "c2b.wsdl",
             "C2BPaymentValidationAndComfirmation",
@@ -505,10 +467,7 @@ fn the_definitions_name_what_the_interface_names() {
         assert!(named("portType", port_type), "{file}: {port_type}");
         assert!(named("service", service), "{file}: {service}");
         let binding = root.child("binding").expect("a binding");
-        let style = binding
-            .children
-            .iter()
-            .find_map(|child| child.attribute("style"));
+        let style = binding.children.iter().find_map(|child| child.attribute("style"));
         assert_eq!(style, Some("document"), "{file}");
         let found: Vec<(&str, &str)> = binding
             .children_named("operation")
@@ -519,10 +478,7 @@ fn the_definitions_name_what_the_interface_names() {
             })
             .collect();
         assert_eq!(found, operations, "{file}");
-        for part in root
-            .children_named("message")
-            .filter_map(|m| m.child("part"))
-        {
+        for part in root.children_named("message").filter_map(|m| m.child("part")) {
             let element = part.attribute("element").expect("an element");
             let local = element.split_once(':').map_or(element, |(_, local)| local);
             let known = xsd::TABLES.iter().any(|(_, shape)| shape.name == local);

@@ -29,12 +29,7 @@ const PER_COMMIT: u64 = 128;
 const UNDER_WAY: usize = 4;
 /// Results are not overdue before the bench is over.
 const OVERDUE: Duration = Duration::from_secs(24 * 3_600);
-const TRIED_ONCE: Tries = Tries {
-    attempts: 1,
-    busy: 0,
-    unreachable: 0,
-    not_found: 0,
-};
+const TRIED_ONCE: Tries = Tries { attempts: 1, busy: 0, unreachable: 0, not_found: 0 };
 
 /// Where payouts are left.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,15 +149,8 @@ impl Filler {
             });
             commit.messages.extend(message);
         }
-        let payout = Payout {
-            state: state(&known.facts, ends, now),
-            details,
-            updated_at: now,
-        };
-        commit.payouts.push(PayoutWrite {
-            payout,
-            expected_version: 0,
-        });
+        let payout = Payout { state: state(&known.facts, ends, now), details, updated_at: now };
+        commit.payouts.push(PayoutWrite { payout, expected_version: 0 });
         known
     }
 
@@ -211,11 +199,7 @@ impl Filler {
         let (out, into) = (Direction::Out, Direction::In);
         let mut history = vec![
             (Notice::Queued, "taken, on the disk, nothing sent", None),
-            (
-                Notice::Sending,
-                "send 1 begins",
-                message(out, Channel::Request, request),
-            ),
+            (Notice::Sending, "send 1 begins", message(out, Channel::Request, request)),
             (
                 Notice::Accepted,
                 "M-Pesa answered: Accept the service request successfully.",
@@ -237,11 +221,9 @@ impl Filler {
 fn state(facts: &Facts, ends: Ends, now: Timestamp) -> State {
     let conversation = ConversationId::new(&facts.conversation);
     match ends {
-        Ends::Accepted => State::Accepted {
-            tries: TRIED_ONCE,
-            conversation,
-            overdue_at: now.after(OVERDUE),
-        },
+        Ends::Accepted => {
+            State::Accepted { tries: TRIED_ONCE, conversation, overdue_at: now.after(OVERDUE) }
+        }
         Ends::Succeeded => State::Succeeded {
             receipt: Receipt::new(&facts.receipt).expect("a receipt"),
             settled: Settled {

@@ -123,10 +123,7 @@ fn print_notes(notes: &[Note]) {
     }
     if let Some(last) = notes.last() {
         let most = last.memory_before.max(last.memory_after);
-        show::aim(
-            "start under 5 s with the most payouts",
-            last.took < Duration::from_secs(5),
-        );
+        show::aim("start under 5 s with the most payouts", last.took < Duration::from_secs(5));
         show::aim("under 500 MB with the most payouts", most < 500_000_000);
     }
 }
@@ -140,42 +137,21 @@ async fn reads(
 ) -> (Report, Vec<Report>) {
     let everything = &apps[apps.len() - 1].key;
     let some = |number: u64| (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) as usize;
-    let ids: Vec<String> = known
-        .iter()
-        .map(|it| format!("/v1/payouts/{}", it.id))
-        .collect();
-    let gets = ask(gateway, everything, spell, move |n| {
-        ids[some(n) % ids.len()].clone()
-    })
-    .await;
-    let references: Vec<String> = known
-        .iter()
-        .map(|it| format!("/v1/payouts?reference={}", it.reference))
-        .collect();
-    let phones: Vec<String> = known
-        .iter()
-        .map(|it| format!("/v1/payouts?phone={}&limit=10", it.facts.phone))
-        .collect();
+    let ids: Vec<String> = known.iter().map(|it| format!("/v1/payouts/{}", it.id)).collect();
+    let gets = ask(gateway, everything, spell, move |n| ids[some(n) % ids.len()].clone()).await;
+    let references: Vec<String> =
+        known.iter().map(|it| format!("/v1/payouts?reference={}", it.reference)).collect();
+    let phones: Vec<String> =
+        known.iter().map(|it| format!("/v1/payouts?phone={}&limit=10", it.facts.phone)).collect();
     let middle = known[known.len() / 2].id.made_at().rfc3339();
     let own = &apps[0].key;
     let pages = vec![
-        ask(gateway, own, spell, |_| {
-            "/v1/payouts?status=succeeded".to_owned()
-        })
-        .await,
-        ask(gateway, everything, spell, move |n| {
-            references[some(n) % references.len()].clone()
-        })
-        .await,
-        ask(gateway, everything, spell, move |n| {
-            phones[some(n) % phones.len()].clone()
-        })
-        .await,
+        ask(gateway, own, spell, |_| "/v1/payouts?status=succeeded".to_owned()).await,
+        ask(gateway, everything, spell, move |n| references[some(n) % references.len()].clone())
+            .await,
+        ask(gateway, everything, spell, move |n| phones[some(n) % phones.len()].clone()).await,
         ask(gateway, everything, spell, |_| "/v1/payouts".to_owned()).await,
-        ask(gateway, everything, spell, move |_| {
-            format!("/v1/payouts?created_to={middle}")
-        })
-        .await,
+        ask(gateway, everything, spell, move |_| format!("/v1/payouts?created_to={middle}")).await,
     ];
     (gets, pages)
 }

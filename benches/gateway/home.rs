@@ -44,10 +44,7 @@ impl Home {
             .status()
             .expect("mlango init runs");
         assert!(made.success(), "mlango init");
-        let mut home = Self {
-            dir,
-            token: String::new(),
-        };
+        let mut home = Self { dir, token: String::new() };
         home.token = home.serve_config(&[]).callbacks.token.reveal().to_owned();
         home
     }
@@ -106,11 +103,7 @@ fn bytes_below(dir: &Path) -> u64 {
         .map(|entry| {
             let entry = entry.expect("an entry");
             let about = entry.metadata().expect("about a file");
-            if about.is_dir() {
-                bytes_below(&entry.path())
-            } else {
-                about.len()
-            }
+            if about.is_dir() { bytes_below(&entry.path()) } else { about.len() }
         })
         .sum()
 }
@@ -131,35 +124,23 @@ impl KeyedApp {
             id: AppId::from_bytes(id),
             name: format!("bench {n}"),
             scopes: scopes.to_vec(),
-            keys: vec![AppKey {
-                hash: key.hash(),
-                created_at: now,
-                ends_at: None,
-            }],
+            keys: vec![AppKey { hash: key.hash(), created_at: now, ends_at: None }],
             created_at: now,
             revoked_at: None,
         };
-        Self {
-            app,
-            key: key.reveal().to_owned(),
-        }
+        Self { app, key: key.reveal().to_owned() }
     }
 
     /// Four finance systems that submit, and a fifth application that sees everything.
     pub fn five(now: Timestamp) -> Vec<Self> {
         let own = [Scope::PayoutsWrite, Scope::PayoutsRead];
         let all = [Scope::ReadAll];
-        (1..=5)
-            .map(|n| Self::new(n, if n < 5 { &own } else { &all }, now))
-            .collect()
+        (1..=5).map(|n| Self::new(n, if n < 5 { &own } else { &all }, now)).collect()
     }
 
     pub async fn put_all(apps: &[Self], store: &dyn Store) {
         let apps = apps.iter().map(|it| it.app.clone()).collect();
-        let commit = Commit {
-            apps,
-            ..Commit::default()
-        };
+        let commit = Commit { apps, ..Commit::default() };
         let _durable = store.commit(commit).await.expect("applications are kept");
     }
 }
@@ -180,10 +161,7 @@ impl Gateway {
     pub async fn at_rest(home: &Home) -> Self {
         let broker = Silence::new().await;
         let overrides = vec![
-            (
-                "MLANGO__BROKER__URL".to_owned(),
-                format!("http://{}", broker.address),
-            ),
+            ("MLANGO__BROKER__URL".to_owned(), format!("http://{}", broker.address)),
             ("MLANGO__BROKER__TIMEOUT".to_owned(), "5m".to_owned()),
             ("MLANGO__BROKER__MAX_IN_FLIGHT".to_owned(), "1".to_owned()),
             ("MLANGO__BROKER__MAX_PER_SECOND".to_owned(), "1".to_owned()),
@@ -199,14 +177,8 @@ impl Gateway {
         let (api, callbacks) = (free_port(), free_port());
         overrides.extend([
             ("MLANGO__API__LISTEN".to_owned(), api.to_string()),
-            (
-                "MLANGO__CALLBACKS__LISTEN".to_owned(),
-                callbacks.to_string(),
-            ),
-            (
-                "MLANGO__CALLBACKS__PUBLIC_URL".to_owned(),
-                format!("http://{callbacks}"),
-            ),
+            ("MLANGO__CALLBACKS__LISTEN".to_owned(), callbacks.to_string()),
+            ("MLANGO__CALLBACKS__PUBLIC_URL".to_owned(), format!("http://{callbacks}")),
         ]);
         let log = home.dir.path().join("log");
         let file = File::create(&log).expect("a log");
@@ -220,13 +192,7 @@ impl Gateway {
             .stderr(file)
             .spawn()
             .expect("mlango serve runs");
-        let mut gateway = Self {
-            child,
-            api,
-            callbacks,
-            took: Duration::ZERO,
-            broker: None,
-        };
+        let mut gateway = Self { child, api, callbacks, took: Duration::ZERO, broker: None };
         while !says_it_serves(&log) {
             let ended = gateway.child.try_wait().expect("a process");
             if ended.is_some() || begun.elapsed() > PATIENCE {
@@ -256,10 +222,7 @@ impl Gateway {
     /// Stops it in order.
     pub async fn stop(mut self) {
         let id = self.child.id();
-        let told = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -TERM {id}"))
-            .status();
+        let told = Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status();
         assert!(told.expect("kill runs").success(), "the gateway was there");
         // The one send that is under way ends now; the worker takes no other.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -331,10 +294,5 @@ impl Drop for Silence {
 
 /// That the book says what it should.
 pub fn expect_in_book(counts: &Counts, status: Status, count: u64) {
-    assert_eq!(
-        counts.of(status),
-        count,
-        "payouts that stand at {}",
-        status.as_str()
-    );
+    assert_eq!(counts.of(status), count, "payouts that stand at {}", status.as_str());
 }

@@ -55,12 +55,7 @@ fn disk(table: &Table, size: Size) {
         max: took[took.len() - 1],
         ..Report::default()
     };
-    show::run(
-        table,
-        "disk: append 4 KiB, fdatasync",
-        &report,
-        (0, time_of("self") - before),
-    );
+    show::run(table, "disk: append 4 KiB, fdatasync", &report, (0, time_of("self") - before));
 }
 
 /// The server alone: nothing behind it.
@@ -132,10 +127,7 @@ pub async fn serve_from_memory(config: &Path) {
     let source = Source::open(Some(config), Environment::of(overrides)).expect("a configuration");
     let config = source.serve().expect("a good configuration").config;
     let gateway = app::Gateway::start(&config).await.expect("a gateway");
-    let key = gateway
-        .create_app("bench", &[Scope::PayoutsWrite])
-        .await
-        .expect("a key");
+    let key = gateway.create_app("bench", &[Scope::PayoutsWrite]).await.expect("a key");
     println!("{} {key}", gateway.api);
     std::future::pending::<()>().await;
 }

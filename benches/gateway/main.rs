@@ -97,8 +97,5 @@ fn main() {
             growth::all(size).await;
         }
     });
-    Table::line(&format!(
-        "\nThe whole bench took {} s.",
-        begun.elapsed().as_secs()
-    ));
+    Table::line(&format!("\nThe whole bench took {} s.", begun.elapsed().as_secs()));
 }

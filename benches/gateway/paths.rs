@@ -109,30 +109,17 @@ pub async fn accepts(size: Size) {
         let until = Until::Elapsed(size.spell);
         let plan = submit(&gateway, &apps[0], (&run, connections), until, None);
         let (report, times) = watched(&gateway, plan).await;
-        show::run(
-            &table,
-            &format!("accepts, {connections} connections"),
-            &report,
-            times,
-        );
+        show::run(&table, &format!("accepts, {connections} connections"), &report, times);
         done += report.done;
         best = best.max(report.per_second());
     }
     let until = Until::Elapsed(size.spell);
     let plan = submit(&gateway, &apps[0], ("steady", 64), until, Some(STEADY));
     let (report, times) = watched(&gateway, plan).await;
-    show::run(
-        &table,
-        &format!("accepts, {STEADY} a second"),
-        &report,
-        times,
-    );
+    show::run(&table, &format!("accepts, {STEADY} a second"), &report, times);
     done += report.done;
     show::aim("at least 10 000 accepts a second", best >= 10_000);
-    show::aim(
-        &format!("p99 at {STEADY} a second under 20 ms"),
-        report.p99 < 20_000,
-    );
+    show::aim(&format!("p99 at {STEADY} a second under 20 ms"), report.p99 < 20_000);
     let after = gateway.memory();
     Table::line(&format!(
         "Memory: {} on a fresh store (started in {} ms), {} after these {} payouts.",
@@ -145,10 +132,7 @@ pub async fn accepts(size: Size) {
     gateway.stop().await;
     let counts = home.counts().await;
     let in_book: u64 = Status::ALL.iter().map(|status| counts.of(*status)).sum();
-    assert_eq!(
-        in_book, done,
-        "what was answered with 202 is in the book, and nothing else"
-    );
+    assert_eq!(in_book, done, "what was answered with 202 is in the book, and nothing else");
 }
 
 /// Results ingested per second.
@@ -161,9 +145,7 @@ pub async fn results(size: Size) {
     let (home, apps) = home_with_apps().await;
     let store: Arc<dyn Store> = Arc::new(home.open());
     let mut filler = Filler::new(&apps);
-    let known = filler
-        .fill(&store, size.results * 2, Ends::Accepted, 1)
-        .await;
+    let known = filler.fill(&store, size.results * 2, Ends::Accepted, 1).await;
     store.close().await;
     drop(store);
     let gateway = Gateway::at_rest(&home).await;
@@ -173,12 +155,7 @@ pub async fn results(size: Size) {
     for (connections, part) in [(64, halves.0), (512, halves.1)] {
         let plan = deliver(&gateway, &home, &filler, part, connections);
         let (report, times) = watched(&gateway, plan).await;
-        show::run(
-            &table,
-            &format!("results, {connections} connections"),
-            &report,
-            times,
-        );
+        show::run(&table, &format!("results, {connections} connections"), &report, times);
         best = best.max(report.per_second());
     }
     show::aim("at least 15 000 results a second", best >= 15_000);
@@ -197,15 +174,9 @@ pub async fn whole(size: Size) {
     let (home, apps) = home_with_apps().await;
     let simulator = simulator(&home).await;
     let overrides = vec![
-        (
-            "MLANGO__BROKER__URL".to_owned(),
-            format!("http://{}", simulator.addr),
-        ),
+        ("MLANGO__BROKER__URL".to_owned(), format!("http://{}", simulator.addr)),
         ("MLANGO__BROKER__MAX_IN_FLIGHT".to_owned(), "128".to_owned()),
-        (
-            "MLANGO__BROKER__MAX_PER_SECOND".to_owned(),
-            "100000".to_owned(),
-        ),
+        ("MLANGO__BROKER__MAX_PER_SECOND".to_owned(), "100000".to_owned()),
     ];
     let gateway = Gateway::start(&home, overrides).await;
     let table = Table::new(title, &words, &RUNS);
@@ -230,12 +201,7 @@ pub async fn whole(size: Size) {
     let times = (after.0 - before.0, after.1 - before.1);
     let lives_paced = self::lives(&gateway, &apps[0], since).await;
     let what = format!("payouts, {STEADY_WHOLE} a second");
-    show::run(
-        &table,
-        &what,
-        &report(&submitted, &lives_paced, took),
-        times,
-    );
+    show::run(&table, &what, &report(&submitted, &lives_paced, took), times);
     Table::line(
         "Latencies here: from when the gateway took a payout until its result was in the book.",
     );
@@ -261,10 +227,7 @@ async fn simulator(home: &Home) -> Running {
         credential_key: PrivateKey::from_pem(&key).expect("a key"),
         balance: Amount::from_shillings(1_000_000_000_000),
         seed: 1,
-        delivery: Delivery {
-            keep_alive: true,
-            ..Delivery::default()
-        },
+        delivery: Delivery { keep_alive: true, ..Delivery::default() },
         hold: Duration::from_secs(60),
     };
     let started = Simulator::start(settings, Arc::new(SystemClock)).await;
@@ -288,28 +251,15 @@ async fn settled(simulator: &Running, payments: u64) {
 /// The payouts of an application that were taken since, from the API, page by page.
 async fn lives(gateway: &Gateway, app: &KeyedApp, since: Timestamp) -> Vec<Value> {
     let client = reqwest::Client::builder().build().expect("a client");
-    let base = format!(
-        "http://{}/v1/payouts?limit=500&created_from={}",
-        gateway.api,
-        since.rfc3339()
-    );
+    let base =
+        format!("http://{}/v1/payouts?limit=500&created_from={}", gateway.api, since.rfc3339());
     let mut all = Vec::new();
     let mut cursor = String::new();
     loop {
-        let asked = client
-            .get(format!("{base}{cursor}"))
-            .header("X-API-Key", &app.key);
-        let bytes = asked
-            .send()
-            .await
-            .expect("an answer")
-            .bytes()
-            .await
-            .expect("a page");
+        let asked = client.get(format!("{base}{cursor}")).header("X-API-Key", &app.key);
+        let bytes = asked.send().await.expect("an answer").bytes().await.expect("a page");
         let mut page: Value = serde_json::from_slice(&bytes).expect("JSON");
-        let rows = page["data"]
-            .as_array_mut()
-            .unwrap_or_else(|| panic!("{bytes:?}"));
+        let rows = page["data"].as_array_mut().unwrap_or_else(|| panic!("{bytes:?}"));
         all.append(rows);
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -326,11 +276,7 @@ fn report(submitted: &Report, payouts: &[Value], elapsed: Duration) -> Report {
     };
     let mut took: Vec<u64> = payouts
         .iter()
-        .map(|it| {
-            at(it, "completed_at")
-                .since(at(it, "created_at"))
-                .as_micros() as u64
-        })
+        .map(|it| at(it, "completed_at").since(at(it, "created_at")).as_micros() as u64)
         .collect();
     took.sort_unstable();
     Report {
@@ -347,25 +293,14 @@ fn report(submitted: &Report, payouts: &[Value], elapsed: Duration) -> Report {
 /// The gateway's book against M-Pesa's ledger: the same payments, one for one.
 fn compare(payouts: &[Value], simulator: &Running, expected: u64) {
     let ledger = simulator.ledger();
-    let paid: HashMap<&str, &Entry> = ledger
-        .entries
-        .iter()
-        .map(|entry| (&*entry.originator_conversation_id, entry))
-        .collect();
-    assert_eq!(
-        ledger.entries.len() as u64,
-        expected,
-        "each was paid, none twice"
-    );
+    let paid: HashMap<&str, &Entry> =
+        ledger.entries.iter().map(|entry| (&*entry.originator_conversation_id, entry)).collect();
+    assert_eq!(ledger.entries.len() as u64, expected, "each was paid, none twice");
     assert_eq!(paid.len(), ledger.entries.len(), "each by its own name");
     assert_eq!(payouts.len(), ledger.entries.len(), "the book has as many");
     for payout in payouts {
-        let name = payout["originator_conversation_id"]
-            .as_str()
-            .expect("a name");
-        let entry = paid
-            .get(name)
-            .unwrap_or_else(|| panic!("{name} was not paid"));
+        let name = payout["originator_conversation_id"].as_str().expect("a name");
+        let entry = paid.get(name).unwrap_or_else(|| panic!("{name} was not paid"));
         assert_eq!(payout["status"], "succeeded");
         assert_eq!(payout["receipt"], entry.receipt.as_str());
         assert_eq!(payout["amount"], entry.amount.to_string());

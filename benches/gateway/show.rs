@@ -21,11 +21,7 @@ impl Table {
         let table = Self { widths };
         let names: Vec<String> = head.iter().map(|(name, _)| (*name).to_owned()).collect();
         table.row(&names);
-        let rules: Vec<String> = table
-            .widths
-            .iter()
-            .map(|width| "-".repeat(*width))
-            .collect();
+        let rules: Vec<String> = table.widths.iter().map(|width| "-".repeat(*width)).collect();
         table.row(&rules);
         table
     }
@@ -86,10 +82,7 @@ pub fn run(table: &Table, what: &str, report: &Report, (gateway, load): (u64, u6
 
 /// Whether an aim was met.
 pub fn aim(what: &str, is_met: bool) {
-    println!(
-        "    {} {what}",
-        if is_met { "met:    " } else { "NOT MET:" }
-    );
+    println!("    {} {what}", if is_met { "met:    " } else { "NOT MET:" });
 }
 
 /// Microseconds as milliseconds with two places.
@@ -132,10 +125,7 @@ pub fn opening() {
 }
 
 fn filesystem_of(path: &Path) -> String {
-    let said = Command::new("stat")
-        .args(["-f", "-c", "%T"])
-        .arg(path)
-        .output();
+    let said = Command::new("stat").args(["-f", "-c", "%T"]).arg(path).output();
     said.map_or_else(
         |_error| "an unknown file system".to_owned(),
         |said| String::from_utf8_lossy(&said.stdout).trim().to_owned(),

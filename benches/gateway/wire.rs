@@ -107,11 +107,7 @@ pub struct Messages {
 
 impl Messages {
     pub fn new(at: Timestamp) -> Self {
-        Self {
-            request: request(at),
-            answer: answer(),
-            result: result(at),
-        }
+        Self { request: request(at), answer: answer(), result: result(at) }
     }
 }
 
@@ -172,10 +168,7 @@ fn result(at: Timestamp) -> Template {
             ("B2CRecipientIsRegisteredCustomer", "Y"),
         ],
         references: vec![
-            (
-                "QueueTimeoutURL",
-                "https://gw.example.org/cb/5f5f5f/b2c/timeout",
-            ),
+            ("QueueTimeoutURL", "https://gw.example.org/cb/5f5f5f/b2c/timeout"),
             ("Occasion", ""),
         ],
     };

@@ -75,32 +75,17 @@ impl Apps {
     async fn ask(self, socket: &Socket) -> Result<Done, Failure> {
         match self {
             Self::Create { name, scopes } => {
-                let scopes = scopes
-                    .iter()
-                    .map(|scope| scope.as_str().to_owned())
-                    .collect();
-                socket
-                    .post("/apps", &NewApp { name, scopes })
-                    .await
-                    .map(Done::WithKey)
+                let scopes = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+                socket.post("/apps", &NewApp { name, scopes }).await.map(Done::WithKey)
             }
             Self::List => socket.get("/apps").await.map(Done::List),
-            Self::Rotate {
-                id,
-                old_key_ends_in,
-            } => {
-                let asked = Rotate {
-                    old_key_ends_in_s: old_key_ends_in,
-                };
-                socket
-                    .post(&format!("/apps/{id}/rotate"), &asked)
-                    .await
-                    .map(Done::WithKey)
+            Self::Rotate { id, old_key_ends_in } => {
+                let asked = Rotate { old_key_ends_in_s: old_key_ends_in };
+                socket.post(&format!("/apps/{id}/rotate"), &asked).await.map(Done::WithKey)
             }
-            Self::Revoke { id } => socket
-                .post(&format!("/apps/{id}/revoke"), &Value::Null)
-                .await
-                .map(Done::App),
+            Self::Revoke { id } => {
+                socket.post(&format!("/apps/{id}/revoke"), &Value::Null).await.map(Done::App)
+            }
         }
     }
 
@@ -109,29 +94,18 @@ impl Apps {
         let desk = book.desk();
         match self {
             Self::Create { name, scopes } => {
-                let made = book
-                    .create_app(&name, &scopes)
-                    .await
-                    .map_err(Failure::failed)?;
+                let made = book.create_app(&name, &scopes).await.map_err(Failure::failed)?;
                 Ok(Done::WithKey(made))
             }
             Self::List => {
                 let apps = desk.list().await.map_err(Failure::failed)?;
-                Ok(Done::List(AppList {
-                    data: apps.iter().map(AppView::from).collect(),
-                }))
+                Ok(Done::List(AppList { data: apps.iter().map(AppView::from).collect() }))
             }
-            Self::Rotate {
-                id,
-                old_key_ends_in,
-            } => {
+            Self::Rotate { id, old_key_ends_in } => {
                 let grace = old_key_ends_in.map_or(GRACE, Duration::from_secs);
                 let (app, key) = desk.rotate(id, grace).await.map_err(Failure::failed)?;
                 let key = key.reveal().to_owned();
-                Ok(Done::WithKey(AppWithKey {
-                    app: AppView::from(&app),
-                    key,
-                }))
+                Ok(Done::WithKey(AppWithKey { app: AppView::from(&app), key }))
             }
             Self::Revoke { id } => {
                 let app = desk.revoke(id).await.map_err(Failure::failed)?;

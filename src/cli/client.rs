@@ -34,20 +34,9 @@ pub(super) struct Reply {
 impl Reply {
     /// A problem's sentences, for people.
     pub(super) fn problem(&self) -> String {
-        let text = |name: &str| {
-            self.body
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |name: &str| self.body.get(name).and_then(Value::as_str).unwrap_or_default();
         let mut says = format!("{} ({})", text("detail"), text("code"));
-        for fault in self
-            .body
-            .get("errors")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for fault in self.body.get("errors").and_then(Value::as_array).into_iter().flatten() {
             let part = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default();
             says.push_str(&format!("\n  {}: {}", part("field"), part("message")));
         }
@@ -110,11 +99,8 @@ impl Client {
         let url = format!("{}{path}", self.base);
         let mut tries: u32 = 0;
         loop {
-            let request = self
-                .http
-                .post(&url)
-                .header("Idempotency-Key", idempotency_key)
-                .json(body);
+            let request =
+                self.http.post(&url).header("Idempotency-Key", idempotency_key).json(body);
             let reply = self.send(request).await?;
             tries = tries.saturating_add(1);
             if !matches!(reply.status, 429 | 503) || tries >= BUSY_TRIES_MAX {
@@ -133,19 +119,11 @@ impl Client {
             };
             Failure::Failed(format!("the gateway at {}: {why}", self.base))
         };
-        let response = request
-            .header("X-API-Key", &self.key)
-            .send()
-            .await
-            .map_err(failed)?;
+        let response = request.header("X-API-Key", &self.key).send().await.map_err(failed)?;
         let status = response.status().as_u16();
         let replayed = response.headers().contains_key("Idempotency-Replayed");
         let body = response.json().await.map_err(failed)?;
-        Ok(Reply {
-            status,
-            replayed,
-            body,
-        })
+        Ok(Reply { status, replayed, body })
     }
 }
 

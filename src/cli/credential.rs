@@ -46,9 +46,7 @@ impl Credential {
 
 fn read_certificate(path: &PathBuf) -> Result<Certificate, Failure> {
     let mut bytes = Vec::new();
-    let limit = u64::try_from(FILE_MAX)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
+    let limit = u64::try_from(FILE_MAX).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", path.display())))?;
@@ -64,13 +62,9 @@ fn password() -> Result<Zeroizing<String>, Failure> {
             .map_err(|error| Failure::Failed(format!("the password cannot be read: {error}")));
     }
     let mut line = Zeroizing::new(String::new());
-    let mut input = std::io::stdin()
-        .lock()
-        .take(PASSWORD_BYTES_MAX.saturating_add(2));
+    let mut input = std::io::stdin().lock().take(PASSWORD_BYTES_MAX.saturating_add(2));
     input
         .read_line(&mut line)
         .map_err(|error| Failure::Failed(format!("the password cannot be read: {error}")))?;
-    Ok(Zeroizing::new(
-        line.trim_end_matches(['\r', '\n']).to_owned(),
-    ))
+    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -54,59 +54,17 @@ const fn sample(
     ends: &'static str,
     paid: bool,
 ) -> Sample {
-    Sample {
-        phone,
-        amount,
-        story,
-        ends,
-        paid,
-    }
+    Sample { phone, amount, story, ends, paid }
 }
 
 /// The contract's phones (part 4), and ordinary ones.
 const SAMPLES: [Sample; 12] = [
-    sample(
-        "254722123456",
-        "1500.00",
-        "an ordinary payout",
-        "succeeded",
-        true,
-    ),
-    sample(
-        "254110123457",
-        "25000.00",
-        "an ordinary payout",
-        "succeeded",
-        true,
-    ),
-    sample(
-        "254733123458",
-        "10.00",
-        "an ordinary payout, the smallest",
-        "succeeded",
-        true,
-    ),
-    sample(
-        "254722000001",
-        "100.00",
-        "M-Pesa refuses it at once",
-        "failed",
-        false,
-    ),
-    sample(
-        "254722000002",
-        "200.00",
-        "taken, then: recipient can't take it",
-        "failed",
-        false,
-    ),
-    sample(
-        "254722000003",
-        "300.00",
-        "taken, then: insufficient funds",
-        "failed",
-        false,
-    ),
+    sample("254722123456", "1500.00", "an ordinary payout", "succeeded", true),
+    sample("254110123457", "25000.00", "an ordinary payout", "succeeded", true),
+    sample("254733123458", "10.00", "an ordinary payout, the smallest", "succeeded", true),
+    sample("254722000001", "100.00", "M-Pesa refuses it at once", "failed", false),
+    sample("254722000002", "200.00", "taken, then: recipient can't take it", "failed", false),
+    sample("254722000003", "300.00", "taken, then: insufficient funds", "failed", false),
     sample(
         "254722000004",
         "400.00",
@@ -114,41 +72,11 @@ const SAMPLES: [Sample; 12] = [
         "succeeded",
         true,
     ),
-    sample(
-        "254722000005",
-        "500.00",
-        "paid; the result never comes",
-        "unknown",
-        true,
-    ),
-    sample(
-        "254722000006",
-        "600.00",
-        "the result comes before the answer",
-        "succeeded",
-        true,
-    ),
-    sample(
-        "254722000007",
-        "700.00",
-        "the result comes twice",
-        "succeeded",
-        true,
-    ),
-    sample(
-        "254722000008",
-        "800.00",
-        "paid; neither answer nor result comes",
-        "unknown",
-        true,
-    ),
-    sample(
-        "254722000009",
-        "900.00",
-        "the line drops before M-Pesa acts",
-        "unknown",
-        false,
-    ),
+    sample("254722000005", "500.00", "paid; the result never comes", "unknown", true),
+    sample("254722000006", "600.00", "the result comes before the answer", "succeeded", true),
+    sample("254722000007", "700.00", "the result comes twice", "succeeded", true),
+    sample("254722000008", "800.00", "paid; neither answer nor result comes", "unknown", true),
+    sample("254722000009", "900.00", "the line drops before M-Pesa acts", "unknown", false),
 ];
 
 /// A demo that runs.
@@ -189,9 +117,7 @@ impl Demo {
         if !self.once && verdict.is_ok() {
             stay(&stage).await;
         }
-        let Stage {
-            gateway, simulator, ..
-        } = stage;
+        let Stage { gateway, simulator, .. } = stage;
         gateway.drain().await;
         simulator.shutdown().await;
         verdict
@@ -213,20 +139,10 @@ async fn set_up(dir: &Path) -> Result<Stage, Failure> {
     // A name of its own for each run: with --dir, the store remembers those before.
     let name = format!("demo {}", gateway.started_at());
     let scopes = [Scope::PayoutsWrite, Scope::PayoutsRead];
-    let key = gateway
-        .create_app(&name, &scopes)
-        .await
-        .map_err(Failure::failed)?;
+    let key = gateway.create_app(&name, &scopes).await.map_err(Failure::failed)?;
     let client = Client::to(base_of(gateway.api), key.clone())?;
     let mpesa = Client::to(base_of(simulator.addr), String::new())?;
-    Ok(Stage {
-        gateway,
-        simulator,
-        client,
-        mpesa,
-        key,
-        file,
-    })
+    Ok(Stage { gateway, simulator, client, mpesa, key, file })
 }
 
 /// What differs from a fresh configuration: free ports, and waits short enough to watch.
@@ -236,10 +152,7 @@ fn overrides() -> Result<Vec<(&'static str, String)>, Failure> {
     Ok(vec![
         ("api.listen", address(api)),
         ("callbacks.listen", address(callbacks)),
-        (
-            "callbacks.public_url",
-            format!("\"http://127.0.0.1:{callbacks}\""),
-        ),
+        ("callbacks.public_url", format!("\"http://127.0.0.1:{callbacks}\"")),
         ("callbacks.allow", "[\"127.0.0.0/8\"]".to_owned()),
         ("broker.url", format!("\"http://127.0.0.1:{broker}\"")),
         ("broker.timeout", "\"2s\"".to_owned()),
@@ -265,10 +178,7 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
         base_of(stage.gateway.api),
         base_of(stage.simulator.addr)
     ));
-    out::say(&format!(
-        "sending {} payouts through the real wire formats …",
-        SAMPLES.len()
-    ));
+    out::say(&format!("sending {} payouts through the real wire formats …", SAMPLES.len()));
     let mut ids = Vec::new();
     for (nth, sample) in SAMPLES.iter().enumerate() {
         let body = json!({
@@ -279,18 +189,9 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
         });
         let key = format!("demo-{nth}");
         let reply = stage.client.post("/v1/payouts", &key, &body).await?;
-        let id = reply
-            .body
-            .get("id")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        let refused = || {
-            Failure::Failed(format!(
-                "{} was not taken: {}",
-                sample.phone,
-                reply.problem()
-            ))
-        };
+        let id = reply.body.get("id").and_then(Value::as_str).map(str::to_owned);
+        let refused =
+            || Failure::Failed(format!("{} was not taken: {}", sample.phone, reply.problem()));
         ids.push((sample, id.ok_or_else(refused)?));
     }
     let outcomes = settle(stage, &ids).await?;
@@ -301,9 +202,7 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
     }
     match faults.len() {
         0 => Ok(()),
-        many => Err(Failure::Failed(format!(
-            "{many} things are not as they should be"
-        ))),
+        many => Err(Failure::Failed(format!("{many} things are not as they should be"))),
     }
 }
 
@@ -321,18 +220,11 @@ async fn settle(stage: &Stage, ids: &[(&'static Sample, String)]) -> Result<Vec<
         });
         if settled || patient_until.is_none_or(|until| Instant::now() >= until) {
             let ledger = ledger(stage).await?;
-            let found = |payout: &Value| {
-                ledger
-                    .get(field(payout, "originator_conversation_id"))
-                    .cloned()
-            };
+            let found =
+                |payout: &Value| ledger.get(field(payout, "originator_conversation_id")).cloned();
             return Ok(payouts
                 .into_iter()
-                .map(|(sample, payout)| Outcome {
-                    sample,
-                    entry: found(&payout),
-                    payout,
-                })
+                .map(|(sample, payout)| Outcome { sample, entry: found(&payout), payout })
                 .collect());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -343,18 +235,10 @@ async fn settle(stage: &Stage, ids: &[(&'static Sample, String)]) -> Result<Vec<
 async fn ledger(stage: &Stage) -> Result<HashMap<String, Value>, Failure> {
     let limit = [("limit", LEDGER_ROWS.to_string())];
     let reply = stage.mpesa.get("/sim/ledger", &limit).await?;
-    let entries = reply
-        .body
-        .get("data")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let named = entries.into_iter().map(|entry| {
-        (
-            field(&entry, "originator_conversation_id").to_owned(),
-            entry,
-        )
-    });
+    let entries = reply.body.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    let named = entries
+        .into_iter()
+        .map(|entry| (field(&entry, "originator_conversation_id").to_owned(), entry));
     Ok(named.collect())
 }
 
@@ -362,24 +246,15 @@ async fn ledger(stage: &Stage) -> Result<HashMap<String, Value>, Failure> {
 async fn faults(stage: &Stage, outcomes: &[Outcome]) -> Result<Vec<String>, Failure> {
     let mut faults = Vec::new();
     for outcome in outcomes {
-        let Outcome {
-            sample,
-            payout,
-            entry,
-        } = outcome;
+        let Outcome { sample, payout, entry } = outcome;
         let status = field(payout, "status");
         let mut fault = |what: String| faults.push(format!("{}: {what}", sample.phone));
         if status != sample.ends {
-            fault(format!(
-                "stands at {status}, and should stand at {}",
-                sample.ends
-            ));
+            fault(format!("stands at {status}, and should stand at {}", sample.ends));
         }
         if entry.is_some() != sample.paid {
             let (is, should) = (paid_word(entry.is_some()), paid_word(sample.paid));
-            fault(format!(
-                "M-Pesa's ledger says {is}, and should say {should}"
-            ));
+            fault(format!("M-Pesa's ledger says {is}, and should say {should}"));
         }
         match (status, entry) {
             ("succeeded", None) => fault("succeeded here, and not in M-Pesa's ledger".to_owned()),
@@ -401,13 +276,8 @@ async fn faults(stage: &Stage, outcomes: &[Outcome]) -> Result<Vec<String>, Fail
         .map(|outcome| field(&outcome.payout, "originator_conversation_id"))
         .collect();
     let ours = stage.simulator.ledger().entries;
-    let paid = ours
-        .iter()
-        .filter(|entry| names.contains(&&*entry.originator_conversation_id));
-    let expected = outcomes
-        .iter()
-        .filter(|outcome| outcome.entry.is_some())
-        .count();
+    let paid = ours.iter().filter(|entry| names.contains(&&*entry.originator_conversation_id));
+    let expected = outcomes.iter().filter(|outcome| outcome.entry.is_some()).count();
     if paid.count() != expected {
         faults.push("M-Pesa's ledger shows a payout more than once".to_owned());
     }
@@ -418,58 +288,33 @@ fn report(outcomes: &[Outcome], as_json: bool) {
     if as_json {
         let rows: Vec<Value> = outcomes
             .iter()
-            .map(
-                |Outcome {
-                     sample,
-                     payout,
-                     entry,
-                 }| {
-                    json!({"story": sample.story, "expected": sample.ends, "payout": payout,
+            .map(|Outcome { sample, payout, entry }| {
+                json!({"story": sample.story, "expected": sample.ends, "payout": payout,
                        "ledger": entry})
-                },
-            )
+            })
             .collect();
         out::data(&json!({ "data": rows }).to_string());
         return;
     }
     let rows: Vec<Vec<String>> = outcomes
         .iter()
-        .map(
-            |Outcome {
-                 sample,
-                 payout,
-                 entry,
-             }| {
-                let ledger = match entry {
-                    Some(entry) => format!("paid {}", field(entry, "amount")),
-                    None => "not paid".to_owned(),
-                };
-                let why = payout.get("failure").filter(|failure| failure.is_object());
-                let detail = why.map_or_else(
-                    || field(payout, "receipt").to_owned(),
-                    |failure| format!("code {}", field(failure, "code")),
-                );
-                let amount = format!("{:>10}", sample.amount);
-                let status = field(payout, "status").to_owned();
-                vec![
-                    sample.phone.to_owned(),
-                    amount,
-                    sample.story.to_owned(),
-                    status,
-                    detail,
-                    ledger,
-                ]
-            },
-        )
+        .map(|Outcome { sample, payout, entry }| {
+            let ledger = match entry {
+                Some(entry) => format!("paid {}", field(entry, "amount")),
+                None => "not paid".to_owned(),
+            };
+            let why = payout.get("failure").filter(|failure| failure.is_object());
+            let detail = why.map_or_else(
+                || field(payout, "receipt").to_owned(),
+                |failure| format!("code {}", field(failure, "code")),
+            );
+            let amount = format!("{:>10}", sample.amount);
+            let status = field(payout, "status").to_owned();
+            vec![sample.phone.to_owned(), amount, sample.story.to_owned(), status, detail, ledger]
+        })
         .collect();
-    let head = [
-        "phone",
-        "    amount",
-        "what happens",
-        "the gateway says",
-        "receipt",
-        "M-Pesa's ledger",
-    ];
+    let head =
+        ["phone", "    amount", "what happens", "the gateway says", "receipt", "M-Pesa's ledger"];
     out::data(&out::table(&head, &rows));
     out::data("");
     out::data(&summary(outcomes));
@@ -480,10 +325,7 @@ fn summary(outcomes: &[Outcome]) -> String {
         let picked = outcomes.iter().filter(|outcome| picked(outcome));
         picked.fold((0_usize, Amount::ZERO), |(count, sum), outcome| {
             let amount = outcome.sample.amount.parse().unwrap_or_default();
-            (
-                count.saturating_add(1),
-                sum.checked_add(amount).unwrap_or(sum),
-            )
+            (count.saturating_add(1), sum.checked_add(amount).unwrap_or(sum))
         })
     };
     let stands =
@@ -514,17 +356,9 @@ async fn stay(stage: &Stage) {
          application/json' -H 'Idempotency-Key: my-first' -d '{{\"amount\":\"1500.00\",\
          \"phone\":\"0722 000 111\",\"reference\":\"INV-2041\"}}'"
     ));
-    out::data(&format!(
-        "mlango --config {} payouts list",
-        stage.file.display()
-    ));
-    out::say(&format!(
-        "API description: {base}/openapi.json · metrics: {base}/metrics"
-    ));
-    out::say(&format!(
-        "M-Pesa's ledger: {}/sim/ledger",
-        base_of(stage.simulator.addr)
-    ));
+    out::data(&format!("mlango --config {} payouts list", stage.file.display()));
+    out::say(&format!("API description: {base}/openapi.json · metrics: {base}/metrics"));
+    out::say(&format!("M-Pesa's ledger: {}/sim/ledger", base_of(stage.simulator.addr)));
     asked_to_stop().await;
 }
 

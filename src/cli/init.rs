@@ -26,9 +26,7 @@ impl Init {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let written = write(&self.dir, &[])?;
         let file = written.display();
-        out::say(&format!(
-            "wrote {file}, and beside it certs/credential.cer and its key"
-        ));
+        out::say(&format!("wrote {file}, and beside it certs/credential.cer and its key"));
         out::say("next, in two terminals:");
         out::data(&format!("mlango --config {file} simulate"));
         out::data(&format!("mlango --config {file} serve"));
@@ -76,49 +74,30 @@ fn configuration(values: &[(&str, String)]) -> Result<String, Failure> {
         Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
     };
     let mut all: Vec<(&str, String)> = vec![
-        (
-            "callbacks.public_url",
-            "\"http://127.0.0.1:8081\"".to_owned(),
-        ),
+        ("callbacks.public_url", "\"http://127.0.0.1:8081\"".to_owned()),
         ("callbacks.token", format!("\"{}\"", secret(24)?)),
         ("organisation.name", "\"ExampleOrg\"".to_owned()),
         ("organisation.shortcode", "\"600999\"".to_owned()),
         ("organisation.initiator", "\"apiop\"".to_owned()),
-        (
-            "organisation.initiator_password",
-            format!("\"{}\"", secret(12)?),
-        ),
-        (
-            "organisation.credential_certificate",
-            "\"certs/credential.cer\"".to_owned(),
-        ),
+        ("organisation.initiator_password", format!("\"{}\"", secret(12)?)),
+        ("organisation.credential_certificate", "\"certs/credential.cer\"".to_owned()),
         ("broker.url", "\"http://127.0.0.1:8310\"".to_owned()),
         ("broker.sp_id", "\"100001\"".to_owned()),
         ("broker.sp_password", format!("\"{}\"", secret(12)?)),
         ("broker.service_id", "\"100001000\"".to_owned()),
-        (
-            "simulator.credential_key",
-            "\"certs/credential.key\"".to_owned(),
-        ),
+        ("simulator.credential_key", "\"certs/credential.key\"".to_owned()),
     ];
     for (name, value) in values {
         all.retain(|(known, _value)| known != name);
         all.push((name, value.clone()));
     }
-    let all: Vec<(&str, &str)> = all
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
+    let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Ok(example::with(&all))
 }
 
 /// A new file that only its owner can read.
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

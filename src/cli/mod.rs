@@ -91,20 +91,13 @@ struct Context {
 impl Context {
     /// The configuration's file and environment, read but not yet checked.
     fn source(&self) -> Result<Source, Failure> {
-        Ok(Source::open(
-            self.config.as_deref(),
-            Environment::process(),
-        )?)
+        Ok(Source::open(self.config.as_deref(), Environment::process())?)
     }
 }
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let Cli {
-        config,
-        json,
-        command,
-    } = Cli::parse();
+    let Cli { config, json, command } = Cli::parse();
     let context = Context { config, json };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -46,10 +46,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [
-            vec!["1".to_owned(), "two".to_owned()],
-            vec!["333".to_owned(), "4".to_owned()],
-        ];
+        let rows = [vec!["1".to_owned(), "two".to_owned()], vec!["333".to_owned(), "4".to_owned()]];
         let shown = table(&["a", "b"], &rows);
         assert_eq!(shown, "a    b\n---  ---\n1    two\n333  4");
     }

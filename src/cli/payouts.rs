@@ -18,14 +18,7 @@ use crate::domain::payout::Command as Kind;
 const ROWS_MAX: usize = 100_000;
 /// The most faults of a file that are shown.
 const FAULTS_SHOWN_MAX: usize = 50;
-const COLUMNS: [&str; 6] = [
-    "phone",
-    "amount",
-    "reference",
-    "remarks",
-    "occasion",
-    "command",
-];
+const COLUMNS: [&str; 6] = ["phone", "amount", "reference", "remarks", "occasion", "command"];
 
 #[derive(Debug, Args)]
 pub(super) struct Payouts {
@@ -83,17 +76,10 @@ struct List {
 
 impl Payouts {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        if let Command::Submit {
-            file,
-            dry_run: true,
-        } = &self.command
-        {
+        if let Command::Submit { file, dry_run: true } = &self.command {
             let rows = read(file)?;
             let sum = total(&rows);
-            out::say(&format!(
-                "{} rows are good: {sum} in all. Nothing was sent",
-                rows.len()
-            ));
+            out::say(&format!("{} rows are good: {sum} in all. Nothing was sent", rows.len()));
             return Ok(());
         }
         let client = Client::open(context, self.url.as_deref(), self.key_file.as_deref())?;
@@ -107,10 +93,7 @@ impl Payouts {
 
 impl List {
     async fn run(self, client: &Client, as_json: bool) -> Result<(), Failure> {
-        let mut query = vec![
-            ("limit", self.limit.to_string()),
-            ("order", "desc".to_owned()),
-        ];
+        let mut query = vec![("limit", self.limit.to_string()), ("order", "desc".to_owned())];
         let filters = [
             ("status", self.status),
             ("reference", self.reference),
@@ -128,28 +111,12 @@ impl List {
         }
         let rows: Vec<Vec<String>> = array(&reply.body, "data")
             .map(|payout| {
-                [
-                    "id",
-                    "status",
-                    "amount",
-                    "phone",
-                    "reference",
-                    "receipt",
-                    "created_at",
-                ]
-                .map(|name| text(payout, name))
-                .to_vec()
+                ["id", "status", "amount", "phone", "reference", "receipt", "created_at"]
+                    .map(|name| text(payout, name))
+                    .to_vec()
             })
             .collect();
-        let head = [
-            "id",
-            "status",
-            "amount",
-            "phone",
-            "reference",
-            "receipt",
-            "taken at (UTC)",
-        ];
+        let head = ["id", "status", "amount", "phone", "reference", "receipt", "taken at (UTC)"];
         out::data(&out::table(&head, &rows));
         if let Some(next) = reply.body.get("next_cursor").and_then(Value::as_str) {
             out::say(&format!("more: --cursor {next}"));
@@ -169,18 +136,15 @@ async fn show(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
     }
     for (name, value) in payout.as_object().into_iter().flatten() {
         if !value.is_null() && value.as_str() != Some("") {
-            let shown = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             out::data(&format!("{name:<28} {shown}"));
         }
     }
     let rows: Vec<Vec<String>> = array(&events, "data")
         .map(|event| {
             let data = event.get("data").cloned().unwrap_or_default();
-            let messages: Vec<String> = array(&data, "messages")
-                .map(|message| text(message, "id"))
-                .collect();
+            let messages: Vec<String> =
+                array(&data, "messages").map(|message| text(message, "id")).collect();
             vec![
                 text(event, "created_at"),
                 text(event, "type"),
@@ -191,10 +155,7 @@ async fn show(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
         })
         .collect();
     out::data("");
-    out::data(&out::table(
-        &["at (UTC)", "event", "code", "what happened", "messages"],
-        &rows,
-    ));
+    out::data(&out::table(&["at (UTC)", "event", "code", "what happened", "messages"], &rows));
     Ok(())
 }
 
@@ -211,50 +172,30 @@ async fn submit(client: &Client, file: &Path, as_json: bool) -> Result<(), Failu
     let rows = read(file)?;
     let (mut taken, mut known, mut refused) = (0_usize, 0_usize, 0_usize);
     for row in &rows {
-        let reply = client
-            .post("/v1/payouts", &row.key, &row.body)
-            .await
-            .map_err(|failure| {
-                let (Failure::Failed(why) | Failure::Usage(why)) = failure;
-                Failure::Failed(format!(
-                    "{why}\nstopped at line {}: {taken} rows are taken, {known} were taken before. \
+        let reply = client.post("/v1/payouts", &row.key, &row.body).await.map_err(|failure| {
+            let (Failure::Failed(why) | Failure::Usage(why)) = failure;
+            Failure::Failed(format!(
+                "{why}\nstopped at line {}: {taken} rows are taken, {known} were taken before. \
                  Run the same file again: what is taken is not paid twice",
-                    row.line
-                ))
-            })?;
+                row.line
+            ))
+        })?;
         if reply.status != 202 {
             refused = refused.saturating_add(1);
-            out::say(&format!(
-                "line {}: not taken: {}",
-                row.line,
-                reply.problem()
-            ));
+            out::say(&format!("line {}: not taken: {}", row.line, reply.problem()));
             continue;
         }
-        let count = if reply.replayed {
-            &mut known
-        } else {
-            &mut taken
-        };
+        let count = if reply.replayed { &mut known } else { &mut taken };
         *count = count.saturating_add(1);
         if as_json {
             out::data(&reply.body.to_string());
         } else {
-            let note = if reply.replayed {
-                "taken before, at"
-            } else {
-                "taken at"
-            };
+            let note = if reply.replayed { "taken before, at" } else { "taken at" };
             let (id, at) = (text(&reply.body, "id"), text(&reply.body, "created_at"));
-            out::data(&format!(
-                "line {}: {id} {} {note} {at}",
-                row.line, row.amount
-            ));
+            out::data(&format!("line {}: {id} {} {note} {at}", row.line, row.amount));
         }
     }
-    out::say(&format!(
-        "{taken} taken, {known} taken before, {refused} not taken"
-    ));
+    out::say(&format!("{taken} taken, {known} taken before, {refused} not taken"));
     if refused == 0 {
         Ok(())
     } else {
@@ -279,19 +220,13 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
     if !faults.is_empty() {
         return Err(nothing_sent(file, faults));
     }
-    let name = file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut faults = Vec::new();
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut rows = Vec::new();
     for (nth, record) in reader.records().enumerate() {
         if nth >= ROWS_MAX {
-            faults.push(format!(
-                "there are more than {ROWS_MAX} rows; split the file"
-            ));
+            faults.push(format!("there are more than {ROWS_MAX} rows; split the file"));
             break;
         }
         match record {
@@ -311,18 +246,12 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
             },
             Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                faults.push(format!(
-                    "line {line}: is no UTF-8 text; save the file as UTF-8"
-                ));
+                faults.push(format!("line {line}: is no UTF-8 text; save the file as UTF-8"));
             }
             Err(error) => return Err(cannot(error)),
         }
     }
-    if faults.is_empty() {
-        Ok(rows)
-    } else {
-        Err(nothing_sent(file, faults))
-    }
+    if faults.is_empty() { Ok(rows) } else { Err(nothing_sent(file, faults)) }
 }
 
 /// What is wrong with the names of the columns.
@@ -349,16 +278,8 @@ fn faults_of_head(head: &csv::StringRecord) -> Vec<String> {
 fn nothing_sent(file: &Path, mut faults: Vec<String>) -> Failure {
     let more = faults.len().saturating_sub(FAULTS_SHOWN_MAX);
     faults.truncate(FAULTS_SHOWN_MAX);
-    let more = if more > 0 {
-        format!("\nand {more} more")
-    } else {
-        String::new()
-    };
-    Failure::Failed(format!(
-        "{}: nothing was sent\n{}{more}",
-        file.display(),
-        faults.join("\n")
-    ))
+    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    Failure::Failed(format!("{}: nothing was sent\n{}{more}", file.display(), faults.join("\n")))
 }
 
 fn check(head: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row, Vec<String>> {
@@ -409,34 +330,19 @@ fn check(head: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row, Ve
             }
         }
     }
-    Ok(Row {
-        line,
-        amount,
-        body,
-        key: String::new(),
-    })
+    Ok(Row { line, amount, body, key: String::new() })
 }
 
 fn total(rows: &[Row]) -> Amount {
-    rows.iter().fold(Amount::ZERO, |sum, row| {
-        sum.checked_add(row.amount).unwrap_or(sum)
-    })
+    rows.iter().fold(Amount::ZERO, |sum, row| sum.checked_add(row.amount).unwrap_or(sum))
 }
 
 fn expect(reply: Reply, status: u16) -> Result<Reply, Failure> {
-    if reply.status == status {
-        Ok(reply)
-    } else {
-        Err(Failure::Failed(reply.problem()))
-    }
+    if reply.status == status { Ok(reply) } else { Err(Failure::Failed(reply.problem())) }
 }
 
 fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text(value: &Value, name: &str) -> String {

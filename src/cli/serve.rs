@@ -11,10 +11,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         tracing::warn!(%warning, "configuration");
     }
     let gateway = Gateway::start(&loaded.config).await.map_err(not_started)?;
-    out::say(&format!(
-        "API on http://{}, callbacks on http://{}",
-        gateway.api, gateway.callbacks
-    ));
+    out::say(&format!("API on http://{}, callbacks on http://{}", gateway.api, gateway.callbacks));
     asked_to_stop().await;
     tracing::info!("asked to stop: finishing what is under way");
     gateway.drain().await;

@@ -76,10 +76,7 @@ pub(super) fn settings(
 
 fn key(path: &Path) -> Result<PrivateKey, Failure> {
     let wrong = |error: String| {
-        Failure::Usage(format!(
-            "simulator.credential_key, {}: {error}",
-            path.display()
-        ))
+        Failure::Usage(format!("simulator.credential_key, {}: {error}", path.display()))
     };
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     PrivateKey::from_pem(&bytes).map_err(|error| wrong(error.to_string()))
@@ -88,9 +85,7 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 /// Starts it.
 pub(super) async fn start(settings: Settings) -> Result<Running, Failure> {
     let listen = settings.listen;
-    Simulator::start(settings, Arc::new(SystemClock))
-        .await
-        .map_err(|error| {
-            Failure::Failed(format!("the simulator cannot listen on {listen}: {error}"))
-        })
+    Simulator::start(settings, Arc::new(SystemClock)).await.map_err(|error| {
+        Failure::Failed(format!("the simulator cannot listen on {listen}: {error}"))
+    })
 }

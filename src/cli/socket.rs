@@ -56,15 +56,11 @@ impl Socket {
         body: Bytes,
     ) -> Result<T, Failure> {
         let failed = |what: String| {
-            Failure::Failed(format!(
-                "the gateway's socket {}: {what}",
-                self.path.display()
-            ))
+            Failure::Failed(format!("the gateway's socket {}: {what}", self.path.display()))
         };
         let asking = async {
-            let stream = UnixStream::connect(&self.path)
-                .await
-                .map_err(|e| failed(e.to_string()))?;
+            let stream =
+                UnixStream::connect(&self.path).await.map_err(|e| failed(e.to_string()))?;
             let shaken = http1::handshake(TokioIo::new(stream)).await;
             let (mut sender, connection) = shaken.map_err(|error| failed(error.to_string()))?;
             let request = request.header("Host", "localhost").body(Full::new(body));
@@ -73,9 +69,7 @@ impl Socket {
             let answering = async move {
                 let response = sender.send_request(request).await?;
                 let status = response.status();
-                let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-                    .collect()
-                    .await;
+                let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
                 Ok::<_, hyper::Error>((status, body))
             };
             let (answer, _ended) = tokio::join!(answering, connection);
@@ -86,11 +80,7 @@ impl Socket {
             }
             let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
             let detail = problem.get("detail").and_then(Value::as_str);
-            Err(Failure::Failed(
-                detail
-                    .unwrap_or("it refused, without saying why")
-                    .to_owned(),
-            ))
+            Err(Failure::Failed(detail.unwrap_or("it refused, without saying why").to_owned()))
         };
         let asked = tokio::time::timeout(TIMEOUT, asking).await;
         asked.map_err(|_late| failed("it did not answer in time".to_owned()))?

@@ -33,9 +33,7 @@ impl Xml {
         };
         read.map_err(|error| Failure::Failed(format!("{name} cannot be read: {error}")))?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-            return Err(Failure::Failed(format!(
-                "{name} is larger than any message"
-            )));
+            return Err(Failure::Failed(format!("{name} is larger than any message")));
         }
         let shown = show(&bytes).map_err(|error| Failure::Failed(format!("{name}: {error}")))?;
         out::data(shown.trim_end());

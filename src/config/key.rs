@@ -140,13 +140,7 @@ const fn key(
     given: Given,
     doc: &'static str,
 ) -> Key {
-    Key {
-        section,
-        name,
-        kind,
-        given,
-        doc,
-    }
+    Key { section, name, kind, given, doc }
 }
 
 const fn later(section: &'static str, name: &'static str) -> Key {
@@ -175,16 +169,7 @@ const fn section(name: &'static str, doc: &'static str) -> Section {
 }
 
 /// All keys, by section, in the order of the example file.
-pub const KEYS: &[&[Key]] = &[
-    API,
-    CALLBACKS,
-    STORE,
-    ORGANISATION,
-    PAYOUTS,
-    BROKER,
-    SIMULATOR,
-    LOG,
-];
+pub const KEYS: &[&[Key]] = &[API, CALLBACKS, STORE, ORGANISATION, PAYOUTS, BROKER, SIMULATOR, LOG];
 
 const API: &[Key] = &[
     key(
@@ -328,13 +313,7 @@ const ORGANISATION: &[Key] = &[
 ];
 
 const PAYOUTS: &[Key] = &[
-    key(
-        "payouts",
-        "rail",
-        Kind::Word(&["soap"]),
-        Given::Default("\"soap\""),
-        "The way to M-Pesa.",
-    ),
+    key("payouts", "rail", Kind::Word(&["soap"]), Given::Default("\"soap\""), "The way to M-Pesa."),
     key(
         "payouts",
         "result_overdue",

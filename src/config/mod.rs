@@ -158,10 +158,7 @@ impl Source {
         faults.extend(files.filter_map(|file| unreadable(&file)));
         faults.sort_by(|a, b| a.place.cmp(&b.place));
         match config.and_then(pick) {
-            Some(config) if faults.is_empty() => Ok(Loaded {
-                config,
-                warnings: reader.warnings,
-            }),
+            Some(config) if faults.is_empty() => Ok(Loaded { config, warnings: reader.warnings }),
             _ => Err(Faults(faults)),
         }
     }

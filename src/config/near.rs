@@ -10,9 +10,7 @@ pub(super) fn key(section: &str, name: &str) -> Option<String> {
         return Some(quoted(&known.full_name()));
     }
     let full = format!("{section}.{name}");
-    let names = key::all()
-        .filter(|known| known.given.is_open())
-        .map(key::Key::full_name);
+    let names = key::all().filter(|known| known.given.is_open()).map(key::Key::full_name);
     nearest(&full, names)
 }
 

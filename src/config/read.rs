@@ -122,10 +122,7 @@ fn check_listeners(r: &mut Reader, callbacks: SocketAddr, api: SocketAddr) {
 fn store(r: &mut Reader) -> Option<Store> {
     let url = r.store_url("store.url");
     let cache_bytes = r.size("store.cache_bytes");
-    Some(Store {
-        url: url?,
-        cache_bytes: cache_bytes?,
-    })
+    Some(Store { url: url?, cache_bytes: cache_bytes? })
 }
 
 fn operator(r: &mut Reader) -> Option<Operator> {
@@ -187,11 +184,7 @@ fn provider(r: &mut Reader) -> Option<Provider> {
     let sp_id = r.text("broker.sp_id");
     let sp_password = r.secret("broker.sp_password");
     let service_id = r.text("broker.service_id");
-    Some(Provider {
-        sp_id: sp_id?,
-        sp_password: sp_password?,
-        service_id: service_id?,
-    })
+    Some(Provider { sp_id: sp_id?, sp_password: sp_password?, service_id: service_id? })
 }
 
 fn broker(r: &mut Reader, provider: Option<Provider>, payouts: Option<&Payouts>) -> Option<Broker> {
@@ -205,19 +198,12 @@ fn broker(r: &mut Reader, provider: Option<Provider>, payouts: Option<&Payouts>)
                     while answers are still awaited";
         r.warn("broker.timeout", what);
     }
-    Some(Broker {
-        url: url?,
-        provider: provider?,
-        link: link?,
-    })
+    Some(Broker { url: url?, provider: provider?, link: link? })
 }
 
 fn link(r: &mut Reader) -> Option<Link> {
     let namespaces = [("a", HeaderNamespace::A), ("b", HeaderNamespace::B)];
-    let cases = [
-        ("upper", PasswordCase::Upper),
-        ("lower", PasswordCase::Lower),
-    ];
+    let cases = [("upper", PasswordCase::Upper), ("lower", PasswordCase::Lower)];
     let timeout = r.time("broker.timeout");
     let connect_timeout = r.time("broker.connect_timeout");
     let send_timeout = r.time("broker.send_timeout");
@@ -239,20 +225,14 @@ fn link(r: &mut Reader) -> Option<Link> {
 fn simulator(r: &mut Reader) -> Option<Simulator> {
     let listen = r.listen("simulator.listen");
     let balance = r.money("simulator.balance");
-    Some(Simulator {
-        listen: listen?,
-        balance: balance?,
-    })
+    Some(Simulator { listen: listen?, balance: balance? })
 }
 
 fn log(r: &mut Reader) -> Option<Log> {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let level = r.log_level("log.level");
     let format = r.word("log.format", &formats);
-    Some(Log {
-        level: level?,
-        format: format?,
-    })
+    Some(Log { level: level?, format: format? })
 }
 
 #[cfg(unix)]

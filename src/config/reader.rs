@@ -64,11 +64,7 @@ impl Reader {
     }
 
     fn remark(&self, name: &str, what: String) -> Fault {
-        Fault {
-            place: self.place(name),
-            key: name.to_owned(),
-            what,
-        }
+        Fault { place: self.place(name), key: name.to_owned(), what }
     }
 
     /// Where the key (or its `_file`) stands.
@@ -80,12 +76,12 @@ impl Reader {
 
     /// Whether a secret stands in the configuration file itself.
     pub fn file_with_secrets(&self) -> Option<&Path> {
-        key::all()
-            .filter(|key| key.kind.is_secret())
-            .find_map(|key| match &self.values.get(&key.full_name())?.place {
+        key::all().filter(|key| key.kind.is_secret()).find_map(|key| {
+            match &self.values.get(&key.full_name())?.place {
                 Place::Line(path, _) => Some(path.as_path()),
                 Place::File(_) | Place::Variable(_) | Place::Nowhere => None,
-            })
+            }
+        })
     }
 
     pub fn text(&mut self, name: &str) -> Option<String> {
@@ -193,9 +189,7 @@ impl Reader {
             };
             let word = value::word(raw, words)?;
             let meant = meanings.iter().find(|(known, _)| *known == word);
-            meant
-                .map(|(_, meaning)| *meaning)
-                .ok_or_else(|| misfit(kind))
+            meant.map(|(_, meaning)| *meaning).ok_or_else(|| misfit(kind))
         })
     }
 
@@ -229,11 +223,7 @@ impl Reader {
             }
         }
         self.take(name, |raw, kind, _| {
-            if matches!(kind, Kind::Token) {
-                value::token(raw)
-            } else {
-                value::text(raw)
-            }
+            if matches!(kind, Kind::Token) { value::token(raw) } else { value::text(raw) }
         })
         .map(Secret::new)
     }
@@ -266,10 +256,7 @@ impl Reader {
         };
         let base = self.base_of(from_variable);
         if is_placeholder(&raw) {
-            self.fault(
-                name,
-                "still holds the example's placeholder; put the real value here",
-            );
+            self.fault(name, "still holds the example's placeholder; put the real value here");
             return None;
         }
         match parse(&raw, key.kind, &base) {
@@ -286,18 +273,12 @@ impl Reader {
     /// Relative files in the configuration file are looked for beside it, in variables from
     /// where the program was started.
     fn base_of(&self, from_variable: bool) -> PathBuf {
-        if from_variable {
-            PathBuf::new()
-        } else {
-            self.base.clone()
-        }
+        if from_variable { PathBuf::new() } else { self.base.clone() }
     }
 }
 
 fn misfit(kind: Kind) -> Bad {
-    Bad::Says(format!(
-        "is read otherwise than as {kind:?}: a bug in Mlango"
-    ))
+    Bad::Says(format!("is read otherwise than as {kind:?}: a bug in Mlango"))
 }
 
 fn is_placeholder(raw: &Raw) -> bool {

@@ -28,8 +28,7 @@ impl Environment {
     pub fn process() -> Self {
         let ours = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
-            name.starts_with(PREFIX)
-                .then(|| (name, value.into_string().ok()))
+            name.starts_with(PREFIX).then(|| (name, value.into_string().ok()))
         });
         Self(ours.collect())
     }
@@ -43,9 +42,7 @@ impl Environment {
 
     /// These variables and no others; names that are not ours are left out.
     pub fn of<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let pairs = pairs
-            .into_iter()
-            .map(|(name, value)| (name.into(), Some(value.into())));
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into())));
         Self(pairs.filter(|(name, _)| name.starts_with(PREFIX)).collect())
     }
 }
@@ -153,11 +150,7 @@ impl Source {
         let mut values = BTreeMap::new();
         self.gather_file(&mut values);
         self.gather_environment(&mut values);
-        Gathered {
-            values,
-            base: self.base,
-            faults: self.faults,
-        }
+        Gathered { values, base: self.base, faults: self.faults }
     }
 
     fn gather_file(&mut self, values: &mut BTreeMap<String, Found>) {
@@ -205,11 +198,7 @@ impl Source {
                 self.fault(place, format!("{section}.{name}"), what);
                 continue;
             }
-            let found = Found {
-                raw: raw(item),
-                place,
-                from_variable: false,
-            };
+            let found = Found { raw: raw(item), place, from_variable: false };
             values.insert(format!("{section}.{name}"), found);
         }
     }
@@ -234,11 +223,7 @@ impl Source {
             let plain = name.strip_suffix("_file").unwrap_or(name);
             values.remove(&format!("{section}.{plain}"));
             values.remove(&format!("{section}.{plain}_file"));
-            let found = Found {
-                raw: Raw::Text(value),
-                place,
-                from_variable: true,
-            };
+            let found = Found { raw: Raw::Text(value), place, from_variable: true };
             values.insert(format!("{section}.{name}"), found);
         }
     }
@@ -316,29 +301,20 @@ pub(super) fn list_of(text: &str) -> Raw {
             Err(_) => Raw::Other("a list that is not TOML"),
         };
     }
-    let parts = text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     Raw::List(parts.map(|part| Raw::Text(part.to_owned())).collect())
 }
 
 /// A default of the table of keys, as a value.
 pub(super) fn literal(toml: &str) -> Raw {
     toml.parse::<Value>()
-        .map_or(Raw::Other("a default that is not TOML"), |value| {
-            raw_value(&value)
-        })
+        .map_or(Raw::Other("a default that is not TOML"), |value| raw_value(&value))
 }
 
 /// A file's text, up to [`FILE_BYTES_MAX`].
 fn read_whole(path: &Path) -> Result<String, Faults> {
     read_text(path).map_err(|what| {
-        Faults(vec![Fault {
-            place: Place::File(path.to_owned()),
-            key: String::new(),
-            what,
-        }])
+        Faults(vec![Fault { place: Place::File(path.to_owned()), key: String::new(), what }])
     })
 }
 
@@ -348,10 +324,8 @@ fn read_whole(path: &Path) -> Result<String, Faults> {
 /// Why it can't be read, in words.
 pub(super) fn read_text(path: &Path) -> Result<String, String> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| {
-        file.take(FILE_BYTES_MAX.saturating_add(1))
-            .read_to_string(&mut text)
-    });
+    let read = File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_string(&mut text));
     match read.map(u64::try_from) {
         Ok(Ok(0..=FILE_BYTES_MAX)) => Ok(text),
         Ok(_) => Err("is larger than a configuration file can be (1 MiB)".to_owned()),

@@ -61,19 +61,13 @@ fn every_wrong_value_is_named_with_its_line_and_what_is_expected() {
     let mut tried = 0;
     for case in cases.lines().collect::<Vec<_>>().chunks(2) {
         let (section, line) = case[0].split_once(' ').expect(case[0]);
-        let fault = words
-            .iter()
-            .fold(case[1].trim_start().to_owned(), |text, (word, meaning)| {
-                text.replace(word, meaning)
-            });
+        let fault = words.iter().fold(case[1].trim_start().to_owned(), |text, (word, meaning)| {
+            text.replace(word, meaning)
+        });
         let name = line.split(' ').next().expect("a name");
         let text = format!("# a comment\n{section}\n\n{line}\n");
         let section = section.trim_matches(['[', ']']);
-        assert_eq!(
-            faults(&text, &[]),
-            format!("line 4: {section}.{name}: {fault}"),
-            "{line}"
-        );
+        assert_eq!(faults(&text, &[]), format!("line 4: {section}.{name}: {fault}"), "{line}");
         tried += 1;
     }
     assert!(tried > 50, "the table was not read: {tried}");
@@ -98,11 +92,7 @@ fn a_wrong_variable_is_named_and_not_shown_when_secret() {
             "broker.timeouts: is unknown; did you mean \"broker.timeout\"?",
         ),
         ("MLANGO__BROKER", "x", "broker: is unknown"),
-        (
-            "MLANGO__DARAJA__PASSKEY",
-            "x",
-            "daraja.passkey: is not in this version; take it out",
-        ),
+        ("MLANGO__DARAJA__PASSKEY", "x", "daraja.passkey: is not in this version; take it out"),
         (
             "MLANGO__CALLBACKS__ALLOW",
             "[oops",
@@ -110,10 +100,7 @@ fn a_wrong_variable_is_named_and_not_shown_when_secret() {
         ),
     ];
     for (variable, value, fault) in table {
-        assert_eq!(
-            faults("", &[(variable, value)]),
-            format!("{variable}: {fault}")
-        );
+        assert_eq!(faults("", &[(variable, value)]), format!("{variable}: {fault}"));
     }
 }
 
@@ -124,29 +111,20 @@ fn names_that_are_not_known_or_not_yet_known_are_faults() {
             "[broker]\ntimeuot = \"5s\"",
             "line 2: broker.timeuot: is unknown; did you mean \"broker.timeout\"?",
         ),
-        (
-            "[brokr]\ntimeout = \"5s\"",
-            "line 1: brokr: is unknown; did you mean \"broker\"?",
-        ),
+        ("[brokr]\ntimeout = \"5s\"", "line 1: brokr: is unknown; did you mean \"broker\"?"),
         (
             "[api]\ntoken = \"ab\"",
             "line 2: api.token: is unknown; did you mean \"callbacks.token\"?",
         ),
         ("[api]\nxyzzy = 1", "line 2: api.xyzzy: is unknown"),
         ("[nonsense]", "line 1: nonsense: is unknown"),
-        (
-            "sp_id = \"1\"",
-            "line 1: sp_id: is unknown; did you mean \"broker.sp_id\"?",
-        ),
+        ("sp_id = \"1\"", "line 1: sp_id: is unknown; did you mean \"broker.sp_id\"?"),
         ("api = 5", "line 1: api: must be a section, written [api]"),
         (
             "[broker]\nsp_id_file = \"x\"",
             "line 2: broker.sp_id_file: is unknown; did you mean \"broker.sp_id\"?",
         ),
-        (
-            "[broker]\nca = \"x\"",
-            "line 2: broker.ca: is not in this version; take it out",
-        ),
+        ("[broker]\nca = \"x\"", "line 2: broker.ca: is not in this version; take it out"),
         (
             "[callbacks]\ntls_key = \"x\"",
             "line 2: callbacks.tls_key: is not in this version; take it out",
@@ -155,10 +133,7 @@ fn names_that_are_not_known_or_not_yet_known_are_faults() {
             "[daraja]\npasskey = \"x\"",
             "line 2: daraja.passkey: is not in this version; take it out",
         ),
-        (
-            "[sms]\nanything = 1",
-            "line 2: sms.anything: is not in this version; take it out",
-        ),
+        ("[sms]\nanything = 1", "line 2: sms.anything: is not in this version; take it out"),
         ("[sms]\n[webhooks]\n[dashboard]\n[telemetry]", "none"),
         (
             "[api]\nlisten = {a = 1}",
@@ -173,12 +148,7 @@ fn names_that_are_not_known_or_not_yet_known_are_faults() {
 
 #[test]
 fn a_file_that_is_not_toml_is_named_with_its_line() {
-    for text in [
-        "[api]\nlisten = ",
-        "[api]\nlisten 5",
-        "[api]\n\n[api]\n",
-        "[api]\na=1\na=2",
-    ] {
+    for text in ["[api]\nlisten = ", "[api]\nlisten 5", "[api]\n\n[api]\n", "[api]\na=1\na=2"] {
         let found = faults(text, &[]);
         assert!(found.starts_with("line "), "{text}: {found}");
         assert!(found.contains("is not TOML: "), "{text}: {found}");
@@ -245,17 +215,11 @@ fn a_whole_configuration_is_read_as_it_says() {
     assert_eq!(config.store.url, StoreUrl::Sled(dir.path().join("./data")));
     assert_eq!(config.store.cache_bytes, 96 << 20);
     assert_eq!(config.organisation.operator.shortcode.as_str(), "600999");
-    assert_eq!(
-        config.organisation.credential_certificate,
-        dir.path().join("certs/credential.cer")
-    );
+    assert_eq!(config.organisation.credential_certificate, dir.path().join("certs/credential.cer"));
     assert_eq!(config.payouts.result_overdue, Duration::from_secs(120));
     let intervals = [5, 30, 120, 600, 3_600].map(Duration::from_secs);
     assert_eq!(config.payouts.inquiry_intervals, intervals);
-    assert_eq!(
-        config.payouts.amounts,
-        crate::domain::limit::AmountLimits::default()
-    );
+    assert_eq!(config.payouts.amounts, crate::domain::limit::AmountLimits::default());
     assert_eq!(config.broker.url.to_string(), "http://192.0.2.49:18423");
     assert_eq!(config.broker.provider.sp_id, "100001");
     assert_eq!(config.broker.link.timeout, Duration::from_secs(30));
@@ -263,14 +227,8 @@ fn a_whole_configuration_is_read_as_it_says() {
     assert_eq!(config.broker.link.header_namespace, HeaderNamespace::A);
     assert_eq!(config.broker.link.password_case, PasswordCase::Upper);
     assert_eq!(config.log.format, LogFormat::Text);
-    let simulate = Source::text(complete(), dir.path())
-        .simulate()
-        .expect("no faults")
-        .config;
-    assert_eq!(
-        simulate.simulator.balance,
-        Amount::from_shillings(10_000_000)
-    );
+    let simulate = Source::text(complete(), dir.path()).simulate().expect("no faults").config;
+    assert_eq!(simulate.simulator.balance, Amount::from_shillings(10_000_000));
 }
 
 #[test]
@@ -279,10 +237,7 @@ fn every_way_to_write_a_value_means_the_same() {
     let text = "[api]\nmax_body_bytes = \"64 KiB\"\n\
                 [payouts]\namount_min = 20\nresult_overdue = \"2m\"\n\
                 [callbacks]\nallow = [\"192.0.2.7\", \"2001:db8::/32\"]\n";
-    let config = Source::text(text, dir.path())
-        .config()
-        .expect("no faults")
-        .config;
+    let config = Source::text(text, dir.path()).config().expect("no faults").config;
     assert_eq!(config.api.max_body_bytes, 65_536);
     assert_eq!(config.payouts.amounts.least, Amount::from_shillings(20));
     assert_eq!(config.payouts.result_overdue, Duration::from_secs(120));
@@ -337,18 +292,12 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
     let won = load("initiator_password_file = \"pw\"", &plain).expect("no faults");
     assert_eq!(password(won), "plain");
     let path = dir.path().join("pw");
-    let file = [(
-        "MLANGO__ORGANISATION__INITIATOR_PASSWORD_FILE",
-        path.to_str().expect("UTF-8"),
-    )];
+    let file = [("MLANGO__ORGANISATION__INITIATOR_PASSWORD_FILE", path.to_str().expect("UTF-8"))];
     let won = load("initiator_password = \"x\"", &file).expect("no faults");
     assert_eq!(password(won), "from a file");
 
     let table = [
-        (
-            "initiator_password_file = \"none\"",
-            "can't be read: No such file",
-        ),
+        ("initiator_password_file = \"none\"", "can't be read: No such file"),
         ("initiator_password_file = \"empty\"", "is empty"),
         ("initiator_password_file = 5", "expected the path of a file"),
         (
@@ -359,10 +308,7 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
     for (line, fault) in table {
         let found = load(line, &[]).expect_err(line).to_string();
         assert!(found.contains(fault), "{line}: {found}");
-        assert!(
-            found.contains("organisation.initiator_password"),
-            "{line}: {found}"
-        );
+        assert!(found.contains("organisation.initiator_password"), "{line}: {found}");
         assert!(found.contains(", line "), "{line}: {found}");
         assert_eq!(found.lines().count(), 1, "{line}: {found}");
     }
@@ -371,20 +317,13 @@ fn a_secret_may_stand_in_a_file_of_its_own() {
 #[test]
 fn a_file_that_is_named_and_not_there_is_a_fault_of_its_line() {
     let dir = tempfile::tempdir().expect("a directory");
-    let found = Source::text(complete(), dir.path())
-        .serve()
-        .expect_err("a fault");
+    let found = Source::text(complete(), dir.path()).serve().expect_err("a fault");
     let found = found.to_string();
     assert_eq!(found.lines().count(), 1, "{found}");
-    assert!(
-        found.contains("organisation.credential_certificate: the file "),
-        "{found}"
-    );
+    assert!(found.contains("organisation.credential_certificate: the file "), "{found}");
     assert!(found.contains("can't be read: No such file"), "{found}");
     std::fs::create_dir_all(dir.path().join("certs/credential.cer")).expect("a directory");
-    let found = Source::text(complete(), dir.path())
-        .serve()
-        .expect_err("a fault");
+    let found = Source::text(complete(), dir.path()).serve().expect_err("a fault");
     assert!(found.to_string().contains("directory"), "{found}");
 }
 
@@ -392,30 +331,19 @@ fn a_file_that_is_named_and_not_there_is_a_fault_of_its_line() {
 fn a_configuration_file_that_is_named_must_be_there() {
     let dir = place();
     let open = |path: &Path| Source::open(Some(path), Environment::default());
-    let found = open(&dir.path().join("other.toml"))
-        .expect_err("a fault")
-        .to_string();
-    assert!(
-        found.contains("other.toml: can't be read: No such file"),
-        "{found}"
-    );
+    let found = open(&dir.path().join("other.toml")).expect_err("a fault").to_string();
+    assert!(found.contains("other.toml: can't be read: No such file"), "{found}");
     let path = dir.path().join("mlango.toml");
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).expect("a large file");
     let found = open(&path).expect_err("a fault").to_string();
-    assert!(
-        found.ends_with("is larger than a configuration file can be (1 MiB)"),
-        "{found}"
-    );
+    assert!(found.ends_with("is larger than a configuration file can be (1 MiB)"), "{found}");
     std::fs::write(&path, [0xff]).expect("no text");
     assert!(open(&path).is_err());
     std::fs::write(&path, complete()).expect("a file");
     let source = open(&path).expect("a file");
     assert_eq!(source.path(), Some(path.as_path()));
     let loaded = source.serve().expect("no faults");
-    assert_eq!(
-        loaded.config.store.url,
-        StoreUrl::Sled(dir.path().join("./data"))
-    );
+    assert_eq!(loaded.config.store.url, StoreUrl::Sled(dir.path().join("./data")));
 }
 
 #[test]
@@ -425,22 +353,13 @@ fn what_is_risky_is_a_warning() {
             ("MLANGO__BROKER__TIMEOUT", "2m"),
             "broker.timeout: is not shorter than payouts.result_overdue",
         ),
-        (
-            ("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081"),
-            "callbacks.allow: is empty",
-        ),
-        (
-            ("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef"),
-            "callbacks.token: is shorter than 32",
-        ),
+        (("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081"), "callbacks.allow: is empty"),
+        (("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef"), "callbacks.token: is shorter than 32"),
         (
             ("MLANGO__CALLBACKS__PUBLIC_URL", "https://mpesa.example.org"),
             "callbacks.public_url: has \"mpesa\" in it",
         ),
-        (
-            ("MLANGO__API__LISTEN", "192.0.2.1:8080"),
-            "api.listen: is open to other machines",
-        ),
+        (("MLANGO__API__LISTEN", "192.0.2.1:8080"), "api.listen: is open to other machines"),
     ];
     for (variable, warning) in table {
         let loaded = serve(&complete(), &[variable]).expect("no faults");
@@ -499,19 +418,13 @@ fn the_committed_example_is_the_generated_one() {
 fn the_example_is_right_but_for_its_placeholders() {
     let found = serve(&example(), &[]).expect_err("placeholders");
     let keys: Vec<&str> = found.0.iter().map(|fault| fault.key.as_str()).collect();
-    let secrets: Vec<String> = key::all()
-        .filter(|key| key.kind.is_secret())
-        .map(key::Key::full_name)
-        .collect();
+    let secrets: Vec<String> =
+        key::all().filter(|key| key.kind.is_secret()).map(key::Key::full_name).collect();
     assert_eq!(keys, secrets);
     // With every default written out it says the same.
     let names: BTreeSet<&str> = key::all().map(|key| key.name).collect();
     let open = |line: &str| match line.strip_prefix("# ") {
-        Some(set)
-            if set
-                .split_once(" = ")
-                .is_some_and(|(name, _)| names.contains(name)) =>
-        {
+        Some(set) if set.split_once(" = ").is_some_and(|(name, _)| names.contains(name)) => {
             set.to_owned()
         }
         _ => line.to_owned(),
@@ -537,17 +450,8 @@ fn every_key_of_the_table_is_read_and_its_default_is_right() {
         let section = key::SECTIONS.iter().find(|known| known.name == key.section);
         assert!(section.is_some(), "{}", key.full_name());
         if let key::Given::Default(toml) = key.given {
-            assert!(
-                !matches!(literal(toml), Raw::Other(_)),
-                "{}",
-                key.full_name()
-            );
+            assert!(!matches!(literal(toml), Raw::Other(_)), "{}", key.full_name());
         }
-        assert_eq!(
-            key.given.is_open(),
-            !key.doc.is_empty(),
-            "{}",
-            key.full_name()
-        );
+        assert_eq!(key.given.is_open(), !key.doc.is_empty(), "{}", key.full_name());
     }
 }

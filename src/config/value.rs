@@ -133,18 +133,11 @@ pub(super) fn size<T: TryFrom<u64>>(raw: &Raw, least: u64, most: u64) -> Result<
         .and_then(|bytes| T::try_from(bytes).ok())
         .ok_or_else(|| {
             let (least, most) = (size_words(least), size_words(most));
-            Bad::Expected(format!(
-                "a size such as 65536 or \"64 KiB\", from {least} to {most}"
-            ))
+            Bad::Expected(format!("a size such as 65536 or \"64 KiB\", from {least} to {most}"))
         })
 }
 
-const UNITS: [(&str, u64); 4] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("", 1),
-];
+const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
 
 fn bytes_of(text: &str) -> Option<u64> {
     UNITS.iter().find_map(|(unit, bytes)| {
@@ -155,9 +148,7 @@ fn bytes_of(text: &str) -> Option<u64> {
 
 /// In the largest unit that it is whole in: `64 KiB`.
 pub(super) fn size_words(bytes: u64) -> String {
-    let whole = UNITS
-        .iter()
-        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    let whole = UNITS.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
     match whole {
         Some((name, unit)) => {
             let number = bytes.checked_div(*unit).unwrap_or(bytes);
@@ -173,14 +164,13 @@ pub(super) fn time(raw: &Raw, least: Duration, most: Duration) -> Result<Duratio
         Raw::Text(text) => time_of(text),
         Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => None,
     };
-    time.filter(|time| (least..=most).contains(time))
-        .ok_or_else(|| {
-            let (least, most) = (time_words(least), time_words(most));
-            Bad::Expected(format!(
-                "a length of time such as \"250ms\", \"5s\", \"2m\", \"1h\" or \"1d\", \
+    time.filter(|time| (least..=most).contains(time)).ok_or_else(|| {
+        let (least, most) = (time_words(least), time_words(most));
+        Bad::Expected(format!(
+            "a length of time such as \"250ms\", \"5s\", \"2m\", \"1h\" or \"1d\", \
                  from {least} to {most}"
-            ))
-        })
+        ))
+    })
 }
 
 /// A list of lengths of time.
@@ -196,13 +186,8 @@ pub(super) fn times(raw: &Raw, least: Duration, most: Duration) -> Result<Vec<Du
 }
 
 /// In milliseconds, longest first.
-const TIME_UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const TIME_UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 fn time_of(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
@@ -215,9 +200,7 @@ fn time_of(text: &str) -> Option<Duration> {
 /// In the largest unit that it is whole in: `2m`.
 pub(super) fn time_words(time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let whole = TIME_UNITS
-        .iter()
-        .find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
+    let whole = TIME_UNITS.iter().find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
     match whole {
         Some((name, unit)) => format!("{}{name}", millis.checked_div(*unit).unwrap_or(millis)),
         None => format!("{millis}ms"),

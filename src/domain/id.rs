@@ -251,13 +251,9 @@ mod tests {
         assert!(text.starts_with("po_01"), "{text}");
         assert_eq!(text.parse(), Ok(id));
         assert!(text.parse::<AppId>().is_err());
-        for wrong in [
-            "",
-            "po_",
-            "po_0",
-            "po_zzzzzzzzzzzzzzzzzzzzzzzzzz",
-            "po_0123456789ABCDEFGHJKMNPQRS",
-        ] {
+        for wrong in
+            ["", "po_", "po_0", "po_zzzzzzzzzzzzzzzzzzzzzzzzzz", "po_0123456789ABCDEFGHJKMNPQRS"]
+        {
             assert!(wrong.parse::<PayoutId>().is_err(), "{wrong}");
         }
     }
@@ -274,28 +270,17 @@ mod tests {
     #[test]
     fn a_payouts_own_id_can_be_read_from_its_name_at_mpesa() {
         let name = OriginatorConversationId::of(payout(), "600999", "Example Org_Ltd & Sons");
-        assert!(
-            name.as_str().starts_with("600999_ExampleOrgLtdSons_01"),
-            "{name}"
-        );
+        assert!(name.as_str().starts_with("600999_ExampleOrgLtdSons_01"), "{name}");
         assert!(name.as_str().len() <= OCID_LEN_MAX);
-        assert_eq!(
-            OriginatorConversationId::payout_in(name.as_str()),
-            Some(payout())
-        );
-        assert_eq!(
-            OriginatorConversationId::payout_in("999001_ExampleOrg_0001"),
-            None
-        );
+        assert_eq!(OriginatorConversationId::payout_in(name.as_str()), Some(payout()));
+        assert_eq!(OriginatorConversationId::payout_in("999001_ExampleOrg_0001"), None);
         assert_eq!(OriginatorConversationId::payout_in(""), None);
     }
 
     #[test]
     fn words_from_the_wire_are_trimmed_and_bounded() {
         assert_eq!(
-            Receipt::new(" QK12ABCD34\n")
-                .map(|r| r.to_string())
-                .as_deref(),
+            Receipt::new(" QK12ABCD34\n").map(|r| r.to_string()).as_deref(),
             Some("QK12ABCD34")
         );
         assert_eq!(Receipt::new("  "), None);

@@ -29,15 +29,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_minute() {
         let now = Timestamp::from_millis(1_000_000);
-        let pauses = [
-            (1, 1),
-            (2, 2),
-            (3, 4),
-            (6, 32),
-            (7, 60),
-            (40, 60),
-            (u32::MAX, 60),
-        ];
+        let pauses = [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (40, 60), (u32::MAX, 60)];
         for (nth, seconds) in pauses {
             assert_eq!(resend_at(now, nth).since(now).as_secs(), seconds, "{nth}");
         }

@@ -85,8 +85,8 @@ enum CameTo {
 }
 
 impl Engine {
-    /// Applies `event` to a payout; `messages` belong to it. Those that came from M-Pesa are written
-    /// whatever the event does, those that go to it only if it moves the payout.
+    /// Applies `event` to a payout; `messages` belong to it. Those that came from M-Pesa are
+    /// written whatever the event does, those that go to it only if it moves the payout.
     pub(super) async fn apply(
         &self,
         id: PayoutId,
@@ -94,25 +94,10 @@ impl Engine {
         messages: Vec<Message>,
     ) -> Result<Applied, NotApplied> {
         for _ in 0..DECISIONS_MAX {
-            let stored = self
-                .parts
-                .store
-                .payout(id)
-                .await?
-                .ok_or(NotApplied::NoSuchPayout)?;
+            let stored = self.parts.store.payout(id).await?.ok_or(NotApplied::NoSuchPayout)?;
             let now = self.parts.clock.now();
-            let turn = Turn {
-                engine: self,
-                stored,
-                event,
-                messages: &messages,
-                now,
-            };
-            let Decision {
-                commit,
-                effects,
-                came_to,
-            } = turn.decide();
+            let turn = Turn { engine: self, stored, event, messages: &messages, now };
+            let Decision { commit, effects, came_to } = turn.decide();
             let Some(commit) = commit else {
                 return Ok(came_to.without_writing());
             };
@@ -188,17 +173,9 @@ impl Turn<'_> {
         let before = &self.stored.payout;
         let id = before.details.id;
         match step(before, self.event, &self.engine.settings.policy, self.now) {
-            Verdict::Moved {
-                state,
-                notice,
-                effects,
-            } => {
+            Verdict::Moved { state, notice, effects } => {
                 let updated_at = self.now.max(before.updated_at);
-                let after = Payout {
-                    details: before.details.clone(),
-                    state,
-                    updated_at,
-                };
+                let after = Payout { details: before.details.clone(), state, updated_at };
                 match law::check(before, self.event, &after, &effects) {
                     Ok(()) => self.moves(after, notice, effects),
                     Err(broken) => {
@@ -231,9 +208,7 @@ impl Turn<'_> {
     }
 
     fn holds_mpesas_word(&self) -> bool {
-        self.messages
-            .iter()
-            .any(|message| message.direction == Direction::In)
+        self.messages.iter().any(|message| message.direction == Direction::In)
     }
 
     fn moves(self, after: Payout, notice: Notice, effects: Vec<Effect>) -> Decision {
@@ -264,27 +239,16 @@ impl Turn<'_> {
         let payout = self.stored.payout.clone();
         let (says, code) = said(self.event, &payout.state);
         let (notice, says, cases) = match case {
-            Some((kind, why)) => (
-                Notice::Contradicted,
-                why.clone(),
-                vec![self.case(kind, why)],
-            ),
+            Some((kind, why)) => (Notice::Contradicted, why.clone(), vec![self.case(kind, why)]),
             None => (Notice::Noted, says, vec![]),
         };
         let event = self.feed(notice, &payout, says, code);
-        Decision {
-            commit: Some(self.commit(payout, event, cases)),
-            effects: vec![],
-            came_to,
-        }
+        Decision { commit: Some(self.commit(payout, event, cases)), effects: vec![], came_to }
     }
 
     fn commit(self, payout: Payout, event: NewEvent, cases: Vec<Case>) -> Commit {
         // Written even where it stays as it is: its version guards what was decided.
-        let write = PayoutWrite {
-            payout,
-            expected_version: self.stored.version,
-        };
+        let write = PayoutWrite { payout, expected_version: self.stored.version };
         Commit {
             payouts: vec![write],
             events: vec![event],
@@ -328,11 +292,7 @@ impl Turn<'_> {
 
 impl Decision {
     const fn nothing(came_to: CameTo) -> Self {
-        Self {
-            commit: None,
-            effects: vec![],
-            came_to,
-        }
+        Self { commit: None, effects: vec![], came_to }
     }
 }
 
@@ -340,40 +300,23 @@ impl Decision {
 fn said(event: &Event, state: &State) -> (String, Option<String>) {
     match event {
         Event::Answered { answer, .. } => {
-            let words = if answer.description.is_empty() {
-                "no words"
-            } else {
-                &answer.description
-            };
-            (
-                format!("M-Pesa answered: {words}"),
-                Some(answer.code.clone()),
-            )
+            let words =
+                if answer.description.is_empty() { "no words" } else { &answer.description };
+            (format!("M-Pesa answered: {words}"), Some(answer.code.clone()))
         }
         Event::ResultArrived(facts) => {
-            let words = if facts.description.is_empty() {
-                "no words"
-            } else {
-                &facts.description
-            };
-            (
-                format!("M-Pesa's result: {words}"),
-                Some(facts.code.clone()),
-            )
+            let words = if facts.description.is_empty() { "no words" } else { &facts.description };
+            (format!("M-Pesa's result: {words}"), Some(facts.code.clone()))
         }
         Event::NothingSent { why, .. } => (format!("nothing was sent: {}", why.says()), None),
         Event::NoAnswer { why, .. } => (format!("{}; money may have moved", why.says()), None),
         Event::Rejected { reason } => (format!("rejected: {reason}"), None),
         Event::Ruled(ruling) => (format!("ruled by {}: {}", ruling.by, ruling.reason), None),
         Event::SendStarted { .. } => (format!("send {} begins", state.attempts()), None),
-        Event::LeaseLapsed { .. } => (
-            "the program stopped while it was sending; money may have moved".to_owned(),
-            None,
-        ),
-        Event::ResultOverdue => (
-            "the result is overdue; money may have moved".to_owned(),
-            None,
-        ),
+        Event::LeaseLapsed { .. } => {
+            ("the program stopped while it was sending; money may have moved".to_owned(), None)
+        }
+        Event::ResultOverdue => ("the result is overdue; money may have moved".to_owned(), None),
         Event::QueueTimedOut => ("the broker gave up on the request".to_owned(), None),
         Event::Approved
         | Event::ApprovalExpired

@@ -18,10 +18,7 @@ pub struct Incoming {
 
 /// What was read in a message.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made once per message and moved once"
-)]
+#[expect(clippy::large_enum_variant, reason = "made once per message and moved once")]
 pub enum Heard {
     /// Something about a payout.
     Event {
@@ -91,30 +88,21 @@ impl Engine {
                 let hearing = Hearing::Malformed;
                 return self.keep(message, CaseKind::Malformed, why, hearing).await;
             }
-            Heard::Event {
-                originator,
-                conversation,
-                event,
-            } => (originator, conversation, event),
+            Heard::Event { originator, conversation, event } => (originator, conversation, event),
         };
-        match self
-            .whose(originator.as_deref(), conversation.as_deref())
-            .await
-        {
+        match self.whose(originator.as_deref(), conversation.as_deref()).await {
             Ok(Some(id)) => {
                 message.payout = Some(id);
                 self.hear_about(id, &event, message).await
             }
             Ok(None) => {
                 let why = "no payout of ours has the ids that it names".to_owned();
-                self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched)
-                    .await
+                self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched).await
             }
             // The message can be kept although its payout cannot be read.
             Err(StoreError::Damaged(what)) => {
                 let why = format!("the payout that it names cannot be read: {what}");
-                self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched)
-                    .await
+                self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched).await
             }
             Err(error) => Err(NotKept(error.to_string())),
         }
@@ -180,11 +168,7 @@ impl Engine {
             says,
             messages: vec![message.id],
         };
-        let commit = Commit {
-            messages: vec![message],
-            cases: vec![case],
-            ..Commit::default()
-        };
+        let commit = Commit { messages: vec![message], cases: vec![case], ..Commit::default() };
         match self.commit(commit).await {
             Ok(_durable) => Ok(hearing),
             Err(error) => Err(NotKept(error.to_string())),

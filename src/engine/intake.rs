@@ -85,12 +85,7 @@ impl Engine {
     ) -> Result<Submitted, SubmitError> {
         let payout = self.new_payout(app, draft);
         let id = payout.details.id;
-        let claim = Claim {
-            app,
-            key: key.to_owned(),
-            fingerprint,
-            payout: id,
-        };
+        let claim = Claim { app, key: key.to_owned(), fingerprint, payout: id };
         let event = NewEvent {
             id: EventId::from_bytes(self.parts.ids.fresh(payout.updated_at)),
             at: payout.updated_at,
@@ -103,10 +98,7 @@ impl Engine {
             messages: vec![],
         };
         let commit = Commit {
-            payouts: vec![PayoutWrite {
-                payout: payout.clone(),
-                expected_version: 0,
-            }],
+            payouts: vec![PayoutWrite { payout: payout.clone(), expected_version: 0 }],
             claims: vec![claim],
             events: vec![event],
             ..Commit::default()
@@ -115,10 +107,7 @@ impl Engine {
             Ok(_durable) => {
                 self.tally.submitted.increment();
                 self.outbox.offer(id);
-                Ok(Submitted {
-                    payout,
-                    replayed: false,
-                })
+                Ok(Submitted { payout, replayed: false })
             }
             Err(CommitError::Claimed(before)) if before.fingerprint == fingerprint => {
                 self.replay(before.payout).await
@@ -137,10 +126,7 @@ impl Engine {
         match stored {
             Ok(Some(stored)) => {
                 let payout = Payout::queued(stored.payout.details);
-                Ok(Submitted {
-                    payout,
-                    replayed: true,
-                })
+                Ok(Submitted { payout, replayed: true })
             }
             Ok(None) => Err(SubmitError::Unavailable(format!("payout {id} is missing"))),
             Err(error) => Err(SubmitError::Unavailable(error.to_string())),
@@ -149,11 +135,7 @@ impl Engine {
 
     fn new_payout(&self, app: AppId, draft: Draft) -> Payout {
         let id = PayoutId::from_bytes(self.parts.ids.fresh(self.parts.clock.now()));
-        let Settings {
-            organisation,
-            shortcode,
-            ..
-        } = &self.settings;
+        let Settings { organisation, shortcode, .. } = &self.settings;
         let name = OriginatorConversationId::of(id, shortcode.as_str(), organisation);
         Payout::queued(Details {
             id,

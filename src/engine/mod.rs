@@ -62,10 +62,7 @@ pub struct Parts {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts")
-            .field("store", &self.store)
-            .field("rail", &self.rail)
-            .finish()
+        f.debug_struct("Parts").field("store", &self.store).field("rail", &self.rail).finish()
     }
 }
 

@@ -65,10 +65,7 @@ impl Engine {
         status: Status,
         take: impl Fn(&Self, &Stored) -> Option<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut query = PayoutQuery {
-            status: Some(status),
-            ..PayoutQuery::all(PAGE_LEN_MAX)
-        };
+        let mut query = PayoutQuery { status: Some(status), ..PayoutQuery::all(PAGE_LEN_MAX) };
         let mut taken = Vec::new();
         loop {
             let page = self.parts.store.payouts(&query).await?;

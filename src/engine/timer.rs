@@ -16,8 +16,8 @@ use crate::domain::id::PayoutId;
 use crate::domain::payout::{Event, State};
 use crate::domain::time::Timestamp;
 
-/// The most times that are held, at some 40 bytes each. What does not fit is found by looking through
-/// the store, once a minute.
+/// The most times that are held, at some 40 bytes each. What does not fit is found by looking
+/// through the store, once a minute.
 const TIMES_MAX: usize = 1_000_000;
 /// How often the clock is looked at again at least: it may be set, and tests move it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -140,19 +140,9 @@ impl Engine {
             | State::Cancelled { .. } => return Ok(()),
         }
         let request = self.parts.rail.prepare(&stored.payout, now);
-        let kept = request
-            .as_ref()
-            .ok()
-            .map(|request| self.request_message(id, request, now));
-        let until = now
-            .after(self.parts.rail.longest_send())
-            .after(LEASE_MARGIN);
-        let started = Event::SendStarted {
-            lease: Lease {
-                owner: self.run,
-                until,
-            },
-        };
+        let kept = request.as_ref().ok().map(|request| self.request_message(id, request, now));
+        let until = now.after(self.parts.rail.longest_send()).after(LEASE_MARGIN);
+        let started = Event::SendStarted { lease: Lease { owner: self.run, until } };
         let messages = kept.into_iter().collect();
         let applied = self.apply(id, &started, messages).await;
         if applied.is_err() {
@@ -191,9 +181,7 @@ impl Engine {
         self.count_send(&sent.outcome);
         let now = self.parts.clock.now();
         self.heed(&sent.outcome, now);
-        let answer = sent
-            .answer
-            .map(|answer| self.answer_message(id, answer, now));
+        let answer = sent.answer.map(|answer| self.answer_message(id, answer, now));
         (sent.outcome, answer)
     }
 

@@ -29,10 +29,7 @@ use crate::engine::Engine;
 use crate::store::{App, CommitError, Scope};
 
 /// What a request may take: the longest has a name and six scopes.
-const LIMITS: BodyLimits = BodyLimits {
-    bytes: 16 * 1024,
-    timeout: Duration::from_secs(5),
-};
+const LIMITS: BodyLimits = BodyLimits { bytes: 16 * 1024, timeout: Duration::from_secs(5) };
 
 /// Where the socket of the gateway is that has its store in `store`: beside it.
 pub fn socket_beside(store: &Path) -> PathBuf {
@@ -98,9 +95,7 @@ pub struct AppWithKey {
 
 impl std::fmt::Debug for AppWithKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppWithKey")
-            .field("app", &self.app)
-            .finish_non_exhaustive()
+        f.debug_struct("AppWithKey").field("app", &self.app).finish_non_exhaustive()
     }
 }
 
@@ -144,12 +139,7 @@ pub struct Admin {
 impl Admin {
     /// For `engine`'s store; `apps` is told of every change.
     pub fn new(engine: Arc<Engine>, apps: Arc<Apps>, random: Random) -> Self {
-        Self {
-            engine,
-            apps,
-            random,
-            turn: Mutex::new(()),
-        }
+        Self { engine, apps, random, turn: Mutex::new(()) }
     }
 
     fn desk(&self) -> Desk<'_> {
@@ -222,10 +212,7 @@ async fn revoke(State(admin): State<Arc<Admin>>, InPath(id): InPath<String>) -> 
 }
 
 fn with_key(app: &App, key: &PlainKey) -> AppWithKey {
-    AppWithKey {
-        app: app.into(),
-        key: key.reveal().to_owned(),
-    }
+    AppWithKey { app: app.into(), key: key.reveal().to_owned() }
 }
 
 fn scopes(words: &[String]) -> Result<Vec<Scope>, Problem> {
@@ -234,8 +221,7 @@ fn scopes(words: &[String]) -> Result<Vec<Scope>, Problem> {
 }
 
 fn app_id(text: &str) -> Result<AppId, Problem> {
-    text.parse()
-        .map_err(|_error| Problem::new(Code::NoSuchApp, "No application has this id."))
+    text.parse().map_err(|_error| Problem::new(Code::NoSuchApp, "No application has this id."))
 }
 
 /// An empty body is an empty object.

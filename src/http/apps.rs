@@ -114,11 +114,7 @@ impl Desk<'_> {
             id: AppId::from_bytes(self.ids.fresh(now)),
             name: name.to_owned(),
             scopes,
-            keys: vec![AppKey {
-                hash: key.hash(),
-                created_at: now,
-                ends_at: None,
-            }],
+            keys: vec![AppKey { hash: key.hash(), created_at: now, ends_at: None }],
             created_at: now,
             revoked_at: None,
         };
@@ -151,17 +147,12 @@ impl Desk<'_> {
         for key in &mut app.keys {
             key.ends_at = Some(key.ends_at.map_or(end, |set| set.min(end)));
         }
-        app.keys
-            .retain(|key| key.ends_at.is_none_or(|end| now < end));
+        app.keys.retain(|key| key.ends_at.is_none_or(|end| now < end));
         if app.keys.len() >= KEYS_MAX {
             return Err(NotDone::TooManyKeys);
         }
         let key = self.new_key()?;
-        app.keys.push(AppKey {
-            hash: key.hash(),
-            created_at: now,
-            ends_at: None,
-        });
+        app.keys.push(AppKey { hash: key.hash(), created_at: now, ends_at: None });
         self.keep(&app).await?;
         Ok((app, key))
     }
@@ -194,10 +185,7 @@ impl Desk<'_> {
     }
 
     async fn keep(&self, app: &App) -> Result<(), NotDone> {
-        let commit = Commit {
-            apps: vec![app.clone()],
-            ..Commit::default()
-        };
+        let commit = Commit { apps: vec![app.clone()], ..Commit::default() };
         self.store.commit(commit).await.map(drop)?;
         Ok(())
     }

@@ -162,10 +162,7 @@ impl Apps {
 
     /// Takes account of an application that is new or has changed.
     pub fn put(&self, app: &App) {
-        let caller = Caller {
-            app: app.id,
-            scopes: Scopes::of(&app.scopes),
-        };
+        let caller = Caller { app: app.id, scopes: Scopes::of(&app.scopes) };
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_hash, entry| entry.caller.app != app.id);
         if app.revoked_at.is_none() {
@@ -183,10 +180,7 @@ impl Apps {
         }
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let entry = held.get(&hash(key))?;
-        entry
-            .ends_at
-            .is_none_or(|end| now < end)
-            .then_some(entry.caller)
+        entry.ends_at.is_none_or(|end| now < end).then_some(entry.caller)
     }
 
     /// Whoever sent a request with these headers, if it may do what needs `scope`.
@@ -201,11 +195,7 @@ impl Apps {
     ) -> Result<Caller, Problem> {
         let key = key_in(headers).ok_or_else(Problem::key_missing)?;
         let caller = self.caller(key, now).ok_or_else(Problem::key_invalid)?;
-        if caller.scopes.allow(scope) {
-            Ok(caller)
-        } else {
-            Err(Problem::scope_missing(scope))
-        }
+        if caller.scopes.allow(scope) { Ok(caller) } else { Err(Problem::scope_missing(scope)) }
     }
 }
 
@@ -240,11 +230,7 @@ mod tests {
 
     fn key(seed: u8, ends_at: Option<Timestamp>) -> (PlainKey, AppKey) {
         let plain = PlainKey::of(&[seed; 32]);
-        let kept = AppKey {
-            hash: plain.hash(),
-            created_at: NOW,
-            ends_at,
-        };
+        let kept = AppKey { hash: plain.hash(), created_at: NOW, ends_at };
         (plain, kept)
     }
 
@@ -293,10 +279,6 @@ mod tests {
             assert_eq!(all.allow(scope), may, "{}", scope.as_str());
         }
         let admin = Scopes::of(&[Scope::Admin]);
-        assert!(
-            Scope::ALL
-                .iter()
-                .all(|scope| admin.allow(*scope) == (*scope == Scope::Admin))
-        );
+        assert!(Scope::ALL.iter().all(|scope| admin.allow(*scope) == (*scope == Scope::Admin)));
     }
 }

@@ -41,9 +41,8 @@ pub(super) async fn read(
     limits: BodyLimits,
 ) -> Result<Bytes, NotRead> {
     let mut body = body;
-    let said = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let said =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if said.is_some_and(|said| said > limits.bytes) {
         discard(body).await;
         return Err(NotRead::TooLarge);
@@ -77,11 +76,7 @@ async fn collect(body: &mut Body, most: usize) -> Result<Bytes, NotRead> {
             rest.extend_from_slice(&data);
         }
     }
-    Ok(if rest.is_empty() {
-        first
-    } else {
-        rest.freeze()
-    })
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// Lets the sender of a refused body finish.

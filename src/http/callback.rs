@@ -72,10 +72,8 @@ enum Path {
 }
 
 /// Every path, and what it is for.
-const PATHS: [(&str, Path); 2] = [
-    ("/cb/{token}/b2c/result", Path::Result),
-    ("/cb/{token}/b2c/timeout", Path::Timeout),
-];
+const PATHS: [(&str, Path); 2] =
+    [("/cb/{token}/b2c/result", Path::Result), ("/cb/{token}/b2c/timeout", Path::Timeout)];
 
 /// The callback listener's router. Requests need a [`Peer`] in their extensions, which
 /// [`super::server`] puts there; without one nobody is let in.
@@ -96,11 +94,7 @@ pub fn router(callbacks: Callbacks) -> Router {
         let handler = move |request: Request| async move { place.serve(request).await };
         router = router.route(pattern, any(handler));
     }
-    let nowhere = Arc::new(Place {
-        shared,
-        watch: Watch::of(LISTENER, "any", "none"),
-        path: None,
-    });
+    let nowhere = Arc::new(Place { shared, watch: Watch::of(LISTENER, "any", "none"), path: None });
     router.fallback(move |request: Request| async move { nowhere.serve(request).await })
 }
 
@@ -182,11 +176,7 @@ impl Place {
         let params = params.map_err(|_error| Refusal::Token)?;
         let (_, told) = params.iter().next().ok_or(Refusal::Token)?;
         let told: [u8; 32] = Sha256::digest(told.as_bytes()).into();
-        if bool::from(told.ct_eq(&self.shared.token)) {
-            Ok(path)
-        } else {
-            Err(Refusal::Token)
-        }
+        if bool::from(told.ct_eq(&self.shared.token)) { Ok(path) } else { Err(Refusal::Token) }
     }
 
     /// Keeps a message, applies it, and acknowledges it as what it is (spec/soap.md §5.5, §5.6).
@@ -206,10 +196,7 @@ impl Place {
         match engine.hear(incoming, understood.heard).await {
             Ok(hearing) => {
                 metric::RESULTS.with([hearing.as_str()]).increment();
-                Ok(xml(
-                    StatusCode::OK,
-                    Bytes::from_static(understood.acknowledgement.as_bytes()),
-                ))
+                Ok(xml(StatusCode::OK, Bytes::from_static(understood.acknowledgement.as_bytes())))
             }
             Err(not_kept) => {
                 tracing::error!(%not_kept, "a message of M-Pesa's was not acknowledged");
@@ -219,9 +206,7 @@ impl Place {
     }
 
     fn wsdl(&self) -> Response {
-        let Callbacks {
-            public_url, token, ..
-        } = &self.shared.callbacks;
+        let Callbacks { public_url, token, .. } = &self.shared.callbacks;
         let address = format!("{public_url}/cb/{token}/b2c/result");
         let document = soap::wsdl::result_wsdl(&address);
         xml(StatusCode::OK, document.into())
@@ -351,9 +336,7 @@ fn address(parts: &Parts) -> Option<IpAddr> {
 
 fn asks_for_wsdl(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
-    query
-        .split('&')
-        .any(|word| word.trim_end_matches('=').eq_ignore_ascii_case("wsdl"))
+    query.split('&').any(|word| word.trim_end_matches('=').eq_ignore_ascii_case("wsdl"))
 }
 
 fn empty(status: StatusCode) -> Response {

@@ -34,10 +34,7 @@ pub(super) struct Names {
 impl Names {
     /// Names that no earlier run of the program gave.
     pub(super) const fn since(start: Timestamp) -> Self {
-        Self {
-            run: start.millis(),
-            last: AtomicU64::new(0),
-        }
+        Self { run: start.millis(), last: AtomicU64::new(0) }
     }
 
     fn of(&self, headers: &HeaderMap) -> HeaderValue {
@@ -103,10 +100,7 @@ pub(super) struct Begun {
 
 impl Begun {
     pub(super) fn now(names: &Names, headers: &HeaderMap) -> Self {
-        Self {
-            at: Instant::now(),
-            name: names.of(headers),
-        }
+        Self { at: Instant::now(), name: names.of(headers) }
     }
 
     /// Counts and logs the request, and names it in its answer.
@@ -114,12 +108,7 @@ impl Begun {
         let took = self.at.elapsed();
         let status = response.status().as_u16();
         watch.count(status, took);
-        let Watch {
-            listener,
-            method,
-            route,
-            ..
-        } = *watch;
+        let Watch { listener, method, route, .. } = *watch;
         let request = self.name.to_str().unwrap_or_default();
         let app = app.map(tracing::field::display);
         let ms = took.as_millis();

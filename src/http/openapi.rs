@@ -38,11 +38,7 @@ pub fn document() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
         .license(Some(License::new("MIT OR Apache-2.0")));
-    OpenApiBuilder::new()
-        .info(info)
-        .paths(paths)
-        .components(Some(components()))
-        .build()
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components())).build()
 }
 
 const ABOUT: &str = "The M-Pesa gateway. An answer of 202 or 200 to a POST means: it is on disk. \
@@ -83,9 +79,8 @@ fn components() -> utoipa::openapi::Components {
 }
 
 fn operation(route: &Route) -> OperationBuilder {
-    let mut operation = OperationBuilder::new()
-        .operation_id(Some(route.name))
-        .summary(Some(route.summary));
+    let mut operation =
+        OperationBuilder::new().operation_id(Some(route.name)).summary(Some(route.summary));
     if let Some(scope) = route.scope() {
         operation = operation.description(Some(format!("Scope: `{}`.", scope.as_str())));
         for scheme in KEY_SCHEMES {
@@ -147,17 +142,13 @@ fn value_of(kind: Kind) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String);
     match kind {
         Kind::Text => text.into(),
-        Kind::Time => text
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .into(),
+        Kind::Time => text.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into(),
         Kind::Limit => ObjectBuilder::new()
             .schema_type(Type::Integer)
             .minimum(Some(1_u64))
             .maximum(Some(u64::try_from(PAGE_LEN_MAX).unwrap_or(u64::MAX)))
             .into(),
-        Kind::Status => text
-            .enum_values(Some(Status::ALL.map(Status::as_str)))
-            .into(),
+        Kind::Status => text.enum_values(Some(Status::ALL.map(Status::as_str))).into(),
         Kind::Order => text.enum_values(Some(["asc", "desc"])).into(),
     }
 }
@@ -165,29 +156,18 @@ fn value_of(kind: Kind) -> RefOr<Schema> {
 fn good(route: &Route, gives: Gives) -> Response {
     let (media_type, schema) = match gives {
         Gives::Payout => ("application/json", Ref::from_schema_name("Payout").into()),
-        Gives::Payouts => (
-            "application/json",
-            Ref::from_schema_name("PayoutPage").into(),
-        ),
-        Gives::Events => (
-            "application/json",
-            Ref::from_schema_name("EventPage").into(),
-        ),
+        Gives::Payouts => ("application/json", Ref::from_schema_name("PayoutPage").into()),
+        Gives::Events => ("application/json", Ref::from_schema_name("EventPage").into()),
         Gives::Message => ("application/json", Ref::from_schema_name("Message").into()),
-        Gives::Readiness => (
-            "application/json",
-            Ref::from_schema_name("Readiness").into(),
-        ),
+        Gives::Readiness => ("application/json", Ref::from_schema_name("Readiness").into()),
         Gives::Text => ("text/plain", string()),
-        Gives::Description => (
-            "application/json",
-            ObjectBuilder::new().schema_type(Type::Object).into(),
-        ),
+        Gives::Description => {
+            ("application/json", ObjectBuilder::new().schema_type(Type::Object).into())
+        }
     };
-    let mut response = ResponseBuilder::new().description(route.summary).content(
-        media_type,
-        ContentBuilder::new().schema(Some(schema)).build(),
-    );
+    let mut response = ResponseBuilder::new()
+        .description(route.summary)
+        .content(media_type, ContentBuilder::new().schema(Some(schema)).build());
     if route.takes == Takes::Payout {
         for (name, means) in [
             ("Location", "Where the payout is."),
@@ -214,18 +194,11 @@ pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
         codes.extend([Code::InvalidQuery, Code::Internal, Code::StoreUnavailable]);
     }
     if route.takes == Takes::Payout {
-        codes.extend([
-            Code::BodyTooLarge,
-            Code::BodyTimeout,
-            Code::UnsupportedMediaType,
-        ]);
+        codes.extend([Code::BodyTooLarge, Code::BodyTimeout, Code::UnsupportedMediaType]);
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes {
-        by_status
-            .entry(code.status().as_u16())
-            .or_default()
-            .push(code);
+        by_status.entry(code.status().as_u16()).or_default().push(code);
     }
     by_status
 }
@@ -238,10 +211,7 @@ fn bad(codes: &[Code]) -> Response {
     let schema = Ref::from_schema_name("Problem");
     ResponseBuilder::new()
         .description(lines.join(" "))
-        .content(
-            MEDIA_TYPE,
-            ContentBuilder::new().schema(Some(schema)).build(),
-        )
+        .content(MEDIA_TYPE, ContentBuilder::new().schema(Some(schema)).build())
         .build()
 }
 

@@ -120,10 +120,7 @@ pub struct FieldFault {
 impl FieldFault {
     /// A fault.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            message: message.into(),
-        }
+        Self { field: field.into(), message: message.into() }
     }
 }
 
@@ -164,12 +161,7 @@ pub(super) struct ProblemBody<'a> {
 impl Problem {
     /// A problem in words.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            challenge: None,
-        }
+        Self { code, detail: detail.into(), errors: Vec::new(), challenge: None }
     }
 
     /// Faulty fields of a body.
@@ -180,10 +172,7 @@ impl Problem {
                 "{many} fields are faulty. Nothing was done: correct them and send it again."
             ),
         };
-        Self {
-            errors,
-            ..Self::new(Code::InvalidFields, detail)
-        }
+        Self { errors, ..Self::new(Code::InvalidFields, detail) }
     }
 
     /// Faulty query parameters.
@@ -192,10 +181,7 @@ impl Problem {
             1 => "One query parameter is faulty.".to_owned(),
             many => format!("{many} query parameters are faulty."),
         };
-        Self {
-            errors,
-            ..Self::new(Code::InvalidQuery, detail)
-        }
+        Self { errors, ..Self::new(Code::InvalidQuery, detail) }
     }
 
     /// No key came.

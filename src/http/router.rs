@@ -260,10 +260,7 @@ pub fn router(api: Api) -> Router {
         let handler = move |request: Request| async move { place.serve(request).await };
         router = router.route(route.path, on(route.method.filter(), handler));
     }
-    let lost = Arc::new(Lost {
-        names,
-        watch: Watch::of(LISTENER, "any", "none"),
-    });
+    let lost = Arc::new(Lost { names, watch: Watch::of(LISTENER, "any", "none") });
     let elsewhere = Arc::clone(&lost);
     router
         .fallback(move |request: Request| async move { lost.serve(request, no_such_path()).await })
@@ -337,12 +334,7 @@ impl Place {
                 read.map_err(|error| not_read(error, limits.bytes))?
             }
         };
-        Ok(Ask {
-            api: Arc::clone(&self.api),
-            parts,
-            id,
-            body,
-        })
+        Ok(Ask { api: Arc::clone(&self.api), parts, id, body })
     }
 }
 

@@ -94,21 +94,17 @@ impl Server {
     /// # Errors
     /// A sentence that names the address, such as when another program has the port.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        listen_on(address)
-            .map(|listener| Self(Listener::Tcp(listener)))
-            .map_err(|error| {
-                let kind = error.kind();
-                let says = if kind == io::ErrorKind::AddrInUse {
-                    format!(
-                        "{address} is in use: another program, or another mlango, listens there"
-                    )
-                } else if kind == io::ErrorKind::AddrNotAvailable {
-                    format!("{address} is not an address of this machine")
-                } else {
-                    format!("{address} cannot be listened on: {error}")
-                };
-                io::Error::new(kind, says)
-            })
+        listen_on(address).map(|listener| Self(Listener::Tcp(listener))).map_err(|error| {
+            let kind = error.kind();
+            let says = if kind == io::ErrorKind::AddrInUse {
+                format!("{address} is in use: another program, or another mlango, listens there")
+            } else if kind == io::ErrorKind::AddrNotAvailable {
+                format!("{address} is not an address of this machine")
+            } else {
+                format!("{address} cannot be listened on: {error}")
+            };
+            io::Error::new(kind, says)
+        })
     }
 
     /// Listens on a socket file that only its owner can open. One that a dead process left behind
@@ -117,12 +113,12 @@ impl Server {
     /// # Errors
     /// A sentence that names the file, such as when a living process answers there.
     pub fn bind_file(path: &Path) -> io::Result<Self> {
-        file_listener(path)
-            .map(|listener| Self(Listener::File(listener, path.to_owned())))
-            .map_err(|error| {
+        file_listener(path).map(|listener| Self(Listener::File(listener, path.to_owned()))).map_err(
+            |error| {
                 let says = format!("the socket {} cannot be made: {error}", path.display());
                 io::Error::new(error.kind(), says)
-            })
+            },
+        )
     }
 
     /// Where it listens.
@@ -155,10 +151,7 @@ impl Server {
         }
         self.end();
         connections.close();
-        if tokio::time::timeout(limits.drain, connections.wait())
-            .await
-            .is_ok()
-        {
+        if tokio::time::timeout(limits.drain, connections.wait()).await.is_ok() {
             return 0;
         }
         let left = connections.len();
@@ -232,10 +225,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 /// no moment at which somebody else could open it.
 fn file_listener(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "a running mlango answers there",
-        ));
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "a running mlango answers there"));
     }
     let mut private = path.as_os_str().to_owned();
     private.push(".new");

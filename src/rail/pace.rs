@@ -25,10 +25,7 @@ impl Pace {
     /// At most `per_second`, and at least one, in any window of one second.
     pub fn new(per_second: u32) -> Self {
         let per_window = usize::try_from(per_second.max(1)).unwrap_or(usize::MAX);
-        Self {
-            per_window,
-            went: Mutex::default(),
-        }
+        Self { per_window, went: Mutex::default() }
     }
 
     /// Waits until one more may go, and counts it as gone at that moment.
@@ -63,9 +60,7 @@ pub struct Places(Arc<Semaphore>);
 impl Places {
     /// `max`, and at least one, at once.
     pub fn new(max: u32) -> Self {
-        Self(Arc::new(Semaphore::new(
-            usize::try_from(max.max(1)).unwrap_or(1),
-        )))
+        Self(Arc::new(Semaphore::new(usize::try_from(max.max(1)).unwrap_or(1))))
     }
 
     /// Waits for a place; it is free again when the value is dropped.

@@ -45,11 +45,8 @@ impl SoapRail {
     /// brackets, as in a URL.
     pub fn new(host: &str, port: u16, caller: Caller, limits: Limits) -> Self {
         let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-        let endpoint = Endpoint {
-            host: bare.unwrap_or(host).to_owned(),
-            port,
-            path: REQUEST_PATH.to_owned(),
-        };
+        let endpoint =
+            Endpoint { host: bare.unwrap_or(host).to_owned(), port, path: REQUEST_PATH.to_owned() };
         Self {
             endpoint,
             caller,
@@ -92,24 +89,18 @@ impl Rail for SoapRail {
 
     fn send(&self, request: Prepared, place: Admission, _proof: Durable) -> Pending<'_, Sent> {
         Box::pin(async move {
-            let posted = transport::post(
-                &self.endpoint,
-                request.wire,
-                self.deadlines,
-                &self.first_byte,
-            )
-            .await;
+            let posted =
+                transport::post(&self.endpoint, request.wire, self.deadlines, &self.first_byte)
+                    .await;
             drop(place);
             match posted {
                 Ok(answer) => read(answer, request.name.as_str()),
-                Err(Unanswered::NothingSent(why)) => Sent {
-                    outcome: Outcome::NothingSent(why),
-                    answer: None,
-                },
-                Err(Unanswered::MayHaveBeenSent(why)) => Sent {
-                    outcome: Outcome::NoAnswer(why),
-                    answer: None,
-                },
+                Err(Unanswered::NothingSent(why)) => {
+                    Sent { outcome: Outcome::NothingSent(why), answer: None }
+                }
+                Err(Unanswered::MayHaveBeenSent(why)) => {
+                    Sent { outcome: Outcome::NoAnswer(why), answer: None }
+                }
             }
         })
     }
@@ -130,23 +121,13 @@ fn read(answer: Answer, name: &str) -> Sent {
         (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),
         (status, _) => doubt(format!("HTTP status {status} instead of an answer")),
     };
-    let raw = RawAnswer {
-        http_status: answer.status,
-        body: answer.body,
-    };
-    Sent {
-        outcome: Outcome::Answered(facts),
-        answer: Some(raw),
-    }
+    let raw = RawAnswer { http_status: answer.status, body: answer.body };
+    Sent { outcome: Outcome::Answered(facts), answer: Some(raw) }
 }
 
 fn doubt(description: String) -> AnswerFacts {
     let description = description.chars().take(DESCRIPTION_LEN_MAX).collect();
-    AnswerFacts {
-        code: String::new(),
-        description,
-        conversation: None,
-    }
+    AnswerFacts { code: String::new(), description, conversation: None }
 }
 
 #[cfg(test)]
@@ -155,10 +136,7 @@ mod tests {
     use crate::domain::outcome::AnswerClass;
 
     fn class_of(status: u16, body: &[u8]) -> AnswerClass {
-        let answer = Answer {
-            status,
-            body: body.to_vec(),
-        };
+        let answer = Answer { status, body: body.to_vec() };
         match read(answer, "600999_ExampleOrg_0001").outcome {
             Outcome::Answered(facts) => facts.class(),
             Outcome::NothingSent(_) | Outcome::NoAnswer(_) => panic!("it is an answer"),
@@ -187,11 +165,7 @@ mod tests {
         ];
         for (status, body) in table {
             let shown = String::from_utf8_lossy(body);
-            assert_eq!(
-                class_of(status, body),
-                AnswerClass::Doubt,
-                "{status} {shown}"
-            );
+            assert_eq!(class_of(status, body), AnswerClass::Doubt, "{status} {shown}");
         }
     }
 }

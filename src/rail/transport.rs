@@ -49,9 +49,7 @@ pub struct Deadlines {
 impl Deadlines {
     /// The longest that a send can take.
     pub const fn sum(&self) -> Duration {
-        self.connect
-            .saturating_add(self.send)
-            .saturating_add(self.answer)
+        self.connect.saturating_add(self.send).saturating_add(self.answer)
     }
 }
 
@@ -70,11 +68,7 @@ impl Endpoint {
     /// As the `Host` header names it: an IPv6 address stands in brackets (RFC 9110 §7.2).
     fn authority(&self) -> String {
         let Self { host, port, .. } = self;
-        if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        }
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 
@@ -106,14 +100,9 @@ pub async fn post(
     deadlines: Deadlines,
     pace: &Pace,
 ) -> Result<Answer, Unanswered> {
-    let stream = connect(endpoint, deadlines.connect)
-        .await
-        .map_err(Unanswered::NothingSent)?;
+    let stream = connect(endpoint, deadlines.connect).await.map_err(Unanswered::NothingSent)?;
     let left = Arc::new(Left::default());
-    let counted = Counted {
-        stream,
-        left: Arc::clone(&left),
-    };
+    let counted = Counted { stream, left: Arc::clone(&left) };
     let request = request(endpoint, body)
         .map_err(|_error| Unanswered::NothingSent(WhyNothingSent::NotReady))?;
     // Everything about the connection lives in this future: when it is over, so is the connection,
@@ -139,13 +128,10 @@ async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, WhyN
         }
         Err(WhyNothingSent::Connect)
     };
-    let stream = timeout(limit, connecting)
-        .await
-        .map_err(|_late| WhyNothingSent::ConnectTimeout)??;
+    let stream =
+        timeout(limit, connecting).await.map_err(|_late| WhyNothingSent::ConnectTimeout)??;
     // Without it a small request can wait for the other side's delayed acknowledgement.
-    stream
-        .set_nodelay(true)
-        .map_err(|_error| WhyNothingSent::Connect)?;
+    stream.set_nodelay(true).map_err(|_error| WhyNothingSent::Connect)?;
     Ok(stream)
 }
 
@@ -168,19 +154,14 @@ async fn exchange(
     let begun = Instant::now();
     let send_by = begun.checked_add(deadlines.send).unwrap_or(begun);
     // The last thing before the first byte, so that the pace is kept where M-Pesa measures it.
-    timeout_at(send_by, pace.enter())
-        .await
-        .map_err(|_late| WhyNoAnswer::Timeout)?;
+    timeout_at(send_by, pace.enter()).await.map_err(|_late| WhyNoAnswer::Timeout)?;
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(ANSWER_HEADERS_MAX)
         .handshake(TokioIo::new(counted))
         .await
         .map_err(|_error| WhyNoAnswer::Closed)?;
     let answered = async {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|_error| WhyNoAnswer::Closed)?;
+        let response = sender.send_request(request).await.map_err(|_error| WhyNoAnswer::Closed)?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
         let body = body.collect().await.map_err(|error| {
@@ -190,10 +171,7 @@ async fn exchange(
                 WhyNoAnswer::Closed
             }
         })?;
-        Ok(Answer {
-            status,
-            body: body.to_bytes().to_vec(),
-        })
+        Ok(Answer { status, body: body.to_bytes().to_vec() })
     };
     let both = async {
         tokio::pin!(answered, connection);
@@ -214,9 +192,7 @@ async fn exchange(
         () = sleep_until(send_by) => return Err(WhyNoAnswer::Timeout),
     }
     // The answer's own time begins when the request has left, not when it was allowed to.
-    timeout(deadlines.answer, both)
-        .await
-        .unwrap_or(Err(WhyNoAnswer::Timeout))
+    timeout(deadlines.answer, both).await.unwrap_or(Err(WhyNoAnswer::Timeout))
 }
 
 /// What has left on a connection.
@@ -243,9 +219,7 @@ impl Counted {
     /// Counts what the operating system took; what it refused has not left.
     fn count(&self, taken: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = taken {
-            self.left
-                .bytes
-                .fetch_add(u64::try_from(*bytes).unwrap_or(u64::MAX), Ordering::SeqCst);
+            self.left.bytes.fetch_add(u64::try_from(*bytes).unwrap_or(u64::MAX), Ordering::SeqCst);
         }
     }
 }
@@ -321,11 +295,7 @@ mod tests {
     #[tokio::test]
     async fn the_answers_time_begins_when_the_request_has_left() {
         let (listener, endpoint) = silent().await;
-        let deadlines = Deadlines {
-            connect: FAR,
-            send: FAR,
-            answer: Duration::from_millis(50),
-        };
+        let deadlines = Deadlines { connect: FAR, send: FAR, answer: Duration::from_millis(50) };
         let pace = Pace::new(1);
         let body = b"<the request/>".to_vec();
         let posting = post(&endpoint, body, deadlines, &pace);
@@ -339,10 +309,7 @@ mod tests {
         let (posted, received) = timeout(Duration::from_secs(60), both)
             .await
             .expect("the answer's time is over long before the sending's");
-        assert_eq!(
-            posted,
-            Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout))
-        );
+        assert_eq!(posted, Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout)));
         assert!(received.ends_with(b"<the request/>"));
     }
 
@@ -350,25 +317,15 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_cannot_leave_whole_ends_with_the_time_for_sending() {
         let (listener, endpoint) = silent().await;
-        let deadlines = Deadlines {
-            connect: FAR,
-            send: Duration::from_millis(50),
-            answer: FAR,
-        };
+        let deadlines = Deadlines { connect: FAR, send: Duration::from_millis(50), answer: FAR };
         let pace = Pace::new(1);
         // More than the system's buffers hold.
         let body = vec![b'x'; 64 * 1024 * 1024];
         // It connects, as the system takes the connection, and nobody reads.
-        let posted = timeout(
-            Duration::from_secs(60),
-            post(&endpoint, body, deadlines, &pace),
-        )
-        .await
-        .expect("the time for sending is over long before the answer's");
-        assert_eq!(
-            posted,
-            Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout))
-        );
+        let posted = timeout(Duration::from_secs(60), post(&endpoint, body, deadlines, &pace))
+            .await
+            .expect("the time for sending is over long before the answer's");
+        assert_eq!(posted, Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout)));
         drop(listener);
     }
 }

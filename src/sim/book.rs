@@ -211,11 +211,7 @@ impl Book {
             }
         };
         self.taken.insert(id, line);
-        Ok(Taken {
-            number,
-            conversation_id: self.conversation_id(at, number),
-            fate,
-        })
+        Ok(Taken { number, conversation_id: self.conversation_id(at, number), fate })
     }
 
     /// What the payer would have left after `payment`, or the code it fails with.
@@ -226,20 +222,14 @@ impl Book {
         if payment.amount > MOST {
             return Err(Code::Borrowed("3"));
         }
-        self.balance
-            .checked_sub(payment.amount)
-            .ok_or(Code::Borrowed(super::script::NO_FUNDS))
+        self.balance.checked_sub(payment.amount).ok_or(Code::Borrowed(super::script::NO_FUNDS))
     }
 
     fn credit(&mut self, payment: Payment) {
         let received = self.recipients.entry(payment.phone).or_default();
         // It cannot overflow: it is never more than the payer had.
-        received.total = Amount::from_cents(
-            received
-                .total
-                .cents()
-                .saturating_add(payment.amount.cents()),
-        );
+        received.total =
+            Amount::from_cents(received.total.cents().saturating_add(payment.amount.cents()));
         received.payments = received.payments.saturating_add(1);
     }
 
@@ -279,10 +269,7 @@ impl Book {
         text.extend([first, second, third]);
         let mut divisor = RECEIPT_SPACE / 36;
         for _ in 0..7 {
-            text.push(letter(
-                RECEIPT_LETTERS,
-                place.checked_div(divisor).unwrap_or_default(),
-            ));
+            text.push(letter(RECEIPT_LETTERS, place.checked_div(divisor).unwrap_or_default()));
             divisor = divisor.checked_div(36).unwrap_or_default().max(1);
         }
         text
@@ -342,12 +329,9 @@ fn count(length: usize) -> u64 {
 }
 
 fn letter(letters: &[u8], number: u64) -> char {
-    let place = number
-        .checked_rem(count(letters.len()))
-        .and_then(|place| usize::try_from(place).ok());
-    place
-        .and_then(|place| letters.get(place))
-        .map_or('0', |byte| char::from(*byte))
+    let place =
+        number.checked_rem(count(letters.len())).and_then(|place| usize::try_from(place).ok());
+    place.and_then(|place| letters.get(place)).map_or('0', |byte| char::from(*byte))
 }
 
 /// Spreads a number over 64 bits, one to one: what the simulator has in place of chance, so that
@@ -407,13 +391,7 @@ mod tests {
         assert_eq!(book.entries(0, 10), std::slice::from_ref(entry));
         assert_eq!(
             book.recipients(None, 10),
-            [(
-                phone(111),
-                Received {
-                    total: Amount::from_shillings(150),
-                    payments: 1
-                }
-            )]
+            [(phone(111), Received { total: Amount::from_shillings(150), payments: 1 })]
         );
     }
 
@@ -466,9 +444,7 @@ mod tests {
         let mut receipts = HashSet::new();
         let mut conversations = HashSet::new();
         for request in 0..20_000 {
-            let taken = book
-                .take(NOW, &format!("id-{request}"), pay(request, 10))
-                .expect("new");
+            let taken = book.take(NOW, &format!("id-{request}"), pay(request, 10)).expect("new");
             let Fate::Paid(entry) = taken.fate else {
                 panic!("not paid");
             };
@@ -508,25 +484,18 @@ mod tests {
     fn lists_are_read_in_pages() {
         let mut book = book();
         for last in 1..=5 {
-            book.take(NOW, &format!("id-{last}"), pay(last, 10))
-                .expect("new");
+            book.take(NOW, &format!("id-{last}"), pay(last, 10)).expect("new");
         }
         let seqs = |after, limit| {
-            book.entries(after, limit)
-                .into_iter()
-                .map(|entry| entry.seq)
-                .collect::<Vec<_>>()
+            book.entries(after, limit).into_iter().map(|entry| entry.seq).collect::<Vec<_>>()
         };
         assert_eq!(seqs(0, 2), [1, 2]);
         assert_eq!(seqs(2, 2), [3, 4]);
         assert_eq!(seqs(4, 2), [5]);
         assert!(seqs(5, 2).is_empty());
         assert!(seqs(u64::MAX, 2).is_empty());
-        let phones: Vec<_> = book
-            .recipients(Some(phone(2)), 2)
-            .into_iter()
-            .map(|(phone, _)| phone)
-            .collect();
+        let phones: Vec<_> =
+            book.recipients(Some(phone(2)), 2).into_iter().map(|(phone, _)| phone).collect();
         assert_eq!(phones, [phone(3), phone(4)]);
     }
 

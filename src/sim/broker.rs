@@ -41,19 +41,10 @@ const RESULT_FIRST_MAX: Duration = Duration::from_secs(5);
 const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
 
 /// Given names and family names of recipients, who are all invented.
-const FIRST_NAMES: [&str; 8] = [
-    "Amina", "Brian", "Chebet", "David", "Esther", "Faith", "George", "Halima",
-];
-const LAST_NAMES: [&str; 8] = [
-    "Achieng",
-    "Barasa",
-    "Chepkoech",
-    "Njoroge",
-    "Kamau",
-    "Mutua",
-    "Otieno",
-    "Wanjiru",
-];
+const FIRST_NAMES: [&str; 8] =
+    ["Amina", "Brian", "Chebet", "David", "Esther", "Faith", "George", "Halima"];
+const LAST_NAMES: [&str; 8] =
+    ["Achieng", "Barasa", "Chepkoech", "Njoroge", "Kamau", "Mutua", "Otieno", "Wanjiru"];
 
 /// Takes a request and answers it, or does not, as the script says.
 pub(super) async fn request(State(sim): State<Arc<Sim>>, request: Request) -> Response {
@@ -117,11 +108,7 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
                 says = refusal.says,
                 "request refused"
             );
-            let reply = Reply {
-                answer: Answer::Now,
-                message,
-                after_result: None,
-            };
+            let reply = Reply { answer: Answer::Now, message, after_result: None };
             (refusal.originator_conversation_id, reply)
         }
         Verdict::Forgotten(order, answer) => {
@@ -130,11 +117,7 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
                 phone = order.phone.map(tracing::field::debug),
                 "request forgotten as scripted: nothing paid"
             );
-            let reply = Reply {
-                answer,
-                message: Vec::new(),
-                after_result: None,
-            };
+            let reply = Reply { answer, message: Vec::new(), after_result: None };
             (Some(order.originator_conversation_id), reply)
         }
         Verdict::Taken(accepted) => {
@@ -186,33 +169,22 @@ fn judge(sim: &Sim, at: Timestamp, body: &[u8]) -> Result<Verdict, Refusal> {
         Act::Fail(code) => Some(code.clone()),
         Act::Pay => None,
     };
-    let failure = initiator_fault(sim, &order)
-        .or_else(|| order.failure.clone())
-        .or(scripted);
+    let failure = initiator_fault(sim, &order).or_else(|| order.failure.clone()).or(scripted);
     let wish = match (failure, order.phone) {
         (Some(code), _) => Wish::Fail(code),
-        (None, Some(phone)) => Wish::Pay(Payment {
-            phone,
-            amount: order.amount,
-            command: order.command,
-        }),
+        (None, Some(phone)) => {
+            Wish::Pay(Payment { phone, amount: order.amount, command: order.command })
+        }
         (None, None) => Wish::Fail(Code::Borrowed("7")),
     };
-    let taken = sim
-        .book()
-        .take(at, &order.originator_conversation_id, wish)
-        .map_err(|not_taken| {
+    let taken =
+        sim.book().take(at, &order.originator_conversation_id, wish).map_err(|not_taken| {
             named(match not_taken {
                 NotTaken::Duplicate => duplicate(),
                 NotTaken::Full => refuse("100000001", not_taken.to_string()),
             })
         })?;
-    Ok(Verdict::Taken(Box::new(Accepted {
-        order,
-        taken,
-        behaviour,
-        place,
-    })))
+    Ok(Verdict::Taken(Box::new(Accepted { order, taken, behaviour, place })))
 }
 
 /// The `ResultCode` that a wrong initiator or credential leads to (spec/soap.md §5.2).
@@ -221,21 +193,12 @@ fn initiator_fault(sim: &Sim, order: &Order) -> Option<Code> {
         return Some(Code::Borrowed("2001"));
     }
     let settings = sim.settings();
-    sim.operator().fault(
-        &settings.credential_key,
-        &settings.initiator_password,
-        &order.credential,
-    )
+    sim.operator().fault(&settings.credential_key, &settings.initiator_password, &order.credential)
 }
 
 /// Writes the answer, and sends the result on its way.
 fn carry_out(sim: &Arc<Sim>, at: Timestamp, accepted: Accepted) -> Reply {
-    let Accepted {
-        order,
-        taken,
-        behaviour,
-        place,
-    } = accepted;
+    let Accepted { order, taken, behaviour, place } = accepted;
     let id = order.originator_conversation_id.as_str();
     let message = response::render(&response::Answer {
         code: "0",
@@ -282,11 +245,7 @@ fn carry_out(sim: &Arc<Sim>, at: Timestamp, accepted: Accepted) -> Reply {
         });
         after_result = (behaviour.result == Results::BeforeAnswer).then_some(told);
     }
-    Reply {
-        answer: behaviour.answer,
-        message,
-        after_result,
-    }
+    Reply { answer: behaviour.answer, message, after_result }
 }
 
 /// A refusal as the broker writes it, with code and words only; or as the core does
@@ -305,11 +264,8 @@ fn render_refusal(refusal: &Refusal) -> Vec<u8> {
 
 /// The result, as the G2 core writes it (spec/soap.md §5.1, §5.4).
 fn render_result(at: Timestamp, order: &Order, taken: &Taken) -> Vec<u8> {
-    let references = order
-        .references
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
+    let references =
+        order.references.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let id = order.originator_conversation_id.as_str();
     let report = |code, receipt, parameters| {
         Report {

@@ -125,9 +125,7 @@ fn check_core(
     let command = command(incoming.command.as_deref().unwrap_or_default())?;
     let (amount, too_fine) = amount(incoming.parameter("Amount"))?;
     let result_to = addresses(incoming)?;
-    let caller_type = incoming
-        .document
-        .descend(&["Identity", "Caller", "CallerType"]);
+    let caller_type = incoming.document.descend(&["Identity", "Caller", "CallerType"]);
     if caller_type.is_none_or(|kind| kind.value() != "2") {
         return Err(refuse("1001", "CallerType must be 2"));
     }
@@ -144,9 +142,7 @@ fn check_core(
     let failure = payer_fault(settings, incoming.primary_party.as_ref())
         .or_else(|| receiver.err())
         .or_else(|| too_fine.then_some("2020"));
-    let initiator_type = incoming
-        .document
-        .descend(&["Identity", "Initiator", "IdentifierType"]);
+    let initiator_type = incoming.document.descend(&["Identity", "Initiator", "IdentifierType"]);
     let is_our_initiator = initiator_type.is_some_and(|kind| kind.value() == "11")
         && incoming.initiator.as_deref() == Some(settings.initiator.as_str())
         && incoming.initiator_shortcode.as_deref() == Some(settings.shortcode.as_str());
@@ -170,22 +166,14 @@ pub fn duplicate() -> Refusal {
 
 /// A refusal with this code, of a request that could not be named yet.
 pub fn refuse(code: &'static str, says: impl Into<String>) -> Refusal {
-    Refusal {
-        code: Code::Borrowed(code),
-        says: says.into(),
-        originator_conversation_id: None,
-    }
+    Refusal { code: Code::Borrowed(code), says: says.into(), originator_conversation_id: None }
 }
 
 fn command(text: &str) -> Result<Command, Refusal> {
     if NOT_ASSIGNED.contains(&text) {
-        return Err(refuse(
-            "1003",
-            "this simulator carries out no such command yet",
-        ));
+        return Err(refuse("1003", "this simulator carries out no such command yet"));
     }
-    text.parse()
-        .map_err(|_error| refuse("1002", "CommandID does not exist"))
+    text.parse().map_err(|_error| refuse("1002", "CommandID does not exist"))
 }
 
 /// The amount, and whether it is finer than a cent, which is found only when it is paid.
@@ -208,9 +196,7 @@ fn addresses(incoming: &Incoming) -> Result<Target, Refusal> {
     let Some(result_url) = &incoming.result_url else {
         return Err(refuse("100000014", "ResultURL is missing"));
     };
-    let Some(timeout_url) = incoming
-        .reference("QueueTimeoutURL")
-        .filter(|url| !url.is_empty())
+    let Some(timeout_url) = incoming.reference("QueueTimeoutURL").filter(|url| !url.is_empty())
     else {
         return Err(refuse("100000014", "QueueTimeoutURL is missing"));
     };
@@ -233,10 +219,7 @@ fn receiver(party: Option<&Party>) -> Result<Msisdn, &'static str> {
     let party = party.filter(|party| party.kind == "1").ok_or("7")?;
     let number = Some(party.identifier.as_str())
         .filter(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit()));
-    number
-        .and_then(|digits| digits.parse().ok())
-        .and_then(Msisdn::from_number)
-        .ok_or("2051")
+    number.and_then(|digits| digits.parse().ok()).and_then(Msisdn::from_number).ok_or("2051")
 }
 
 /// The organisation's API operator, who is locked out after [`Operator::WRONG_MAX`] wrong
@@ -269,9 +252,7 @@ impl Operator {
         let right = match self.known.get(credential) {
             Some(right) => *right,
             None => {
-                let right = key
-                    .decrypt(&credential.0)
-                    .is_ok_and(|plain| plain == password);
+                let right = key.decrypt(&credential.0).is_ok_and(|plain| plain == password);
                 if self.known.len() >= Self::KNOWN_MAX {
                     self.known.clear();
                 }

@@ -27,9 +27,7 @@ pub(super) struct Wrong {
 
 impl Wrong {
     fn because(error: impl ToString) -> Response {
-        let body = Json(Self {
-            error: error.to_string(),
-        });
+        let body = Json(Self { error: error.to_string() });
         (StatusCode::BAD_REQUEST, body).into_response()
     }
 }
@@ -153,10 +151,8 @@ pub(super) async fn exchanges(
     let listed = sim.exchanges().list(query.after.unwrap_or(0), limit, id);
     let more = listed.len() == limit;
     let last = listed.last().map(|exchange| exchange.seq);
-    let data: Vec<ExchangeLine> = listed
-        .iter()
-        .map(|exchange| ExchangeLine::from(exchange.as_ref()))
-        .collect();
+    let data: Vec<ExchangeLine> =
+        listed.iter().map(|exchange| ExchangeLine::from(exchange.as_ref())).collect();
     Json(serde_json::json!({
         "data": data,
         "next_cursor": last.filter(|_| more).map(|seq| seq.to_string()),

@@ -71,9 +71,7 @@ impl Target {
             host: bare.unwrap_or(host).to_owned(),
             port: authority.port_u16().unwrap_or(80),
             authority: authority.as_str().to_owned(),
-            path: uri
-                .path_and_query()
-                .map_or_else(|| "/".to_owned(), ToString::to_string),
+            path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         })
     }
 }
@@ -142,9 +140,7 @@ type Sender = http1::SendRequest<Full<Bytes>>;
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox")
-            .field("waiting", &self.waiting())
-            .finish_non_exhaustive()
+        f.debug_struct("Outbox").field("waiting", &self.waiting()).finish_non_exhaustive()
     }
 }
 
@@ -230,14 +226,8 @@ impl Outbox {
             return false;
         };
         let attempt = match self.post(&parcel.to, &parcel.body).await {
-            Ok((status, answer)) => Attempt {
-                status: Some(status),
-                answer: answer.to_vec(),
-            },
-            Err(fault) => Attempt {
-                status: None,
-                answer: fault.to_string().into_bytes(),
-            },
+            Ok((status, answer)) => Attempt { status: Some(status), answer: answer.to_vec() },
+            Err(fault) => Attempt { status: None, answer: fault.to_string().into_bytes() },
         };
         (self.on_attempt)(parcel, &attempt);
         attempt.is_taken()
@@ -263,10 +253,8 @@ impl Outbox {
             .map_err(|_elapsed| Fault::ConnectTimeout)?
             .map_err(Fault::Connect)?;
         stream.set_nodelay(true).map_err(Fault::Connect)?;
-        let (sender, connection) = http1::Builder::new()
-            .title_case_headers(true)
-            .handshake(TokioIo::new(stream))
-            .await?;
+        let (sender, connection) =
+            http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await?;
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             tokio::select! {
@@ -290,9 +278,7 @@ impl Outbox {
         if !self.delivery.keep_alive {
             request = request.header(header::CONNECTION, "close");
         }
-        let request = request
-            .body(Full::new(body.clone()))
-            .map_err(Fault::Request)?;
+        let request = request.body(Full::new(body.clone())).map_err(Fault::Request)?;
         let exchange = async {
             sender.ready().await?;
             let answer = sender.send_request(request).await?;
@@ -303,9 +289,8 @@ impl Outbox {
                 .map_err(Fault::Body)?;
             Ok::<_, Fault>((status, body.to_bytes()))
         };
-        let answer = timeout(ANSWER_TIMEOUT, exchange)
-            .await
-            .map_err(|_elapsed| Fault::AnswerTimeout)??;
+        let answer =
+            timeout(ANSWER_TIMEOUT, exchange).await.map_err(|_elapsed| Fault::AnswerTimeout)??;
         if self.delivery.keep_alive {
             self.keep(to, sender);
         }
@@ -362,11 +347,7 @@ mod tests {
     #[test]
     fn a_result_url_is_read_or_refused() {
         let good = [
-            (
-                "http://127.0.0.1:8081/cb/5f0c/b2c/result",
-                "127.0.0.1",
-                8081,
-            ),
+            ("http://127.0.0.1:8081/cb/5f0c/b2c/result", "127.0.0.1", 8081),
             ("http://gw.example.org/cb?x=1", "gw.example.org", 80),
             ("http://[::1]:8081/cb", "::1", 8081),
         ];

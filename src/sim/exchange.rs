@@ -111,20 +111,12 @@ impl Exchanges {
                 && originator_conversation_id
                     .is_none_or(|id| exchange.originator_conversation_id.as_deref() == Some(id))
         };
-        self.kept
-            .iter()
-            .filter(wanted)
-            .take(limit)
-            .cloned()
-            .collect()
+        self.kept.iter().filter(wanted).take(limit).cloned().collect()
     }
 }
 
 const fn size(exchange: &Exchange) -> usize {
-    exchange
-        .request
-        .len()
-        .saturating_add(exchange.response.len())
+    exchange.request.len().saturating_add(exchange.response.len())
 }
 
 /// A body as text that may be shown: what every secret element holds is masked.
@@ -192,9 +184,6 @@ mod tests {
     #[test]
     fn no_secret_is_shown_even_of_a_body_that_was_cut() {
         let body = b"<spPassword>SECRET</spPassword><a>b</a><SecurityCredential>SECR";
-        assert_eq!(
-            masked(body),
-            "<spPassword>***</spPassword><a>b</a><SecurityCredential>***"
-        );
+        assert_eq!(masked(body), "<spPassword>***</spPassword><a>b</a><SecurityCredential>***");
     }
 }

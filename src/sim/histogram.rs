@@ -19,11 +19,7 @@ pub struct Histogram {
 impl Default for Histogram {
     fn default() -> Self {
         let buckets = usize::try_from(BUCKETS).unwrap_or_default();
-        Self {
-            buckets: vec![0; buckets],
-            count: 0,
-            max: 0,
-        }
+        Self { buckets: vec![0; buckets], count: 0, max: 0 }
     }
 }
 
@@ -60,11 +56,7 @@ impl Histogram {
     /// The latency that so many thousandths of all do not exceed: 500 for the median. Rounded up
     /// to the end of its bucket, and never above the largest. 0 when nothing was counted.
     pub fn per_mille(&self, share: u64) -> u64 {
-        let wanted = self
-            .count
-            .saturating_mul(share)
-            .div_ceil(1_000)
-            .clamp(1, self.count.max(1));
+        let wanted = self.count.saturating_mul(share).div_ceil(1_000).clamp(1, self.count.max(1));
         let mut seen = 0_u64;
         for (index, bucket) in self.buckets.iter().enumerate() {
             seen = seen.saturating_add(*bucket);
@@ -81,9 +73,7 @@ fn bucket_of(micros: u64) -> usize {
     let bits = u64::BITS.saturating_sub(micros.leading_zeros());
     let shift = bits.saturating_sub(STEPS_BITS.saturating_add(1));
     let within = micros >> shift;
-    let index = u64::from(shift)
-        .saturating_mul(u64::from(STEPS))
-        .saturating_add(within);
+    let index = u64::from(shift).saturating_mul(u64::from(STEPS)).saturating_add(within);
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
@@ -91,16 +81,10 @@ fn bucket_of(micros: u64) -> usize {
 fn end_of(index: usize) -> u64 {
     let index = u64::try_from(index).unwrap_or(u64::MAX);
     let steps = u64::from(STEPS);
-    let shift = index
-        .checked_div(steps)
-        .unwrap_or_default()
-        .saturating_sub(1);
+    let shift = index.checked_div(steps).unwrap_or_default().saturating_sub(1);
     let within = index.saturating_sub(shift.saturating_mul(steps));
     let shift = u32::try_from(shift).unwrap_or(u32::MAX);
-    within
-        .saturating_add(1)
-        .checked_shl(shift)
-        .map_or(u64::MAX, |end| end.saturating_sub(1))
+    within.saturating_add(1).checked_shl(shift).map_or(u64::MAX, |end| end.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -137,10 +121,7 @@ mod tests {
         assert_eq!(histogram.max(), 1_000);
         for (share, exact) in [(1, 1), (500, 500), (990, 990), (1_000, 1_000)] {
             let read = histogram.per_mille(share);
-            assert!(
-                read >= exact && read <= exact + exact / 32,
-                "{share}: {read}"
-            );
+            assert!(read >= exact && read <= exact + exact / 32, "{share}: {read}");
         }
     }
 

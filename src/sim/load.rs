@@ -88,10 +88,7 @@ impl Report {
     /// Requests answered with 2xx per second.
     pub fn per_second(&self) -> u64 {
         let millis = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-        self.done
-            .saturating_mul(1_000)
-            .checked_div(millis)
-            .unwrap_or_default()
+        self.done.saturating_mul(1_000).checked_div(millis).unwrap_or_default()
     }
 }
 
@@ -105,11 +102,7 @@ where
 {
     let connections = plan.connections.clamp(1, CONNECTIONS_MAX);
     let start = Instant::now();
-    let run = Arc::new(Run {
-        plan,
-        start,
-        next: AtomicU64::new(0),
-    });
+    let run = Arc::new(Run { plan, start, next: AtomicU64::new(0) });
     let mut workers = JoinSet::new();
     for _ in 0..connections {
         workers.spawn(Worker::new(Arc::clone(&run)).work());
@@ -184,12 +177,7 @@ where
     F: Fn(u64) -> Vec<u8> + Send + Sync + 'static,
 {
     fn new(run: Arc<Run<F>>) -> Self {
-        Self {
-            run,
-            connection: None,
-            connect_failures: 0,
-            tally: Tally::default(),
-        }
+        Self { run, connection: None, connect_failures: 0, tally: Tally::default() }
     }
 
     async fn work(mut self) -> Tally {
@@ -244,10 +232,7 @@ where
             Ok(stream) => {
                 self.connect_failures = 0;
                 stream.set_nodelay(true)?;
-                Ok(Connection {
-                    stream,
-                    buffer: vec![0; BUFFER_START],
-                })
+                Ok(Connection { stream, buffer: vec![0; BUFFER_START] })
             }
             Err(fault) => {
                 self.connect_failures = self.connect_failures.saturating_add(1);

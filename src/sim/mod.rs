@@ -162,9 +162,7 @@ impl Sim {
     }
 
     fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
-        self.exchanges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,19 +198,9 @@ impl Simulator {
             clock,
         });
         let router = router(Arc::clone(&sim));
-        tasks.spawn(server::accept(
-            listener,
-            router,
-            tasks.clone(),
-            stop.clone(),
-        ));
+        tasks.spawn(server::accept(listener, router, tasks.clone(), stop.clone()));
         tracing::info!(%addr, "simulator listening");
-        Ok(Running {
-            addr,
-            sim,
-            tasks,
-            stop: stop.drop_guard(),
-        })
+        Ok(Running { addr, sim, tasks, stop: stop.drop_guard() })
     }
 }
 
@@ -246,10 +234,7 @@ fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Bo
             response: attempt.answer.clone(),
             originator_conversation_id: Some(parcel.originator_conversation_id.clone()),
         };
-        exchanges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(exchange);
+        exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
     })
 }
 
@@ -275,9 +260,7 @@ pub struct Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running")
-            .field("addr", &self.addr)
-            .finish_non_exhaustive()
+        f.debug_struct("Running").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 

@@ -78,56 +78,23 @@ pub enum Results {
 
 impl Behaviour {
     /// An ordinary payment: answered, paid, one result.
-    pub const ORDINARY: Self = Self {
-        act: Act::Pay,
-        answer: Answer::Now,
-        result: Results::Once,
-        result_delay: None,
-    };
+    pub const ORDINARY: Self =
+        Self { act: Act::Pay, answer: Answer::Now, result: Results::Once, result_delay: None };
 
     /// What the last four digits of `phone` select (contract, part 4).
     pub fn of(phone: Msisdn) -> Self {
         let ending = phone.number().checked_rem(10_000).unwrap_or_default();
         let ordinary = Self::ORDINARY;
         match ending {
-            1 => Self {
-                act: Act::Refuse(Code::Borrowed(REFUSAL)),
-                ..ordinary
-            },
-            2 => Self {
-                act: Act::Fail(Code::Borrowed(RECIPIENT_CANNOT)),
-                ..ordinary
-            },
-            3 => Self {
-                act: Act::Fail(Code::Borrowed(NO_FUNDS)),
-                ..ordinary
-            },
-            4 => Self {
-                answer: Answer::Never,
-                ..ordinary
-            },
-            5 => Self {
-                result: Results::Never,
-                ..ordinary
-            },
-            6 => Self {
-                result: Results::BeforeAnswer,
-                ..ordinary
-            },
-            7 => Self {
-                result: Results::Twice,
-                ..ordinary
-            },
-            8 => Self {
-                answer: Answer::Drop,
-                result: Results::Never,
-                ..ordinary
-            },
-            9 => Self {
-                act: Act::Forget,
-                answer: Answer::Drop,
-                ..ordinary
-            },
+            1 => Self { act: Act::Refuse(Code::Borrowed(REFUSAL)), ..ordinary },
+            2 => Self { act: Act::Fail(Code::Borrowed(RECIPIENT_CANNOT)), ..ordinary },
+            3 => Self { act: Act::Fail(Code::Borrowed(NO_FUNDS)), ..ordinary },
+            4 => Self { answer: Answer::Never, ..ordinary },
+            5 => Self { result: Results::Never, ..ordinary },
+            6 => Self { result: Results::BeforeAnswer, ..ordinary },
+            7 => Self { result: Results::Twice, ..ordinary },
+            8 => Self { answer: Answer::Drop, result: Results::Never, ..ordinary },
+            9 => Self { act: Act::Forget, answer: Answer::Drop, ..ordinary },
             _ => ordinary,
         }
     }
@@ -163,12 +130,7 @@ mod tests {
             ("1001", Pay, Now, Once),
         ];
         for (ending, act, answer, result) in table {
-            let expected = Behaviour {
-                act,
-                answer,
-                result,
-                result_delay: None,
-            };
+            let expected = Behaviour { act, answer, result, result_delay: None };
             assert_eq!(of(ending), expected, "{ending}");
         }
     }

@@ -133,9 +133,6 @@ fn log_end(fault: &dyn std::error::Error) {
 /// The system's, with the address in its text.
 pub async fn bind(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|fault| {
-        io::Error::new(
-            fault.kind(),
-            format!("the simulator cannot listen on {address}: {fault}"),
-        )
+        io::Error::new(fault.kind(), format!("the simulator cannot listen on {address}: {fault}"))
     })
 }

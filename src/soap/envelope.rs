@@ -113,10 +113,7 @@ impl<'a> Envelope<'a> {
             return Err(fault::read(fault));
         }
         let found = self.body.children.first().map(|child| child.name.as_ref());
-        Err(Unreadable::OtherMessage {
-            expected,
-            found: xml::excerpt(found.unwrap_or_default()),
-        })
+        Err(Unreadable::OtherMessage { expected, found: xml::excerpt(found.unwrap_or_default()) })
     }
 }
 
@@ -140,18 +137,13 @@ pub fn document<'m>(
     if root.is(expected) {
         Ok(root)
     } else {
-        Err(Unreadable::OtherDocument {
-            expected,
-            found: xml::excerpt(&root.name),
-        })
+        Err(Unreadable::OtherDocument { expected, found: xml::excerpt(&root.name) })
     }
 }
 
 fn inner(text: &str) -> Result<Element<'_>, XmlError> {
     // Escaped once more inside CDATA: seen where two layers of software each escaped.
-    let escaped = text
-        .get(..4)
-        .is_some_and(|head| head.eq_ignore_ascii_case("&lt;"));
+    let escaped = text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("&lt;"));
     if escaped {
         let plain = xml::unescape(text);
         return read_repairing(&plain).map(Element::into_owned);
@@ -260,42 +252,25 @@ pub struct Wrapping {
 }
 
 /// `RequestMsg` (spec/soap.md §1.1).
-pub const REQUEST_MSG: Wrapping = Wrapping {
-    prefix: "req",
-    namespace: REQUEST,
-    message: "RequestMsg",
-};
+pub const REQUEST_MSG: Wrapping =
+    Wrapping { prefix: "req", namespace: REQUEST, message: "RequestMsg" };
 /// `ResponseMsg`, in the request namespace (spec/soap.md §1.1).
-pub const RESPONSE_MSG: Wrapping = Wrapping {
-    prefix: "req",
-    namespace: REQUEST,
-    message: "ResponseMsg",
-};
+pub const RESPONSE_MSG: Wrapping =
+    Wrapping { prefix: "req", namespace: REQUEST, message: "ResponseMsg" };
 /// `ResultMsg` (spec/soap.md §1.1).
-pub const RESULT_MSG: Wrapping = Wrapping {
-    prefix: "res",
-    namespace: RESULT,
-    message: "ResultMsg",
-};
+pub const RESULT_MSG: Wrapping =
+    Wrapping { prefix: "res", namespace: RESULT, message: "ResultMsg" };
 
 /// An envelope: `header` is what stands inside the Header, written already; `document` is the
 /// inner document without its prolog.
 pub fn render(wrapping: Wrapping, header: &str, document: &str) -> String {
-    let Wrapping {
-        prefix,
-        namespace,
-        message,
-    } = wrapping;
+    let Wrapping { prefix, namespace, message } = wrapping;
     let mut inside = String::with_capacity(document.len().saturating_add(64));
     inside.push_str(PROLOG);
     inside.push('\n');
     inside.push_str(document);
-    let mut out = String::with_capacity(
-        inside
-            .len()
-            .saturating_add(header.len())
-            .saturating_add(512),
-    );
+    let mut out =
+        String::with_capacity(inside.len().saturating_add(header.len()).saturating_add(512));
     out.push_str("<soapenv:Envelope xmlns:soapenv=\"");
     out.push_str(SOAP);
     out.push_str("\" xmlns:");
@@ -343,8 +318,5 @@ pub const DESCRIPTION_MAX: usize = 1024;
 
 /// A description, cut and without control characters.
 pub fn description(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(DESCRIPTION_MAX)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DESCRIPTION_MAX).collect()
 }

@@ -39,9 +39,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     let mut parts = text.split('&');
     plain.push_str(parts.next().unwrap_or_default());
     for part in parts {
-        let known = part
-            .split_once(';')
-            .and_then(|(name, rest)| Some((resolve(name)?, rest)));
+        let known = part.split_once(';').and_then(|(name, rest)| Some((resolve(name)?, rest)));
         match known {
             Some((c, rest)) => {
                 plain.push(c);
@@ -58,10 +56,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
 
 /// The beginning of a foreign text, for an error.
 pub fn excerpt(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(EXCERPT_MAX)
-        .collect()
+    text.chars().filter(|c| !c.is_control()).take(EXCERPT_MAX).collect()
 }
 
 /// Whether XML 1.0 allows the character at all.

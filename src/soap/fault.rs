@@ -20,10 +20,7 @@ pub fn read(fault: &Element<'_>) -> Unreadable {
             .value_of(old)
             .or_else(|| fault.descend(new).map(Element::value))
             .unwrap_or_default();
-        text.chars()
-            .filter(|c| !c.is_control())
-            .take(STRING_MAX)
-            .collect()
+        text.chars().filter(|c| !c.is_control()).take(STRING_MAX).collect()
     };
     Unreadable::Fault {
         code: value("faultcode", &["Code", "Value"]),

@@ -9,13 +9,8 @@ use std::borrow::Cow;
 use super::request::MASK;
 
 /// Elements whose content is never stored or shown (spec/soap.md §10, 16).
-pub const SECRETS: [&str; 5] = [
-    "SecurityCredential",
-    "spPassword",
-    "Password",
-    "originRequest",
-    "newPassword",
-];
+pub const SECRETS: [&str; 5] =
+    ["SecurityCredential", "spPassword", "Password", "originRequest", "newPassword"];
 
 /// How far an opening tag is followed, in bytes: looking further for every name would let a
 /// message of nothing but names cost the square of its length.
@@ -69,10 +64,7 @@ fn next_tag(text: &[u8], from: usize) -> Option<(usize, &'static [u8])> {
             .position(|byte| matches!(byte.to_ascii_lowercase(), b's' | b'p' | b'o' | b'n'))?;
         at = at.saturating_add(step);
         let here = text.get(at..)?;
-        let name = SECRETS
-            .iter()
-            .map(|name| name.as_bytes())
-            .find(|name| begins_with(here, name));
+        let name = SECRETS.iter().map(|name| name.as_bytes()).find(|name| begins_with(here, name));
         if let Some(name) = name
             && before_name(text.get(..at)?) == Before::Opening
         {
@@ -83,8 +75,7 @@ fn next_tag(text: &[u8], from: usize) -> Option<(usize, &'static [u8])> {
 }
 
 fn begins_with(text: &[u8], name: &[u8]) -> bool {
-    text.get(..name.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(name))
+    text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
 }
 
 /// What stands before a name.
@@ -116,9 +107,7 @@ fn before_name(text: &[u8]) -> Before {
     if is_open(text).is_some() {
         return Before::Opening;
     }
-    let closing = text
-        .strip_suffix(b"\\/")
-        .or_else(|| text.strip_suffix(b"/"));
+    let closing = text.strip_suffix(b"\\/").or_else(|| text.strip_suffix(b"/"));
     match closing.and_then(is_open) {
         Some(start) => Before::Closing(start),
         None => Before::Other,
@@ -148,11 +137,7 @@ fn open_tag_len(text: &[u8]) -> Option<TagEnd> {
         if let Some(sign) = signs.iter().find(|sign| here.starts_with(sign)) {
             let is_empty = text.get(..at)?.ends_with(b"/");
             let len = at.saturating_add(sign.len());
-            return Some(if is_empty {
-                TagEnd::Empty
-            } else {
-                TagEnd::Opens(len)
-            });
+            return Some(if is_empty { TagEnd::Empty } else { TagEnd::Opens(len) });
         }
     }
     // No end in sight: what is left may be the secret all the same.

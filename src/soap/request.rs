@@ -97,11 +97,8 @@ impl PayoutRequest<'_> {
     pub fn render(&self) -> Rendered {
         let amount = self.amount.to_string();
         let phone = self.phone.reveal();
-        let mut references = vec![key_value(
-            "ReferenceItem",
-            "QueueTimeoutURL",
-            &self.caller.queue_timeout_url,
-        )];
+        let mut references =
+            vec![key_value("ReferenceItem", "QueueTimeoutURL", &self.caller.queue_timeout_url)];
         if !self.occasion.is_empty() {
             references.push(key_value("ReferenceItem", "Occasion", self.occasion));
         }
@@ -152,12 +149,8 @@ pub(super) fn organisation(shortcode: &str) -> Value<'_> {
 impl Parts<'_> {
     pub(super) fn render(&self, caller: &Caller, at: Timestamp) -> Rendered {
         let time_stamp = at.header_stamp();
-        let password = sp_password(
-            &caller.sp_id,
-            &caller.sp_password,
-            &time_stamp,
-            caller.hex_case,
-        );
+        let password =
+            sp_password(&caller.sp_id, &caller.sp_password, &time_stamp, caller.hex_case);
         let write = |password: &str, credential: &str| {
             let header = SpHeader {
                 sp_id: caller.sp_id.clone(),
@@ -180,10 +173,7 @@ impl Parts<'_> {
         let transaction = Value::Group(vec![
             ("CommandID", Value::Text(self.command)),
             ("LanguageCode", Value::Text("")),
-            (
-                "OriginatorConversationID",
-                Value::Text(self.originator_conversation_id),
-            ),
+            ("OriginatorConversationID", Value::Text(self.originator_conversation_id)),
             ("ConversationID", Value::Text("")),
             ("Remark", Value::Text(self.remarks)),
             ("Parameters", Value::Group(self.parameters.clone())),
@@ -217,12 +207,7 @@ impl Parts<'_> {
             ("KeyOwner", Value::Text("1")),
         ]);
         let mut out = String::with_capacity(2048);
-        schema::write_root(
-            &mut out,
-            (None, REQUEST),
-            &schema::REQUEST_DOCUMENT,
-            &request,
-        );
+        schema::write_root(&mut out, (None, REQUEST), &schema::REQUEST_DOCUMENT, &request);
         out
     }
 }
@@ -284,10 +269,7 @@ impl fmt::Debug for Incoming {
         f.debug_struct("Incoming")
             .field("header", &self.header)
             .field("command", &self.command)
-            .field(
-                "originator_conversation_id",
-                &self.originator_conversation_id,
-            )
+            .field("originator_conversation_id", &self.originator_conversation_id)
             .finish_non_exhaustive()
     }
 }
@@ -326,10 +308,7 @@ pub fn parse(bytes: &[u8]) -> Result<Incoming, Unreadable> {
             .map(ToOwned::to_owned)
     };
     let pairs = |group: &str| {
-        document
-            .descend(&["Transaction", group])
-            .map(envelope::pairs)
-            .unwrap_or_default()
+        document.descend(&["Transaction", group]).map(envelope::pairs).unwrap_or_default()
     };
     let party = |name: &str| {
         Some(Party {

@@ -34,9 +34,7 @@ pub fn parse(bytes: &[u8]) -> Result<Response, Unreadable> {
             description: envelope::description(
                 document.value_of("ResponseDesc").unwrap_or_default(),
             ),
-            conversation: document
-                .value_of("ConversationID")
-                .and_then(ConversationId::new),
+            conversation: document.value_of("ConversationID").and_then(ConversationId::new),
         },
         originator_conversation_id: own_id.map(ToOwned::to_owned),
         service_status: document.value_of("ServiceStatus").map(ToOwned::to_owned),
@@ -65,10 +63,7 @@ pub fn render(answer: &Answer<'_>) -> Vec<u8> {
         ("ResponseCode", Some(answer.code)),
         ("ConversationID", answer.conversation_id),
         ("ResponseDesc", Some(answer.description)),
-        (
-            "OriginatorConversationID",
-            answer.originator_conversation_id,
-        ),
+        ("OriginatorConversationID", answer.originator_conversation_id),
         ("ServiceStatus", answer.service_status),
     ];
     let mut document = format!("<response xmlns=\"{RESPONSE}\">");

@@ -33,16 +33,9 @@ pub struct ResultMessage {
 
 impl fmt::Debug for ResultMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&str> = self
-            .parameters
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .collect();
+        let keys: Vec<&str> = self.parameters.iter().map(|(key, _)| key.as_str()).collect();
         f.debug_struct("ResultMessage")
-            .field(
-                "originator_conversation_id",
-                &self.originator_conversation_id,
-            )
+            .field("originator_conversation_id", &self.originator_conversation_id)
             .field("conversation_id", &self.conversation_id)
             .field("code", &self.facts.code)
             .field("waiting", &self.facts.waiting)
@@ -68,20 +61,12 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
     let waiting = is_waiting(envelope::unambiguous(document, "ResultType")?);
     let own_id = envelope::unambiguous(document, "OriginatorConversationID")?;
     let conversation = envelope::unambiguous(document, "ConversationID")?;
-    let group = |name: &str| {
-        document
-            .child(name)
-            .map(envelope::pairs)
-            .unwrap_or_default()
-    };
+    let group = |name: &str| document.child(name).map(envelope::pairs).unwrap_or_default();
     let parameters = group("ResultParameters");
     let at = |keys: &[&str]| value_at(&parameters, keys);
-    let receipt = document
-        .value_of("TransactionID")
-        .or_else(|| at(&["TransactionReceipt"]));
-    let (payee, recipient_name) = at(&["ReceiverPartyPublicName"])
-        .map(split_party)
-        .unwrap_or_default();
+    let receipt = document.value_of("TransactionID").or_else(|| at(&["TransactionReceipt"]));
+    let (payee, recipient_name) =
+        at(&["ReceiverPartyPublicName"]).map(split_party).unwrap_or_default();
     let facts = ResultFacts {
         code: code.to_owned(),
         description: envelope::description(document.value_of("ResultDesc").unwrap_or_default()),
@@ -120,19 +105,16 @@ fn is_waiting(result_type: Option<&str>) -> bool {
 /// Anything else is no amount: it is not guessed at.
 pub fn amount(text: &str) -> Option<Amount> {
     let text = text.trim();
-    let currency = ["Ksh", "KES"].iter().find(|name| {
-        text.get(..name.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(name))
-    });
+    let currency = ["Ksh", "KES"]
+        .iter()
+        .find(|name| text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
     let digits = match currency {
         Some(name) => text.get(name.len()..)?.trim_start_matches(['.', ' ']),
         None => text,
     };
     let (whole, places) = digits.split_once('.').unwrap_or((digits, "0"));
-    let kept = places
-        .char_indices()
-        .take_while(|(index, digit)| *index < PLACES || *digit != '0')
-        .count();
+    let kept =
+        places.char_indices().take_while(|(index, digit)| *index < PLACES || *digit != '0').count();
     let dropped = places.get(kept..)?;
     if !dropped.bytes().all(|digit| digit == b'0') {
         return None;
@@ -162,9 +144,7 @@ pub fn split_party(text: &str) -> (Option<Msisdn>, Option<PersonName>) {
     let head = head.trim();
     let is_hash = head.len() == 64 && head.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_number = !head.is_empty()
-        && head
-            .chars()
-            .all(|c| c.is_ascii_digit() || matches!(c, '*' | '+' | ' ' | 'x' | 'X'));
+        && head.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '+' | ' ' | 'x' | 'X'));
     if is_number || is_hash {
         (head.parse().ok(), PersonName::new(tail))
     } else {
@@ -198,10 +178,7 @@ impl Report<'_> {
             ("ResultType", Value::Text("0")),
             ("ResultCode", Value::Text(self.code)),
             ("ResultDesc", Value::Text(self.description)),
-            (
-                "OriginatorConversationID",
-                Value::Text(self.originator_conversation_id),
-            ),
+            ("OriginatorConversationID", Value::Text(self.originator_conversation_id)),
             ("ConversationID", Value::Text(self.conversation_id)),
         ];
         if let Some(receipt) = self.receipt {
@@ -222,9 +199,7 @@ impl Report<'_> {
 }
 
 fn group<'a>(item: &'static str, pairs: &[(&'a str, &'a str)]) -> Value<'a> {
-    let items = pairs
-        .iter()
-        .map(|(key, value)| super::request::key_value(item, key, value))
-        .collect();
+    let items =
+        pairs.iter().map(|(key, value)| super::request::key_value(item, key, value)).collect();
     Value::Group(items)
 }

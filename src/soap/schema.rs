@@ -12,10 +12,8 @@ pub const C2B: &str = "http://cps.huawei.com/cpsinterface/c2bpayment";
 /// The namespace of queue timeouts (spec/soap.md §1.1).
 pub const TIMEOUT: &str = "http://www.csapi.org/schema/timeoutnotification/data/v1_0/local";
 /// The namespaces of the SOAP header, variants A and B (spec/soap.md §1.1).
-pub const HEADERS: [&str; 2] = [
-    "http://www.huawei.com/schema/osg/common/v2_1",
-    "http://www.huawei.com.cn/schema/common/v2_1",
-];
+pub const HEADERS: [&str; 2] =
+    ["http://www.huawei.com/schema/osg/common/v2_1", "http://www.huawei.com.cn/schema/common/v2_1"];
 /// The most faults that one check reports: the first few say it.
 const FAULTS_MAX: usize = 20;
 
@@ -62,13 +60,7 @@ pub struct Shape {
 
 impl Shape {
     const fn one(name: &'static str, content: Content) -> Self {
-        Self {
-            name,
-            min: 1,
-            max: Some(1),
-            space: Space::Inherit,
-            content,
-        }
+        Self { name, min: 1, max: Some(1), space: Space::Inherit, content }
     }
 
     const fn times(mut self, min: u32, max: Option<u32>) -> Self {
@@ -117,11 +109,8 @@ const fn unqualified(shape: Shape) -> Shape {
 
 const KEY_VALUE: &[Shape] = &[text("Key"), text("Value")];
 
-const PARTY: &[Shape] = &[
-    integer("IdentifierType"),
-    text("Identifier"),
-    optional(text("ShortCode")),
-];
+const PARTY: &[Shape] =
+    &[integer("IdentifierType"), text("Identifier"), optional(text("ShortCode"))];
 
 /// `RequestSOAPHeader` (spec/soap.md §2).
 pub const HEADER: Shape = group(
@@ -156,10 +145,7 @@ pub const REQUEST_DOCUMENT: Shape = group(
                 optional(text_to("Remark", 255)),
                 optional(text("EncryptedParameters")),
                 optional(group("Parameters", &[many(group("Parameter", KEY_VALUE))])),
-                optional(group(
-                    "ReferenceData",
-                    &[many(group("ReferenceItem", KEY_VALUE))],
-                )),
+                optional(group("ReferenceData", &[many(group("ReferenceItem", KEY_VALUE))])),
                 text("Timestamp"),
             ],
         ),
@@ -187,10 +173,7 @@ pub const REQUEST_DOCUMENT: Shape = group(
                 ),
                 optional(group("PrimaryParty", PARTY)),
                 optional(group("ReceiverParty", PARTY)),
-                optional(group(
-                    "AccessDevice",
-                    &[integer("IdentifierType"), text("Identifier")],
-                )),
+                optional(group("AccessDevice", &[integer("IdentifierType"), text("Identifier")])),
             ],
         ),
         integer("KeyOwner"),
@@ -222,14 +205,8 @@ pub const RESULT_DOCUMENT: Shape = group(
         optional(text("OriginatorConversationID")),
         optional(text("ConversationID")),
         optional(text("TransactionID")),
-        optional(group(
-            "ResultParameters",
-            &[any_number(group("ResultParameter", KEY_VALUE))],
-        )),
-        optional(group(
-            "ReferenceData",
-            &[many(group("ReferenceItem", KEY_VALUE))],
-        )),
+        optional(group("ResultParameters", &[any_number(group("ResultParameter", KEY_VALUE))])),
+        optional(group("ReferenceData", &[many(group("ReferenceItem", KEY_VALUE))])),
     ],
 )
 .within(Space::In(RESULT));
@@ -244,10 +221,7 @@ pub const QUEUE_TIMEOUT: Shape = group(
             "extensionInfo",
             &[many(group(
                 "item",
-                &[
-                    text("Key").within(Space::In(RESULT)),
-                    text("Value").within(Space::In(RESULT)),
-                ],
+                &[text("Key").within(Space::In(RESULT)), text("Value").within(Space::In(RESULT))],
             ))],
         )),
     ],
@@ -269,10 +243,7 @@ pub const QUEUE_TIMEOUT_RESPONSE: Shape = group(
 
 const KYC_INFO: Shape = any_number(group(
     "KYCInfo",
-    &[
-        unqualified(text_to("KYCName", 255)),
-        unqualified(optional(text_to("KYCValue", 128))),
-    ],
+    &[unqualified(text_to("KYCName", 255)), unqualified(optional(text_to("KYCValue", 128)))],
 ))
 .within(Space::Without);
 
@@ -365,9 +336,7 @@ fn write_inside(out: &mut String, prefix: Option<&'static str>, shape: &Shape, v
         (Value::Text(text), _) => xml::push_text(out, text),
         (Value::Group(values), Content::Group(shapes) | Content::All(shapes)) => {
             debug_assert!(
-                values
-                    .iter()
-                    .all(|(name, _)| shapes.iter().any(|shape| shape.name == *name)),
+                values.iter().all(|(name, _)| shapes.iter().any(|shape| shape.name == *name)),
                 "a value of {} has no place in its shape",
                 shape.name
             );
@@ -424,10 +393,7 @@ pub fn check(element: &Element<'_>, shape: &Shape) -> Vec<Fault> {
 
 fn report(faults: &mut Vec<Fault>, path: &str, message: String) {
     if faults.len() < FAULTS_MAX {
-        faults.push(Fault {
-            path: path.to_owned(),
-            message,
-        });
+        faults.push(Fault { path: path.to_owned(), message });
     }
 }
 
@@ -482,11 +448,7 @@ fn check_all(element: &Element<'_>, shapes: &'static [Shape], path: &str, faults
     for shape in shapes {
         let below = format!("{path}/{}", shape.name);
         let mut count: u32 = 0;
-        for child in element
-            .children
-            .iter()
-            .filter(|child| child.name == shape.name)
-        {
+        for child in element.children.iter().filter(|child| child.name == shape.name) {
             count = count.saturating_add(1);
             check_element(child, shape, Some(element), &below, faults);
         }
@@ -532,12 +494,7 @@ fn check_group(
                 report(faults, &stranger, "is not known here".to_owned());
             }
         }
-        let elsewhere = || {
-            element
-                .children
-                .iter()
-                .any(|child| child.name == shape.name)
-        };
+        let elsewhere = || element.children.iter().any(|child| child.name == shape.name);
         if count == 0 && shape.min > 0 && elsewhere() {
             report(faults, &below, "stands in the wrong place".to_owned());
         } else {
@@ -546,11 +503,7 @@ fn check_group(
     }
     if let Some(child) = rest.next() {
         let stranger = format!("{path}/{}", xml::excerpt(&child.name));
-        let how = if is_known(child) {
-            "stands in the wrong place"
-        } else {
-            "is not known here"
-        };
+        let how = if is_known(child) { "stands in the wrong place" } else { "is not known here" };
         report(faults, &stranger, how.to_owned());
     }
 }

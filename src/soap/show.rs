@@ -15,11 +15,8 @@ use crate::domain::party::Msisdn;
 /// Messages inside messages that are shown: a queue timeout carries a request.
 const NESTING_MAX: usize = 2;
 /// Messages whose text is a document, and that document's root.
-const WRAPPERS: [(&str, &str); 3] = [
-    ("RequestMsg", "request"),
-    ("ResponseMsg", "response"),
-    ("ResultMsg", "result"),
-];
+const WRAPPERS: [(&str, &str); 3] =
+    [("RequestMsg", "request"), ("ResponseMsg", "response"), ("ResultMsg", "result")];
 /// Elements that name a person.
 const PERSONAL: [&str; 2] = ["KYCValue", "OA"];
 /// Elements whose numbers are no phones, however they look (spec/soap.md §2).
@@ -110,9 +107,7 @@ fn push_origin(out: &mut String, base64: &str, indent: usize, nesting: usize) {
 
 /// Text that a terminal takes as text.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn masked(element: &Element<'_>, key: Option<&str>) -> String {
@@ -187,10 +182,8 @@ mod tests {
 
     #[test]
     fn a_queue_timeout_shows_the_request_inside_without_its_secrets() {
-        let origin = response::render(&response::Answer {
-            code: "15",
-            ..response::Answer::default()
-        });
+        let origin =
+            response::render(&response::Answer { code: "15", ..response::Answer::default() });
         let mut origin = String::from_utf8(origin).expect("UTF-8");
         origin = origin.replace(
             "<ResponseDesc></ResponseDesc>",

@@ -52,11 +52,7 @@ impl StatusQuery<'_> {
             originator_conversation_id: self.originator_conversation_id,
             remarks: "",
             parameters: vec![key_value("Parameter", key, value)],
-            references: vec![key_value(
-                "ReferenceItem",
-                "QueueTimeoutURL",
-                queue_timeout_url,
-            )],
+            references: vec![key_value("ReferenceItem", "QueueTimeoutURL", queue_timeout_url)],
             receiver: organisation(&self.caller.shortcode),
         };
         parts.render(self.caller, self.at)

@@ -24,10 +24,7 @@ pub struct QueueTimeout {
 impl fmt::Debug for QueueTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueTimeout")
-            .field(
-                "originator_conversation_id",
-                &self.originator_conversation_id,
-            )
+            .field("originator_conversation_id", &self.originator_conversation_id)
             .finish_non_exhaustive()
     }
 }
@@ -52,10 +49,7 @@ pub fn parse(bytes: &[u8]) -> Result<QueueTimeout, Unreadable> {
     let origin_request = message.value_of("originRequest").unwrap_or_default();
     Ok(QueueTimeout {
         originator_conversation_id: own_id.map(ToOwned::to_owned),
-        extension: message
-            .child("extensionInfo")
-            .map(envelope::pairs)
-            .unwrap_or_default(),
+        extension: message.child("extensionInfo").map(envelope::pairs).unwrap_or_default(),
         origin_request: origin_request.split_whitespace().collect(),
     })
 }

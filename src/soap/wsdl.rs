@@ -12,10 +12,7 @@ pub const RESULT: &str = include_str!("../../wsdl/result.wsdl");
 /// them.
 pub const SCHEMAS: [(&str, &str); 9] = [
     ("messages.xsd", include_str!("../../wsdl/messages.xsd")),
-    (
-        "soap-envelope.xsd",
-        include_str!("../../wsdl/soap-envelope.xsd"),
-    ),
+    ("soap-envelope.xsd", include_str!("../../wsdl/soap-envelope.xsd")),
     ("header-a.xsd", include_str!("../../wsdl/header-a.xsd")),
     ("header-b.xsd", include_str!("../../wsdl/header-b.xsd")),
     ("request.xsd", include_str!("../../wsdl/request.xsd")),

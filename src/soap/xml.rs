@@ -120,8 +120,7 @@ impl<'a> Element<'a> {
 
     /// The element at the end of a path of local names.
     pub fn descend(&self, path: &[&str]) -> Option<&Self> {
-        path.iter()
-            .try_fold(self, |element, name| element.child(name))
+        path.iter().try_fold(self, |element, name| element.child(name))
     }
 
     /// Its own text, trimmed.
@@ -215,18 +214,14 @@ fn says_latin(bytes: &[u8]) -> bool {
         .map(|byte| char::from(byte.to_ascii_lowercase()))
         .take_while(|c| *c != '>')
         .collect();
-    ["iso-8859-1", "latin1", "windows-1252"]
-        .iter()
-        .any(|name| prolog.contains(name))
+    ["iso-8859-1", "latin1", "windows-1252"].iter().any(|name| prolog.contains(name))
 }
 
 /// Drops an XML prolog, however it is written (spec/soap.md §9): the text is Unicode already, so
 /// what a prolog claims does not matter.
 pub fn without_prolog(text: &str) -> &str {
     let text = trim(text);
-    let is_prolog = text
-        .get(..5)
-        .is_some_and(|head| head.eq_ignore_ascii_case("<?xml"));
+    let is_prolog = text.get(..5).is_some_and(|head| head.eq_ignore_ascii_case("<?xml"));
     if !is_prolog {
         return text;
     }
@@ -360,10 +355,7 @@ impl<'a> Tree<'a> {
     }
 
     fn malformed(&self, why: &str) -> XmlError {
-        XmlError::Malformed {
-            at: self.reader.buffer_position(),
-            why: why.to_owned(),
-        }
+        XmlError::Malformed { at: self.reader.buffer_position(), why: why.to_owned() }
     }
 
     /// What stands between `<` and `>` or `/>` of the tag that was just read: the reader's own
@@ -434,10 +426,7 @@ impl<'a> Tree<'a> {
                 self.bindings.push((prefix, value));
             } else {
                 let local = name.split_once(':').map_or(name, |(_, local)| local);
-                attributes.push(Attribute {
-                    name: Cow::Borrowed(local),
-                    value,
-                });
+                attributes.push(Attribute { name: Cow::Borrowed(local), value });
             }
         }
         Ok(attributes)
@@ -505,9 +494,7 @@ fn is_name(name: &str) -> bool {
     let is_name_char =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':') || !c.is_ascii();
     let local = name.split_once(':').map_or(name, |(_, local)| local);
-    let begins = local
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii());
+    let begins =
+        local.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii());
     begins && name.chars().all(is_name_char)
 }

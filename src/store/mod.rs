@@ -4,8 +4,8 @@
 //! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store
 //! can make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
 //!
-//! The meaning of the trait is defined by one suite, `tests/store_conformance.rs`: every store
-//! passes it, and the one in memory is the measure of the others.
+//! The meaning of the trait is defined by one suite, `tests/store/`: every store passes it,
+//! and the one in memory is the measure of the others.
 
 mod chain;
 pub mod memory;
@@ -210,19 +210,11 @@ impl PayoutQuery {
         let details = &payout.details;
         self.app.is_none_or(|app| app == details.app)
             && self.status.is_none_or(|status| status == payout.status())
-            && self
-                .reference
-                .as_ref()
-                .is_none_or(|reference| *reference == details.reference)
+            && self.reference.as_ref().is_none_or(|reference| *reference == details.reference)
             && self.phone.is_none_or(|phone| phone == details.phone)
-            && self
-                .receipt
-                .as_ref()
-                .is_none_or(|told| payout.state.receipt() == Some(told))
+            && self.receipt.as_ref().is_none_or(|told| payout.state.receipt() == Some(told))
             && self.batch.is_none_or(|batch| details.batch == Some(batch))
-            && self
-                .created_from
-                .is_none_or(|from| from <= details.created_at)
+            && self.created_from.is_none_or(|from| from <= details.created_at)
             && self.created_to.is_none_or(|to| details.created_at < to)
     }
 }
@@ -246,10 +238,7 @@ pub struct Counts {
 impl Counts {
     /// How many stand at `status`.
     pub fn of(&self, status: Status) -> u64 {
-        let place = Status::ALL
-            .iter()
-            .position(|known| *known == status)
-            .unwrap_or_default();
+        let place = Status::ALL.iter().position(|known| *known == status).unwrap_or_default();
         self.by_status.get(place).copied().unwrap_or_default()
     }
 

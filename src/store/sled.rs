@@ -50,9 +50,7 @@ pub struct Options {
 impl Default for Options {
     /// 64 MiB: enough for the payouts under way and the newest index entries.
     fn default() -> Self {
-        Self {
-            cache_bytes: 64 << 20,
-        }
+        Self { cache_bytes: 64 << 20 }
     }
 }
 
@@ -116,11 +114,7 @@ impl SledStore {
         let apps = read::apps_with_payouts(&disk)?;
         let shared = Arc::new(Shared {
             disk: RwLock::new(Some(Arc::clone(&disk))),
-            view: Mutex::new(View {
-                meta,
-                health: Health::Ready,
-                groups: 0,
-            }),
+            view: Mutex::new(View { meta, health: Health::Ready, groups: 0 }),
             apps: RwLock::new(apps.into_iter().collect()),
             changed: Notify::new(),
         });
@@ -130,11 +124,7 @@ impl SledStore {
             .name("mlango-store".to_owned())
             .spawn(move || writer::run(&inbox, &known, disk, meta))
             .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
-        Ok(Self {
-            shared,
-            orders,
-            writer: Mutex::new(Some(writer)),
-        })
+        Ok(Self { shared, orders, writer: Mutex::new(Some(writer)) })
     }
 
     async fn take(&self, commit: Commit) -> Result<Durable, CommitError> {
@@ -247,9 +237,7 @@ impl Shared {
         read: impl FnOnce(&Disk) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
-        let disk = disk
-            .as_deref()
-            .ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
+        let disk = disk.as_deref().ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
         read(disk)
     }
 }
@@ -361,29 +349,42 @@ impl Store for SledStore {
     }
 
     fn close(&self) -> Pending<'_, ()> {
+        let end = self.ending();
+        Box::pin(async move {
+            drop(tokio::task::spawn_blocking(end).await);
+        })
+    }
+}
+
+impl SledStore {
+    /// Takes no more commits, and gives what ends it: that blocks until it has ended.
+    fn ending(&self) -> impl FnOnce() + Send + 'static {
         let mut view = self.shared.view();
         if view.health == Health::Ready {
             view.health = Health::Closed;
         }
         drop(view);
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = writer.take();
         let orders = self.orders.clone();
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let ended = tokio::task::spawn_blocking(move || {
-                if let Some(writer) = writer {
-                    // The writer may have ended already; both ends are the same to us.
-                    drop(orders.send(Order::Close));
-                    drop(writer.join());
-                }
-                let mut disk = shared.disk.write().unwrap_or_else(PoisonError::into_inner);
-                drop(disk.take());
-            });
-            drop(ended.await);
-        })
+        move || {
+            if let Some(writer) = writer {
+                // The writer may have ended already; both ends are the same to us.
+                drop(orders.send(Order::Close));
+                drop(writer.join());
+            }
+            let mut disk = shared.disk.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(disk) = disk.take().and_then(Arc::into_inner) {
+                disk.close();
+            }
+        }
+    }
+}
+
+impl Drop for SledStore {
+    /// As [`Store::close`], if nobody closed it: the directory is free when this returns.
+    fn drop(&mut self) {
+        self.ending()();
     }
 }

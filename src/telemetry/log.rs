@@ -30,10 +30,8 @@ pub struct NoSuchLevel {
 /// # Errors
 /// The level is not understood.
 pub fn init(log: &Log) -> Result<(), NoSuchLevel> {
-    let filter: Targets = log.level.parse().map_err(|source| NoSuchLevel {
-        level: log.level.clone(),
-        source,
-    })?;
+    let filter: Targets =
+        log.level.parse().map_err(|source| NoSuchLevel { level: log.level.clone(), source })?;
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(log.format == LogFormat::Text && io::stderr().is_terminal());
@@ -41,9 +39,7 @@ pub fn init(log: &Log) -> Result<(), NoSuchLevel> {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let started = tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .try_init();
+    let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     // An error means that a log is running already, which is what was asked for.
     if started.is_ok() {
         panic::set_hook(Box::new(log_panic));
@@ -66,10 +62,7 @@ mod tests {
     use super::*;
 
     fn log(level: &str) -> Log {
-        Log {
-            level: level.to_owned(),
-            format: LogFormat::Json,
-        }
+        Log { level: level.to_owned(), format: LogFormat::Json }
     }
 
     #[test]

@@ -14,18 +14,12 @@ pub const PAYOUTS_SUBMITTED: Metric<Counter, 0> = Metric::new(
 );
 
 /// Payouts now, by status.
-pub const PAYOUTS: Metric<Gauge, 1> = Metric::new(
-    "mlango_payouts",
-    ["status"],
-    "Payouts that are not final, by status.",
-);
+pub const PAYOUTS: Metric<Gauge, 1> =
+    Metric::new("mlango_payouts", ["status"], "Payouts that are not final, by status.");
 
 /// Sends, by what became of them.
-pub const SENDS: Metric<Counter, 1> = Metric::new(
-    "mlango_sends_total",
-    ["outcome"],
-    "Requests to M-Pesa, by what became of them.",
-);
+pub const SENDS: Metric<Counter, 1> =
+    Metric::new("mlango_sends_total", ["outcome"], "Requests to M-Pesa, by what became of them.");
 
 /// Results, by what they said.
 pub const RESULTS: Metric<Counter, 1> = Metric::new(
@@ -56,25 +50,16 @@ pub const STORE_COMMIT_SECONDS: Metric<Histogram, 0> = Metric::new(
 );
 
 /// Commits that wait.
-pub const STORE_QUEUE_DEPTH: Metric<Gauge, 0> = Metric::new(
-    "mlango_store_queue_depth",
-    [],
-    "Commits that wait for the store's writer.",
-);
+pub const STORE_QUEUE_DEPTH: Metric<Gauge, 0> =
+    Metric::new("mlango_store_queue_depth", [], "Commits that wait for the store's writer.");
 
 /// Cases opened for a person.
-pub const CASES: Metric<Counter, 1> = Metric::new(
-    "mlango_cases_total",
-    ["kind"],
-    "Cases that were opened for a person to decide.",
-);
+pub const CASES: Metric<Counter, 1> =
+    Metric::new("mlango_cases_total", ["kind"], "Cases that were opened for a person to decide.");
 
 /// Requests that await their answer.
-pub const RAIL_IN_FLIGHT: Metric<Gauge, 1> = Metric::new(
-    "mlango_rail_in_flight",
-    ["rail"],
-    "Requests to M-Pesa that await their answer.",
-);
+pub const RAIL_IN_FLIGHT: Metric<Gauge, 1> =
+    Metric::new("mlango_rail_in_flight", ["rail"], "Requests to M-Pesa that await their answer.");
 
 /// Whether a rail has stopped sending.
 pub const RAIL_STOPPED: Metric<Gauge, 1> = Metric::new(
@@ -98,11 +83,8 @@ pub const SHILLINGS_IN_DOUBT: Metric<Gauge, 0> = Metric::new(
 );
 
 /// What is running.
-pub const BUILD_INFO: Metric<Gauge, 1> = Metric::new(
-    "mlango_build_info",
-    ["version"],
-    "Always 1; the label says which version runs.",
-);
+pub const BUILD_INFO: Metric<Gauge, 1> =
+    Metric::new("mlango_build_info", ["version"], "Always 1; the label says which version runs.");
 
 /// Says in the metrics which version runs.
 pub fn announce() {
@@ -120,9 +102,7 @@ mod tests {
         announce();
         SENDS.with(["accepted"]).add(2);
         SENDS.with(["accepted"]).increment();
-        STORE_COMMIT_SECONDS
-            .with([])
-            .record(Duration::from_micros(1_500));
+        STORE_COMMIT_SECONDS.with([]).record(Duration::from_micros(1_500));
         let text = render();
         assert!(text.contains("mlango_sends_total{outcome=\"accepted\"} 3\n"));
         assert!(text.contains("mlango_store_commit_seconds_sum 0.0015\n"));

@@ -43,12 +43,7 @@ impl<H: Handle, const LABELS: usize> Metric<H, LABELS> {
         labels: [&'static str; LABELS],
         help: &'static str,
     ) -> Self {
-        Self {
-            name,
-            labels,
-            help,
-            handle: PhantomData,
-        }
+        Self { name, labels, help, handle: PhantomData }
     }
 
     /// The handle of the series with these values of its labels, the same for everyone who asks.
@@ -96,9 +91,7 @@ impl Gauge {
 
     fn change(&self, change: impl Fn(u64) -> u64) {
         let change = |now| Some(change(now));
-        let changed = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        let changed = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
         debug_assert!(changed.is_ok(), "a change that is always made");
     }
 }
@@ -317,10 +310,7 @@ mod tests {
         depth.set(3);
         depth.add(2);
         depth.subtract(4);
-        assert_eq!(
-            registry.render(),
-            "# HELP depth Depth.\n# TYPE depth gauge\ndepth 1\n"
-        );
+        assert_eq!(registry.render(), "# HELP depth Depth.\n# TYPE depth gauge\ndepth 1\n");
         depth.subtract(9);
         assert!(registry.render().ends_with("\ndepth 0\n"));
     }
@@ -353,11 +343,7 @@ mod tests {
     fn labels_are_escaped() {
         let registry = Registry::default();
         registry.series(&SEEN, ["a\"b\\c\nd"]).increment();
-        assert!(
-            registry
-                .render()
-                .ends_with("seen_total{what=\"a\\\"b\\\\c\\nd\"} 1\n")
-        );
+        assert!(registry.render().ends_with("seen_total{what=\"a\\\"b\\\\c\\nd\"} 1\n"));
     }
 
     #[test]

@@ -59,10 +59,7 @@ pub fn differences(files: &Files) -> Vec<String> {
     for (file, root) in files {
         for element in root.children_named("element") {
             let name = element.attribute("name").unwrap_or_default();
-            if !TABLES
-                .iter()
-                .any(|(f, shape)| f == file && shape.name == name)
-            {
+            if !TABLES.iter().any(|(f, shape)| f == file && shape.name == name) {
                 found.push(format!("{file}: {name} is in no table"));
             }
         }
@@ -75,8 +72,7 @@ fn global<'e>(
     kind: &'e str,
     name: &'e str,
 ) -> Option<&'e Element<'static>> {
-    root.children_named(kind)
-        .find(|child| child.attribute("name") == Some(name))
+    root.children_named(kind).find(|child| child.attribute("name") == Some(name))
 }
 
 /// Where a comparison stands.
@@ -98,10 +94,7 @@ fn compare(place: &Place<'_>, element: &Element<'static>, shape: &Shape, found: 
         Space::Without => space.is_none(),
     };
     if !agrees {
-        found.push(format!(
-            "{path}: namespace {space:?}, not {:?}",
-            shape.space
-        ));
+        found.push(format!("{path}: namespace {space:?}, not {:?}", shape.space));
     }
     let (file, content) = content(place, element);
     match (shape.content, content) {
@@ -112,9 +105,9 @@ fn compare(place: &Place<'_>, element: &Element<'static>, shape: &Shape, found: 
             compare_children(place, file, &elements, shapes, found);
         }
         (_, Xsd::Other(why)) => found.push(format!("{path}: {why}")),
-        (table, xsd) => found.push(format!(
-            "{path}: {table:?} in the table, {xsd:?} in the schema"
-        )),
+        (table, xsd) => {
+            found.push(format!("{path}: {table:?} in the table, {xsd:?} in the schema"))
+        }
     }
 }
 
@@ -131,44 +124,27 @@ fn compare_children(
     let in_schema: Vec<String> = elements.iter().map(name).collect();
     let in_table: Vec<&str> = shapes.iter().map(|shape| shape.name).collect();
     if in_schema != in_table {
-        found.push(format!(
-            "{path}: {in_table:?} in the table, {in_schema:?} in the schema"
-        ));
+        found.push(format!("{path}: {in_table:?} in the table, {in_schema:?} in the schema"));
         return;
     }
     let root = &place.files[file];
     let is_qualified = root.attribute("elementFormDefault") == Some("qualified");
-    let space = root
-        .attribute("targetNamespace")
-        .filter(|_| is_qualified)
-        .map(ToOwned::to_owned);
+    let space = root.attribute("targetNamespace").filter(|_| is_qualified).map(ToOwned::to_owned);
     for (element, shape) in elements.iter().zip(shapes) {
         let min = element.attribute("minOccurs").unwrap_or("1").to_owned();
         let max = element.attribute("maxOccurs").unwrap_or("1").to_owned();
         let wanted = (
             shape.min.to_string(),
-            shape
-                .max
-                .map_or_else(|| "unbounded".to_owned(), |max| max.to_string()),
+            shape.max.map_or_else(|| "unbounded".to_owned(), |max| max.to_string()),
         );
         let below = format!("{path}/{}", shape.name);
         if (&min, &max) != (&wanted.0, &wanted.1) {
-            found.push(format!(
-                "{below}: {wanted:?} in the table, {min}..{max} in the schema"
-            ));
+            found.push(format!("{below}: {wanted:?} in the table, {min}..{max} in the schema"));
         }
         if shape.space == Space::Inherit && space != place.space {
-            found.push(format!(
-                "{below}: namespace {space:?}, its parent's is {:?}",
-                place.space
-            ));
+            found.push(format!("{below}: namespace {space:?}, its parent's is {:?}", place.space));
         }
-        let place = Place {
-            files: place.files,
-            file,
-            path: below,
-            space: space.clone(),
-        };
+        let place = Place { files: place.files, file, path: below, space: space.clone() };
         compare(&place, element, shape, found);
     }
 }

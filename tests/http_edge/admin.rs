@@ -18,11 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Call, Gateway, Told, counted};
 
 fn router(gateway: &Gateway) -> axum::Router {
-    admin::router(Admin::new(
-        Arc::clone(&gateway.engine),
-        Arc::clone(&gateway.apps),
-        counted,
-    ))
+    admin::router(Admin::new(Arc::clone(&gateway.engine), Arc::clone(&gateway.apps), counted))
 }
 
 async fn ask(gateway: &Gateway, call: Call) -> Told {
@@ -54,10 +50,7 @@ async fn applications_are_made_given_new_keys_and_revoked_and_it_counts_at_once(
     let second: AppWithKey = read(&ask(&gateway, Call::post(&rotate)).await);
     assert!(opens(&gateway, &made.key).await, "a day's grace");
     assert!(opens(&gateway, &second.key).await);
-    assert_eq!(
-        second.app.keys[0].ends_at.as_deref(),
-        Some("2024-01-03T03:04:05.000Z")
-    );
+    assert_eq!(second.app.keys[0].ends_at.as_deref(), Some("2024-01-03T03:04:05.000Z"));
     let now = json!({"old_key_ends_in_s": 0}).to_string();
     let third: AppWithKey = read(&ask(&gateway, Call::post(&rotate).json(now)).await);
     assert!(!opens(&gateway, &made.key).await);
@@ -87,21 +80,13 @@ async fn what_is_wrong_with_an_act_is_said() {
         (json!({"name": ""}), 422, "invalid_fields"),
         (json!({"name": "a\nb"}), 422, "invalid_fields"),
         (json!({"name": "x".repeat(65)}), 422, "invalid_fields"),
-        (
-            json!({"name": "a", "scopes": ["payouts"]}),
-            422,
-            "invalid_fields",
-        ),
+        (json!({"name": "a", "scopes": ["payouts"]}), 422, "invalid_fields"),
         (json!({"name": "a", "colour": "red"}), 422, "invalid_fields"),
         (json!({}), 422, "invalid_fields"),
         (json!({"name": "x".repeat(20_000)}), 413, "body_too_large"),
     ];
     for (body, status, code) in table {
-        assert_eq!(
-            post(body.clone()).await.problem(),
-            (status, code.to_owned()),
-            "{body}"
-        );
+        assert_eq!(post(body.clone()).await.problem(), (status, code.to_owned()), "{body}");
     }
     for id in ["app_00000000000000000000000000", "x"] {
         for act in ["rotate", "revoke"] {
@@ -118,11 +103,7 @@ async fn what_is_wrong_with_an_act_is_said() {
         assert_eq!(ask(&gateway, Call::post(&rotate)).await.status, 200);
     }
     let told = ask(&gateway, Call::post(&rotate)).await;
-    assert_eq!(
-        told.problem(),
-        (409, "app_conflict".to_owned()),
-        "five keys are enough"
-    );
+    assert_eq!(told.problem(), (409, "app_conflict".to_owned()), "five keys are enough");
     gateway.store.fail("the disk is full");
     let told = ask(&gateway, Call::post("/apps").json(r#"{"name":"b"}"#)).await;
     assert_eq!(told.problem(), (503, "store_unavailable".to_owned()));
@@ -133,23 +114,13 @@ async fn only_its_owner_can_open_the_socket_file_and_it_goes_with_the_gateway() 
     let gateway = Gateway::new();
     let place = tempfile::tempdir().expect("a directory");
     let path = admin::socket_beside(&place.path().join("data"));
-    assert_eq!(
-        path.file_name().and_then(|name| name.to_str()),
-        Some("data.sock")
-    );
+    assert_eq!(path.file_name().and_then(|name| name.to_str()), Some("data.sock"));
     // One that a dead process left is replaced.
     drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
     let server = Server::bind_file(&path).expect("a socket");
-    let mode = std::fs::metadata(&path)
-        .expect("a file")
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(
-        names(place.path()),
-        ["data.sock"],
-        "nothing else is left lying"
-    );
+    assert_eq!(names(place.path()), ["data.sock"], "nothing else is left lying");
 
     let stop = CancellationToken::new();
     let serving = server.serve(router(&gateway), Limits::default(), stop.clone());
@@ -162,10 +133,7 @@ async fn only_its_owner_can_open_the_socket_file_and_it_goes_with_the_gateway() 
     assert!(told.ends_with("{\"data\":[]}"), "{told}");
 
     let error = Server::bind_file(&path).expect_err("a living one is not replaced");
-    assert!(
-        error.to_string().contains("a running mlango answers there"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("a running mlango answers there"), "{error}");
     stop.cancel();
     assert_eq!(serving.await.expect("no panic"), 0);
     assert!(names(place.path()).is_empty(), "the file is gone");
@@ -174,13 +142,7 @@ async fn only_its_owner_can_open_the_socket_file_and_it_goes_with_the_gateway() 
 fn names(place: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(place).expect("a directory");
     entries
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect()
 }
 
@@ -189,12 +151,7 @@ async fn a_full_queue_says_when_to_come_again() {
     let response = Problem::from(SubmitError::Busy).into_response();
     assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(response.headers()["retry-after"], "1");
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .expect("a body")
-        .to_bytes();
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
     let problem: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(problem["code"], "busy");
     let detail = problem["detail"].as_str().expect("a detail");

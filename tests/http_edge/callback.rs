@@ -41,26 +41,16 @@ async fn payout(gateway: &Gateway) -> (Value, String) {
     let call = Call::post("/v1/payouts").key(&key).once("k").json(GOOD);
     let payout = gateway.ask(call).await.json();
     gateway.accepted(&payout).await;
-    let name = payout["originator_conversation_id"]
-        .as_str()
-        .expect("a name")
-        .to_owned();
+    let name = payout["originator_conversation_id"].as_str().expect("a name").to_owned();
     (payout, name)
 }
 
 async fn post(gateway: &Gateway, path: &str, body: impl Into<Vec<u8>>) -> Told {
-    Call::post(path)
-        .body(body)
-        .put(&gateway.callbacks(&[]))
-        .await
+    Call::post(path).body(body).put(&gateway.callbacks(&[])).await
 }
 
 async fn status(gateway: &Gateway, payout: &Value) -> Status {
-    let id = payout["id"]
-        .as_str()
-        .expect("an id")
-        .parse()
-        .expect("an id");
+    let id = payout["id"].as_str().expect("an id").parse().expect("an id");
     let stored = gateway.store.payout(id).await.expect("a read");
     stored.expect("a payout").payout.status()
 }
@@ -71,11 +61,7 @@ async fn cases(gateway: &Gateway) -> Vec<Case> {
 
 /// The message that a case shows.
 async fn evidence(gateway: &Gateway, case: &Case) -> Message {
-    let message = gateway
-        .store
-        .message(case.messages[0])
-        .await
-        .expect("a read");
+    let message = gateway.store.message(case.messages[0]).await.expect("a read");
     message.expect("a message")
 }
 
@@ -95,17 +81,8 @@ async fn a_result_is_kept_applied_and_acknowledged() {
     assert_eq!(status(&gateway, &payout).await, Status::Succeeded);
     let events = gateway.store.events(0, 10).await.expect("events");
     let message = events[1].event.messages[0];
-    let message = gateway
-        .store
-        .message(message)
-        .await
-        .expect("a read")
-        .expect("a message");
-    assert_eq!(
-        (message.channel, message.body),
-        (Channel::Result, body),
-        "raw, as it came"
-    );
+    let message = gateway.store.message(message).await.expect("a read").expect("a message");
+    assert_eq!((message.channel, message.body), (Channel::Result, body), "raw, as it came");
     assert_eq!(message.peer.as_deref(), Some("196.201.212.9"));
 }
 
@@ -119,15 +96,9 @@ async fn whatever_its_headers_say_a_result_is_read() {
     ] {
         let gateway = Gateway::new();
         let (payout, name) = payout(&gateway).await;
-        let call = Call::post(result_path())
-            .header(header.0, header.1)
-            .body(report(&name, "0"));
+        let call = Call::post(result_path()).header(header.0, header.1).body(report(&name, "0"));
         acknowledged(&call.put(&gateway.callbacks(&[])).await, ack::RESULT_KEPT);
-        assert_eq!(
-            status(&gateway, &payout).await,
-            Status::Succeeded,
-            "{header:?}"
-        );
+        assert_eq!(status(&gateway, &payout).await, Status::Succeeded, "{header:?}");
     }
 }
 
@@ -147,19 +118,9 @@ async fn a_result_twice_is_acknowledged_twice_and_applied_once() {
 async fn what_contradicts_is_kept_for_a_person_and_acknowledged() {
     let gateway = Gateway::new();
     let (payout, name) = payout(&gateway).await;
-    acknowledged(
-        &post(&gateway, &result_path(), report(&name, "0")).await,
-        ack::RESULT_KEPT,
-    );
-    acknowledged(
-        &post(&gateway, &result_path(), report(&name, "1")).await,
-        ack::RESULT_KEPT,
-    );
-    assert_eq!(
-        status(&gateway, &payout).await,
-        Status::Succeeded,
-        "paid stays paid"
-    );
+    acknowledged(&post(&gateway, &result_path(), report(&name, "0")).await, ack::RESULT_KEPT);
+    acknowledged(&post(&gateway, &result_path(), report(&name, "1")).await, ack::RESULT_KEPT);
+    assert_eq!(status(&gateway, &payout).await, Status::Succeeded, "paid stays paid");
     let cases = cases(&gateway).await;
     assert_eq!(cases.len(), 1);
     assert_eq!(cases[0].kind, CaseKind::Contradiction);
@@ -169,28 +130,16 @@ async fn what_contradicts_is_kept_for_a_person_and_acknowledged() {
 async fn what_belongs_to_nothing_or_cannot_be_read_is_kept_and_acknowledged() {
     let deep = format!("{}{}", "<a>".repeat(100), "</a>".repeat(100));
     let table: [(&str, Vec<u8>, CaseKind); 8] = [
-        (
-            "another's",
-            report("999001_Elsewhere_0001", "0"),
-            CaseKind::Unmatched,
-        ),
+        ("another's", report("999001_Elsewhere_0001", "0"), CaseKind::Unmatched),
         (
             "like ours, and never made",
             report("600999_ExampleOrg_01hn4y7z2c8e0vq3m5x7r9t1wb", "0"),
             CaseKind::Unmatched,
         ),
         ("nothing", vec![], CaseKind::Malformed),
-        (
-            "a page",
-            b"<html><body>504</body></html>".to_vec(),
-            CaseKind::Malformed,
-        ),
+        ("a page", b"<html><body>504</body></html>".to_vec(), CaseKind::Malformed),
         ("JSON", b"{\"Result\":{}}".to_vec(), CaseKind::Malformed),
-        (
-            "half",
-            report("600999_X_1", "0")[..300].to_vec(),
-            CaseKind::Malformed,
-        ),
+        ("half", report("600999_X_1", "0")[..300].to_vec(), CaseKind::Malformed),
         ("bytes", vec![0xff, 0x00, 0x3c], CaseKind::Malformed),
         ("deep", deep.into_bytes(), CaseKind::Malformed),
     ];
@@ -199,22 +148,10 @@ async fn what_belongs_to_nothing_or_cannot_be_read_is_kept_and_acknowledged() {
         let told = post(&gateway, &result_path(), body.clone()).await;
         acknowledged(&told, ack::RESULT_KEPT);
         let cases = cases(&gateway).await;
-        assert_eq!(
-            cases.iter().map(|case| case.kind).collect::<Vec<_>>(),
-            [kind],
-            "{what}"
-        );
-        assert_eq!(
-            evidence(&gateway, &cases[0]).await.body,
-            body,
-            "{what}: as it came"
-        );
+        assert_eq!(cases.iter().map(|case| case.kind).collect::<Vec<_>>(), [kind], "{what}");
+        assert_eq!(evidence(&gateway, &cases[0]).await.body, body, "{what}: as it came");
         let told = post(&gateway, &timeout_path(), body).await;
-        let ours = if kind == CaseKind::Malformed {
-            ack::TIMEOUT_KEPT
-        } else {
-            ack::RESULT_KEPT
-        };
+        let ours = if kind == CaseKind::Malformed { ack::TIMEOUT_KEPT } else { ack::RESULT_KEPT };
         acknowledged(&told, ours);
     }
 }
@@ -228,18 +165,10 @@ async fn a_queue_timeout_puts_its_payout_in_doubt_and_our_credential_is_not_kept
     assert_eq!(status(&gateway, &payout).await, Status::Unknown);
     let events = gateway.store.events(0, 10).await.expect("events");
     let message = events[1].event.messages[0];
-    let message = gateway
-        .store
-        .message(message)
-        .await
-        .expect("a read")
-        .expect("a message");
+    let message = gateway.store.message(message).await.expect("a read").expect("a message");
     let text = String::from_utf8(message.body).expect("text");
     assert_eq!(message.channel, Channel::QueueTimeout);
-    assert!(
-        text.contains(&name) && text.contains("originRequest>***<"),
-        "{text}"
-    );
+    assert!(text.contains(&name) && text.contains("originRequest>***<"), "{text}");
 }
 
 #[tokio::test]
@@ -260,16 +189,10 @@ async fn a_message_on_the_other_path_is_taken_for_what_it_is() {
 async fn a_broken_message_keeps_no_credential_of_ours() {
     let gateway = Gateway::new();
     let body = b"<x><SecurityCredential>TOPSECRET</SecurityCredential><y>".to_vec();
-    acknowledged(
-        &post(&gateway, &result_path(), body).await,
-        ack::RESULT_KEPT,
-    );
+    acknowledged(&post(&gateway, &result_path(), body).await, ack::RESULT_KEPT);
     let case = cases(&gateway).await.remove(0);
     let kept = String::from_utf8(evidence(&gateway, &case).await.body).expect("text");
-    assert!(
-        kept.contains("***") && !kept.contains("TOPSECRET"),
-        "{kept}"
-    );
+    assert!(kept.contains("***") && !kept.contains("TOPSECRET"), "{kept}");
 }
 
 #[tokio::test]
@@ -294,10 +217,8 @@ async fn what_cannot_be_kept_is_never_acknowledged() {
 async fn a_wrong_token_is_told_nothing_and_nothing_is_kept() {
     let gateway = Gateway::new();
     let (payout, name) = payout(&gateway).await;
-    let near = TOKEN.replace(
-        "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c",
-        "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0d",
-    );
+    let near =
+        TOKEN.replace("5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c", "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0d");
     let paths = [
         format!("/cb/{near}/b2c/result"),
         format!("/cb/{}/b2c/result", &TOKEN[1..]),
@@ -314,11 +235,7 @@ async fn a_wrong_token_is_told_nothing_and_nothing_is_kept() {
         for method in ["POST", "GET"] {
             let call = Call::new(method, &path).body(report(&name, "0"));
             let told = call.put(&gateway.callbacks(&[])).await;
-            assert_eq!(
-                (told.status.as_u16(), told.text()),
-                (404, ""),
-                "{method} {path}"
-            );
+            assert_eq!((told.status.as_u16(), told.text()), (404, ""), "{method} {path}");
         }
     }
     assert_eq!(status(&gateway, &payout).await, Status::Accepted);
@@ -349,9 +266,7 @@ async fn only_the_networks_of_the_allow_list_are_let_in() {
             assert_eq!(told.text(), "");
         }
     }
-    let wrong = Call::post("/cb/x/b2c/result")
-        .put_from(&router, "127.0.0.1:1")
-        .await;
+    let wrong = Call::post("/cb/x/b2c/result").put_from(&router, "127.0.0.1:1").await;
     assert_eq!(wrong.status, 403, "the network is looked at first");
 }
 

@@ -35,15 +35,10 @@ pub async fn settled(gateway: &Gateway, payout: &Value, code: &str, receipt: Opt
 
 /// What M-Pesa says of a payout.
 pub async fn result(gateway: &Gateway, payout: &Value, code: &str, receipt: Option<&str>) {
-    let name = payout["originator_conversation_id"]
-        .as_str()
-        .expect("a name");
+    let name = payout["originator_conversation_id"].as_str().expect("a name");
     let mut parameters = vec![];
     if receipt.is_some() {
-        parameters.push((
-            "TransactionAmount",
-            payout["amount"].as_str().expect("an amount"),
-        ));
+        parameters.push(("TransactionAmount", payout["amount"].as_str().expect("an amount")));
     }
     let report = Report {
         code,

@@ -17,11 +17,7 @@ async fn keys_open_what_their_scopes_say_and_nothing_else() {
     }
     for route in &ROUTES {
         let path = route.path.replace("{id}", "po_00000000000000000000000000");
-        let call = || {
-            Call::new(route.method.as_str(), path.clone())
-                .once("k")
-                .json(GOOD)
-        };
+        let call = || Call::new(route.method.as_str(), path.clone()).once("k").json(GOOD);
         let Some(needed) = route.scope() else {
             let open = gateway.ask(call()).await;
             assert!(open.status.is_success(), "{route:?} needs no key");
@@ -34,16 +30,9 @@ async fn keys_open_what_their_scopes_say_and_nothing_else() {
             let told = gateway.ask(call().key(key)).await;
             let reads = needed == Scope::PayoutsRead && *scope == Scope::ReadAll;
             if *scope == needed || reads {
-                assert!(
-                    ![401, 403].contains(&told.status.as_u16()),
-                    "{route:?} {scope:?}"
-                );
+                assert!(![401, 403].contains(&told.status.as_u16()), "{route:?} {scope:?}");
             } else {
-                assert_eq!(
-                    told.problem(),
-                    (403, "scope_missing".to_owned()),
-                    "{route:?}"
-                );
+                assert_eq!(told.problem(), (403, "scope_missing".to_owned()), "{route:?}");
                 let detail = told.json()["detail"].to_string();
                 assert!(detail.contains(needed.as_str()), "{detail}");
             }
@@ -59,53 +48,26 @@ async fn a_key_is_good_until_it_is_rotated_out_or_revoked() {
         gateway.ask(call).await.status.as_u16()
     };
     assert_eq!(status(&key).await, 200);
-    for wrong in [
-        "",
-        "mk_",
-        &key[1..],
-        &key.to_uppercase(),
-        &format!("{key}0"),
-        &"k".repeat(9_999),
-    ] {
+    for wrong in ["", "mk_", &key[1..], &key.to_uppercase(), &format!("{key}0"), &"k".repeat(9_999)]
+    {
         assert_eq!(status(wrong).await, 401, "{wrong}");
     }
     let basic = Call::get("/v1/payouts").header("Authorization", "Basic bWs6");
-    assert_eq!(
-        gateway.ask(basic).await.problem(),
-        (401, "key_missing".to_owned())
-    );
+    assert_eq!(gateway.ask(basic).await.problem(), (401, "key_missing".to_owned()));
 
     let id = gateway.desk().list().await.expect("apps")[0].id;
     let grace = Duration::from_secs(60);
     let (app, second) = gateway.desk().rotate(id, grace).await.expect("a new key");
     gateway.apps.put(&app);
-    assert_eq!(
-        (status(&key).await, status(second.reveal()).await),
-        (200, 200)
-    );
+    assert_eq!((status(&key).await, status(second.reveal()).await), (200, 200));
     gateway.clock.advance(grace);
-    assert_eq!(
-        (status(&key).await, status(second.reveal()).await),
-        (401, 200)
-    );
+    assert_eq!((status(&key).await, status(second.reveal()).await), (401, 200));
 
-    let (app, third) = gateway
-        .desk()
-        .rotate(id, Duration::ZERO)
-        .await
-        .expect("a new key");
+    let (app, third) = gateway.desk().rotate(id, Duration::ZERO).await.expect("a new key");
     gateway.apps.put(&app);
-    assert_eq!(
-        (status(second.reveal()).await, status(third.reveal()).await),
-        (401, 200)
-    );
-    let reread = mlango::http::auth::Apps::load(gateway.store.as_ref())
-        .await
-        .expect("apps");
-    assert!(
-        reread.caller(third.reveal(), NOW).is_some(),
-        "as after a restart"
-    );
+    assert_eq!((status(second.reveal()).await, status(third.reveal()).await), (401, 200));
+    let reread = mlango::http::auth::Apps::load(gateway.store.as_ref()).await.expect("apps");
+    assert!(reread.caller(third.reveal(), NOW).is_some(), "as after a restart");
     assert!(reread.caller(key.as_str(), NOW).is_none());
 
     let app = gateway.desk().revoke(id).await.expect("revoked");

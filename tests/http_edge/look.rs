@@ -26,36 +26,20 @@ async fn an_application_sees_its_own_payouts_only() {
 
     let places = [
         (Call::get(format!("/v1/payouts/{id}")), "no_such_payout"),
-        (
-            Call::get(format!("/v1/payouts/{id}/events")),
-            "no_such_payout",
-        ),
-        (
-            Call::post(format!("/v1/payouts/{id}/cancel")),
-            "no_such_payout",
-        ),
+        (Call::get(format!("/v1/payouts/{id}/events")), "no_such_payout"),
+        (Call::post(format!("/v1/payouts/{id}/cancel")), "no_such_payout"),
         (Call::get(message.clone()), "no_such_message"),
     ];
     for (call, code) in places {
         let told = gateway.ask(call.key(&theirs)).await;
         assert_eq!(told.problem(), (404, code.to_owned()));
     }
-    let listed = gateway
-        .ask(Call::get("/v1/payouts").key(&theirs))
-        .await
-        .json();
+    let listed = gateway.ask(Call::get("/v1/payouts").key(&theirs)).await.json();
     assert_eq!(listed["data"], json!([]));
-    for path in [
-        format!("/v1/payouts/{id}"),
-        format!("/v1/payouts/{id}/events"),
-        message,
-    ] {
+    for path in [format!("/v1/payouts/{id}"), format!("/v1/payouts/{id}/events"), message] {
         assert_eq!(gateway.ask(Call::get(path).key(&auditor)).await.status, 200);
     }
-    let listed = gateway
-        .ask(Call::get("/v1/payouts").key(&auditor))
-        .await
-        .json();
+    let listed = gateway.ask(Call::get("/v1/payouts").key(&auditor)).await.json();
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
 }
 
@@ -63,20 +47,11 @@ async fn an_application_sees_its_own_payouts_only() {
 async fn what_is_not_there_is_404_and_what_cannot_be_done_so_is_405() {
     let (gateway, key) = gateway().await;
     let table = [
-        (
-            "/v1/payouts/po_00000000000000000000000000",
-            "no_such_payout",
-        ),
+        ("/v1/payouts/po_00000000000000000000000000", "no_such_payout"),
         ("/v1/payouts/po_1", "no_such_payout"),
         ("/v1/payouts/%ff", "no_such_payout"),
-        (
-            "/v1/payouts/po_00000000000000000000000000/events",
-            "no_such_payout",
-        ),
-        (
-            "/v1/messages/msg_00000000000000000000000000",
-            "no_such_message",
-        ),
+        ("/v1/payouts/po_00000000000000000000000000/events", "no_such_payout"),
+        ("/v1/messages/msg_00000000000000000000000000", "no_such_message"),
         ("/v1/messages/x", "no_such_message"),
         ("/v1/payout", "no_such_path"),
         ("/v1/payouts/", "no_such_path"),
@@ -86,18 +61,11 @@ async fn what_is_not_there_is_404_and_what_cannot_be_done_so_is_405() {
         let told = gateway.ask(Call::get(path).key(&key)).await;
         assert_eq!(told.problem(), (404, code.to_owned()), "{path}");
     }
-    let told = gateway
-        .ask(Call::new("DELETE", "/v1/payouts").key(&key))
-        .await;
+    let told = gateway.ask(Call::new("DELETE", "/v1/payouts").key(&key)).await;
     assert_eq!(told.problem(), (405, "method_not_allowed".to_owned()));
     let allowed = told.header("allow");
-    assert!(
-        allowed.contains("GET") && allowed.contains("POST"),
-        "{allowed}"
-    );
-    let told = gateway
-        .ask(Call::get("/v1/payouts/po_1/cancel").key(&key))
-        .await;
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+    let told = gateway.ask(Call::get("/v1/payouts/po_1/cancel").key(&key)).await;
     assert_eq!((told.status.as_u16(), told.header("allow")), (405, "POST"));
 }
 
@@ -118,18 +86,11 @@ async fn lists_are_filtered_and_read_a_page_at_a_time() {
         gateway.clock.advance(Duration::from_secs(1));
     }
     let list = async |query: &str| -> (Vec<usize>, Option<String>) {
-        let told = gateway
-            .ask(Call::get(format!("/v1/payouts?{query}")).key(&key))
-            .await;
+        let told = gateway.ask(Call::get(format!("/v1/payouts?{query}")).key(&key)).await;
         assert_eq!(told.status, 200, "{query} {}", told.text());
         let page = told.json();
         let place = |row: &Value| ids.iter().position(|id| row["id"] == *id).expect("ours");
-        let rows = page["data"]
-            .as_array()
-            .expect("rows")
-            .iter()
-            .map(place)
-            .collect();
+        let rows = page["data"].as_array().expect("rows").iter().map(place).collect();
         (rows, page["next_cursor"].as_str().map(str::to_owned))
     };
     let table = [
@@ -145,10 +106,7 @@ async fn lists_are_filtered_and_read_a_page_at_a_time() {
         ("receipt=NONE", vec![]),
         ("created_from=2024-01-02T03:04:07Z", vec![4, 3, 2]),
         ("created_to=2024-01-02T03:04:07Z", vec![1, 0]),
-        (
-            "created_from=2024-01-02T06:04:06%2B03:00&created_to=2024-01-02T03:04:08Z",
-            vec![2, 1],
-        ),
+        ("created_from=2024-01-02T06:04:06%2B03:00&created_to=2024-01-02T03:04:08Z", vec![2, 1]),
         ("reference=B&status=queued&order=asc", vec![2, 4]),
         ("batch_id=bat_00000000000000000000000000", vec![]),
     ];
@@ -174,18 +132,12 @@ async fn every_bad_query_parameter_is_named() {
             "/v1/payouts?limit=0&cursor=x&order=up&colour=1",
             vec!["colour", "cursor", "limit", "order"],
         ),
-        (
-            "/v1/payouts?status=paid&status=queued&phone=1",
-            vec!["phone", "status", "status"],
-        ),
+        ("/v1/payouts?status=paid&status=queued&phone=1", vec!["phone", "status", "status"]),
         ("/v1/payouts?limit=501", vec!["limit"]),
         ("/v1/payouts?limit=-1", vec!["limit"]),
         ("/v1/payouts?status=", vec!["status"]),
         (&format!("/v1/payouts/{id}?x=1"), vec!["x"]),
-        (
-            &format!("/v1/payouts/{id}/events?limit=0&after=1"),
-            vec!["after", "limit"],
-        ),
+        (&format!("/v1/payouts/{id}/events?limit=0&after=1"), vec!["after", "limit"]),
         ("/v1/payouts?created_from=2024-01-02", vec!["created_from"]),
     ];
     for (path, fields) in table {
@@ -193,11 +145,7 @@ async fn every_bad_query_parameter_is_named() {
         assert_eq!(told.problem(), (400, "invalid_query".to_owned()), "{path}");
         let fields: BTreeSet<&str> = fields.into_iter().collect();
         let faulty = told.faulty();
-        assert_eq!(
-            faulty.iter().map(String::as_str).collect::<BTreeSet<_>>(),
-            fields,
-            "{path}"
-        );
+        assert_eq!(faulty.iter().map(String::as_str).collect::<BTreeSet<_>>(), fields, "{path}");
     }
 }
 
@@ -213,58 +161,30 @@ async fn a_payouts_events_show_each_step_with_its_wire_messages() {
         gateway.ask(call).await.json()
     };
     let all = events("").await;
-    let kinds: Vec<&str> = all["data"]
-        .as_array()
-        .expect("events")
-        .iter()
-        .filter_map(|e| e["type"].as_str())
-        .collect();
+    let kinds: Vec<&str> =
+        all["data"].as_array().expect("events").iter().filter_map(|e| e["type"].as_str()).collect();
     assert_eq!(kinds, ["payout.queued", "payout.succeeded", "payout.noted"]);
     let paid = &all["data"][1];
     assert!(paid["id"].as_str().is_some_and(|id| id.starts_with("evt_")));
-    assert_eq!(
-        (&paid["seq"], &paid["data"]["status"]),
-        (&json!(2), &json!("succeeded"))
-    );
+    assert_eq!((&paid["seq"], &paid["data"]["status"]), (&json!(2), &json!("succeeded")));
     assert_eq!(paid["data"]["payout_id"], id);
     let message = &paid["data"]["messages"][0];
-    let read = gateway
-        .ask(Call::get(message["href"].as_str().expect("a link")).key(&key))
-        .await;
+    let read = gateway.ask(Call::get(message["href"].as_str().expect("a link")).key(&key)).await;
     let read = read.json();
     assert_eq!(read["id"], message["id"]);
-    assert_eq!(
-        (&read["payout_id"], &read["direction"]),
-        (&json!(id), &json!("in"))
-    );
-    assert_eq!(
-        (&read["channel"], &read["encoding"]),
-        (&json!("soap.result"), &json!("utf-8"))
-    );
-    assert!(
-        read["body"]
-            .as_str()
-            .is_some_and(|body| body.contains("QK12ABCD34"))
-    );
+    assert_eq!((&read["payout_id"], &read["direction"]), (&json!(id), &json!("in")));
+    assert_eq!((&read["channel"], &read["encoding"]), (&json!("soap.result"), &json!("utf-8")));
+    assert!(read["body"].as_str().is_some_and(|body| body.contains("QK12ABCD34")));
 
     let first = events("limit=2").await;
-    let next = first["next_cursor"]
-        .as_str()
-        .expect("a next page")
-        .to_owned();
+    let next = first["next_cursor"].as_str().expect("a next page").to_owned();
     let second = events(&format!("limit=2&cursor={next}")).await;
     assert_eq!(second["data"][0]["seq"], 3);
     assert_eq!(second["next_cursor"], Value::Null);
     assert_eq!(events("order=desc&limit=1").await["data"][0]["seq"], 3);
 
-    let now = gateway
-        .ask(Call::get(format!("/v1/payouts/{id}")).key(&key))
-        .await
-        .json();
-    assert_eq!(
-        (&now["status"], &now["receipt"]),
-        (&json!("succeeded"), &json!("QK12ABCD34"))
-    );
+    let now = gateway.ask(Call::get(format!("/v1/payouts/{id}")).key(&key)).await.json();
+    assert_eq!((&now["status"], &now["receipt"]), (&json!("succeeded"), &json!("QK12ABCD34")));
     assert_eq!(now["conversation_id"], "AG_20240102_0001");
     assert_eq!(now["completed_at"], "2024-01-02T03:04:05.000Z");
 }
@@ -274,17 +194,11 @@ async fn a_payout_can_be_cancelled_until_its_sending_begins() {
     let (gateway, key) = gateway().await;
     let payout = taken(&gateway, &key, "k1", GOOD).await;
     let cancel = |payout: &Value| {
-        let path = format!(
-            "/v1/payouts/{}/cancel",
-            payout["id"].as_str().expect("an id")
-        );
+        let path = format!("/v1/payouts/{}/cancel", payout["id"].as_str().expect("an id"));
         gateway.ask(Call::post(path).key(&key))
     };
     let told = cancel(&payout).await;
-    assert_eq!(
-        (told.status.as_u16(), &told.json()["status"]),
-        (200, &json!("cancelled"))
-    );
+    assert_eq!((told.status.as_u16(), &told.json()["status"]), (200, &json!("cancelled")));
     let paid = taken(&gateway, &key, "k2", GOOD).await;
     settled(&gateway, &paid, "0", Some("QK12ABCD34")).await;
     let told = cancel(&paid).await;
@@ -302,9 +216,6 @@ async fn a_failed_payout_says_why_and_whether_to_try_again() {
     let now = gateway.ask(Call::get(path).key(&key)).await.json();
     assert_eq!(now["status"], "failed");
     let failure = &now["failure"];
-    assert_eq!(
-        (&failure["stage"], &failure["code"]),
-        (&json!("result"), &json!("1"))
-    );
+    assert_eq!((&failure["stage"], &failure["code"]), (&json!("result"), &json!("1")));
     assert!(failure["retryable"].is_boolean() && failure["description"].is_string());
 }

@@ -14,26 +14,15 @@ use crate::support::{Call, GOOD};
 async fn readiness_says_why_not() {
     let (gateway, key) = gateway().await;
     let ready = gateway.ask(Call::get("/readyz")).await;
-    assert_eq!(
-        (ready.status.as_u16(), ready.json()),
-        (200, json!({"ready": true, "reasons": []}))
-    );
+    assert_eq!((ready.status.as_u16(), ready.json()), (200, json!({"ready": true, "reasons": []})));
     let payout = taken(&gateway, &key, "k", GOOD).await;
     settled(&gateway, &payout, "2001", None).await;
     gateway.shutdown.cancel();
     let ready = gateway.ask(Call::get("/readyz")).await;
     assert_eq!(ready.status, 503);
     let reasons = ready.json()["reasons"].clone();
-    assert!(
-        reasons[0].as_str().is_some_and(|why| why.contains("2001")),
-        "{reasons}"
-    );
-    assert!(
-        reasons[1]
-            .as_str()
-            .is_some_and(|why| why.contains("shutting down")),
-        "{reasons}"
-    );
+    assert!(reasons[0].as_str().is_some_and(|why| why.contains("2001")), "{reasons}");
+    assert!(reasons[1].as_str().is_some_and(|why| why.contains("shutting down")), "{reasons}");
 }
 
 #[tokio::test]
@@ -57,14 +46,9 @@ async fn metrics_count_requests_by_route_and_status() {
 async fn a_request_keeps_the_name_that_its_caller_gave_it() {
     let (gateway, _key) = gateway().await;
     let call = Call::get("/healthz").header("X-Request-Id", "trace-7.a_b");
-    assert_eq!(
-        gateway.ask(call).await.header("x-request-id"),
-        "trace-7.a_b"
-    );
+    assert_eq!(gateway.ask(call).await.header("x-request-id"), "trace-7.a_b");
     for odd in ["", "a b", "<x>", &"x".repeat(65)] {
-        let told = gateway
-            .ask(Call::get("/healthz").header("X-Request-Id", odd))
-            .await;
+        let told = gateway.ask(Call::get("/healthz").header("X-Request-Id", odd)).await;
         assert!(told.header("x-request-id").starts_with("req_"), "{odd}");
     }
 }
@@ -86,18 +70,11 @@ fn the_description_and_the_routes_agree() {
             });
             let route = route.expect("a route");
             assert_eq!(operation["operationId"], route.name);
-            assert_eq!(
-                operation["security"].is_array(),
-                route.scope().is_some(),
-                "{path}"
-            );
+            assert_eq!(operation["security"].is_array(), route.scope().is_some(), "{path}");
             for (status, codes) in openapi::problems(route) {
                 let says = operation["responses"][status.to_string()]["description"].as_str();
                 for code in codes {
-                    assert!(
-                        says.is_some_and(|says| says.contains(code.as_str())),
-                        "{path}"
-                    );
+                    assert!(says.is_some_and(|says| says.contains(code.as_str())), "{path}");
                 }
             }
         }
@@ -110,9 +87,7 @@ fn the_description_and_the_routes_agree() {
         assert!(document.pointer(pointer).is_some(), "{pointer} is missing");
     }
     assert_eq!(
-        document["components"]["schemas"]["Code"]["enum"]
-            .as_array()
-            .map(Vec::len),
+        document["components"]["schemas"]["Code"]["enum"].as_array().map(Vec::len),
         Some(Code::ALL.len())
     );
 }
@@ -123,42 +98,23 @@ async fn answers_hold_what_the_description_says() {
     let document = gateway.ask(Call::get("/openapi.json")).await.json();
     let schemas = &document["components"]["schemas"];
     let fields = |schema: &Value| -> BTreeSet<String> {
-        schema["properties"]
-            .as_object()
-            .expect("properties")
-            .keys()
-            .cloned()
-            .collect()
+        schema["properties"].as_object().expect("properties").keys().cloned().collect()
     };
     let held = |value: &Value| -> BTreeSet<String> {
-        value
-            .as_object()
-            .expect("an object")
-            .keys()
-            .cloned()
-            .collect()
+        value.as_object().expect("an object").keys().cloned().collect()
     };
     let payout = taken(&gateway, &key, "k", GOOD).await;
     assert_eq!(held(&payout), fields(&schemas["Payout"]));
-    assert_eq!(
-        schemas["Payout"]["required"].as_array().map(Vec::len),
-        Some(21)
-    );
+    assert_eq!(schemas["Payout"]["required"].as_array().map(Vec::len), Some(21));
     settled(&gateway, &payout, "1", None).await;
     let id = payout["id"].as_str().expect("an id");
     let page = gateway.ask(Call::get("/v1/payouts").key(&key)).await.json();
     assert_eq!(held(&page), fields(&schemas["PayoutPage"]));
-    assert_eq!(
-        held(&page["data"][0]["failure"]),
-        fields(&schemas["Failure"])
-    );
+    assert_eq!(held(&page["data"][0]["failure"]), fields(&schemas["Failure"]));
     let path = format!("/v1/payouts/{id}/events");
     let events = gateway.ask(Call::get(path).key(&key)).await.json();
     assert_eq!(held(&events["data"][1]), fields(&schemas["PayoutEvent"]));
-    assert_eq!(
-        held(&events["data"][1]["data"]),
-        fields(&schemas["EventData"])
-    );
+    assert_eq!(held(&events["data"][1]["data"]), fields(&schemas["EventData"]));
     let link = &events["data"][1]["data"]["messages"][0];
     assert_eq!(held(link), fields(&schemas["MessageLink"]));
     let href = link["href"].as_str().expect("a link");
@@ -168,9 +124,6 @@ async fn answers_hold_what_the_description_says() {
     assert_eq!(held(&problem), fields(&schemas["Problem"]));
     assert_eq!(held(&problem["errors"][0]), fields(&schemas["FieldFault"]));
     let new: BTreeSet<String> = fields(&schemas["NewPayout"]);
-    let told = submit(&gateway, &key, "k4", r#"{"x":1}"#)
-        .await
-        .text()
-        .to_owned();
+    let told = submit(&gateway, &key, "k4", r#"{"x":1}"#).await.text().to_owned();
     assert!(new.iter().all(|field| told.contains(field)), "{told}");
 }

@@ -20,9 +20,7 @@ async fn a_payout_is_taken_and_answered_in_the_shape_of_the_contract() {
     let payout = told.json();
     let id = payout["id"].as_str().expect("an id");
     assert_eq!(told.header("location"), format!("/v1/payouts/{id}"));
-    let name = payout["originator_conversation_id"]
-        .as_str()
-        .expect("a name");
+    let name = payout["originator_conversation_id"].as_str().expect("a name");
     let letters = id.strip_prefix("po_").expect("a prefix");
     assert_eq!(name, format!("600999_ExampleOrg_{letters}"));
     // Byte for byte: fields in the contract's order.
@@ -35,29 +33,16 @@ async fn a_payout_is_taken_and_answered_in_the_shape_of_the_contract() {
             + r#""failure":null,"created_at":"2024-01-02T03:04:05.000Z","#
             + r#""updated_at":"2024-01-02T03:04:05.000Z","completed_at":null}"#;
     assert_eq!(told.text(), expected);
-    let again = gateway
-        .ask(Call::get(format!("/v1/payouts/{id}")).key(&key))
-        .await;
-    assert_eq!(
-        (again.status.as_u16(), again.text()),
-        (200, expected.as_str())
-    );
+    let again = gateway.ask(Call::get(format!("/v1/payouts/{id}")).key(&key)).await;
+    assert_eq!((again.status.as_u16(), again.text()), (200, expected.as_str()));
 }
 
 #[tokio::test]
 async fn what_a_payout_may_leave_out_and_how_it_may_be_written() {
     let (gateway, key) = gateway().await;
     let table = [
-        (
-            r#"{"amount":10,"phone":"722000111"}"#,
-            "10.00",
-            "254722000111",
-        ),
-        (
-            r#"{"amount":"250000","phone":"+254 110-000-111"}"#,
-            "250000.00",
-            "254110000111",
-        ),
+        (r#"{"amount":10,"phone":"722000111"}"#, "10.00", "254722000111"),
+        (r#"{"amount":"250000","phone":"+254 110-000-111"}"#, "250000.00", "254110000111"),
         (
             r#"{"amount":"10.0","phone":"0722000111","command":null,"metadata":null,"rail":"soap"}"#,
             "10.00",
@@ -66,15 +51,9 @@ async fn what_a_payout_may_leave_out_and_how_it_may_be_written() {
     ];
     for (number, (body, amount, phone)) in table.into_iter().enumerate() {
         let payout = taken(&gateway, &key, &format!("k{number}"), body).await;
-        assert_eq!(
-            (&payout["amount"], &payout["phone"]),
-            (&json!(amount), &json!(phone))
-        );
+        assert_eq!((&payout["amount"], &payout["phone"]), (&json!(amount), &json!(phone)));
         assert_eq!(payout["command"], "BusinessPayment");
-        assert_eq!(
-            (&payout["remarks"], &payout["metadata"]),
-            (&json!(""), &json!({}))
-        );
+        assert_eq!((&payout["remarks"], &payout["metadata"]), (&json!(""), &json!({})));
     }
 }
 
@@ -106,23 +85,11 @@ fn faults() -> Vec<(&'static str, String)> {
         ("amount", with("amount", json!(true))),
         ("amount", with("amount", json!(["1500"]))),
         ("amount", with("amount", Value::Null)),
-        (
-            "amount",
-            r#"{"amount":1500.00,"phone":"0722000111"}"#.to_owned(),
-        ),
-        (
-            "amount",
-            r#"{"amount":1.5e3,"phone":"0722000111"}"#.to_owned(),
-        ),
-        (
-            "amount",
-            r#"{"amount":99999999999999999999,"phone":"0722000111"}"#.to_owned(),
-        ),
+        ("amount", r#"{"amount":1500.00,"phone":"0722000111"}"#.to_owned()),
+        ("amount", r#"{"amount":1.5e3,"phone":"0722000111"}"#.to_owned()),
+        ("amount", r#"{"amount":99999999999999999999,"phone":"0722000111"}"#.to_owned()),
         ("amount", r#"{"phone":"0722000111"}"#.to_owned()),
-        (
-            "amount",
-            r#"{"amount":"10","amount":"20","phone":"0722000111"}"#.to_owned(),
-        ),
+        ("amount", r#"{"amount":"10","amount":"20","phone":"0722000111"}"#.to_owned()),
         ("phone", with("phone", json!("0722"))),
         ("phone", with("phone", json!("0822000111"))),
         ("phone", with("phone", json!("+255722000111"))),
@@ -211,23 +178,12 @@ async fn a_body_that_cannot_be_read_is_refused() {
         let told = submit(&gateway, &key, "k", body).await;
         assert_eq!(told.problem(), (status, code.as_str().to_owned()), "{body}");
     }
-    let bytes = Call::post("/v1/payouts")
-        .key(&key)
-        .once("k")
-        .body(b"{\"a\":\"\xff\"}".to_vec());
-    assert_eq!(
-        gateway.ask(bytes).await.problem(),
-        (400, "invalid_json".to_owned())
-    );
+    let bytes = Call::post("/v1/payouts").key(&key).once("k").body(b"{\"a\":\"\xff\"}".to_vec());
+    assert_eq!(gateway.ask(bytes).await.problem(), (400, "invalid_json".to_owned()));
     let large = format!("{{\"amount\":\"{}\"}}", "1".repeat(BODY_BYTES_MAX));
     let told = submit(&gateway, &key, "k", &large).await;
     assert_eq!(told.problem(), (413, "body_too_large".to_owned()));
-    for media_type in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/xml",
-        "x",
-    ] {
+    for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "x"] {
         let call = Call::post("/v1/payouts").key(&key).once("k").body(GOOD);
         let told = gateway.ask(call.header("Content-Type", media_type)).await;
         assert_eq!(told.problem(), (415, "unsupported_media_type".to_owned()));
@@ -255,20 +211,10 @@ async fn one_key_makes_one_payout() {
     let late = submit(&gateway, &key, "march-1", GOOD).await;
     assert_eq!(late.text(), first.text());
 
-    let other = submit(
-        &gateway,
-        &key,
-        "march-1",
-        &GOOD.replace("1500.00", "1501.00"),
-    )
-    .await;
+    let other = submit(&gateway, &key, "march-1", &GOOD.replace("1500.00", "1501.00")).await;
     assert_eq!(other.problem(), (422, "idempotency_key_reused".to_owned()));
     let blank = submit(&gateway, &key, "march-1", &format!("{GOOD} ")).await;
-    assert_eq!(
-        blank.problem(),
-        (422, "idempotency_key_reused".to_owned()),
-        "byte for byte"
-    );
+    assert_eq!(blank.problem(), (422, "idempotency_key_reused".to_owned()), "byte for byte");
 
     let listed = gateway.ask(Call::get("/v1/payouts").key(&key)).await.json();
     assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
@@ -276,10 +222,7 @@ async fn one_key_makes_one_payout() {
     // Another application's key of the same name is another key.
     let theirs = gateway.key("other", &[Scope::PayoutsWrite]).await;
     let told = submit(&gateway, &theirs, "march-1", GOOD).await;
-    assert_eq!(
-        (told.status.as_u16(), told.header("idempotency-replayed")),
-        (202, "")
-    );
+    assert_eq!((told.status.as_u16(), told.header("idempotency-replayed")), (202, ""));
 }
 
 #[tokio::test]
@@ -307,11 +250,7 @@ async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Outp
                 }
             }
         }
-        if all {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        if all { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
     running.into_iter().filter_map(|(_, done)| done).collect()
@@ -320,17 +259,11 @@ async fn futures_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Outp
 #[tokio::test]
 async fn a_payout_needs_an_idempotency_key() {
     let (gateway, key) = gateway().await;
-    let told = gateway
-        .ask(Call::post("/v1/payouts").key(&key).json(GOOD))
-        .await;
+    let told = gateway.ask(Call::post("/v1/payouts").key(&key).json(GOOD)).await;
     assert_eq!(told.problem(), (400, "idempotency_key_missing".to_owned()));
     for bad in ["", "a b", "ä", &"k".repeat(256)] {
         let told = submit(&gateway, &key, bad, GOOD).await;
-        assert_eq!(
-            told.problem(),
-            (400, "idempotency_key_invalid".to_owned()),
-            "{bad}"
-        );
+        assert_eq!(told.problem(), (400, "idempotency_key_invalid".to_owned()), "{bad}");
     }
 }
 
@@ -342,27 +275,13 @@ async fn a_store_that_failed_says_so_and_promises_nothing() {
     let told = submit(&gateway, &key, "k2", GOOD).await;
     assert_eq!(told.problem(), (503, "store_unavailable".to_owned()));
     assert_eq!(told.header("retry-after"), "30");
-    assert!(
-        !told.text().contains("disk is full"),
-        "inner words stay in the log"
-    );
+    assert!(!told.text().contains("disk is full"), "inner words stay in the log");
     assert!(told.text().contains("same Idempotency-Key"));
-    let path = format!(
-        "/v1/payouts/{}/cancel",
-        payout["id"].as_str().expect("an id")
-    );
+    let path = format!("/v1/payouts/{}/cancel", payout["id"].as_str().expect("an id"));
     let told = gateway.ask(Call::post(path).key(&key)).await;
     assert_eq!(told.problem(), (503, "store_unavailable".to_owned()));
     let ready = gateway.ask(Call::get("/readyz")).await;
     assert_eq!(ready.status, 503);
-    assert!(
-        ready.text().contains("the disk is full"),
-        "{}",
-        ready.text()
-    );
-    assert_eq!(
-        gateway.ask(Call::get("/healthz")).await.status,
-        200,
-        "alive all the same"
-    );
+    assert!(ready.text().contains("the disk is full"), "{}", ready.text());
+    assert_eq!(gateway.ask(Call::get("/healthz")).await.status, 200, "alive all the same");
 }

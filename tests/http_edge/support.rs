@@ -102,20 +102,10 @@ impl Gateway {
         let api = router::router(Api {
             engine: Arc::clone(&engine),
             apps: Arc::clone(&apps),
-            limits: BodyLimits {
-                bytes: BODY_BYTES_MAX,
-                timeout: Duration::from_millis(300),
-            },
+            limits: BodyLimits { bytes: BODY_BYTES_MAX, timeout: Duration::from_millis(300) },
             shutdown: shutdown.clone(),
         });
-        Self {
-            store,
-            clock,
-            engine,
-            apps,
-            shutdown,
-            api,
-        }
+        Self { store, clock, engine, apps, shutdown, api }
     }
 
     pub fn desk(&self) -> Desk<'_> {
@@ -139,15 +129,9 @@ impl Gateway {
         callback::router(Callbacks {
             engine: Arc::clone(&self.engine),
             token: TOKEN.to_owned(),
-            allow: allow
-                .iter()
-                .map(|net| net.parse().expect("a network"))
-                .collect(),
+            allow: allow.iter().map(|net| net.parse().expect("a network")).collect(),
             public_url: "https://gw.example.org".to_owned(),
-            limits: BodyLimits {
-                bytes: 64 * 1024,
-                timeout: Duration::from_millis(300),
-            },
+            limits: BodyLimits { bytes: 64 * 1024, timeout: Duration::from_millis(300) },
         })
     }
 
@@ -157,25 +141,13 @@ impl Gateway {
         let stored = self.store.payout(id.expect("an id")).await.expect("a read");
         let stored = stored.expect("a payout");
         let state = State::Accepted {
-            tries: Tries {
-                attempts: 1,
-                ..Tries::NONE
-            },
+            tries: Tries { attempts: 1, ..Tries::NONE },
             conversation: None,
             overdue_at: NOW.after(Duration::from_secs(120)),
         };
-        let payout = Payout {
-            state,
-            ..stored.payout
-        };
-        let write = PayoutWrite {
-            payout,
-            expected_version: stored.version,
-        };
-        let commit = Commit {
-            payouts: vec![write],
-            ..Commit::default()
-        };
+        let payout = Payout { state, ..stored.payout };
+        let write = PayoutWrite { payout, expected_version: stored.version };
+        let commit = Commit { payouts: vec![write], ..Commit::default() };
         self.store.commit(commit).await.map(drop).expect("a commit");
     }
 
@@ -204,12 +176,7 @@ impl Call {
     }
 
     pub fn new(method: &str, path: impl Into<String>) -> Self {
-        Self {
-            method: method.to_owned(),
-            path: path.into(),
-            headers: vec![],
-            body: vec![],
-        }
+        Self { method: method.to_owned(), path: path.into(), headers: vec![], body: vec![] }
     }
 
     pub fn key(self, key: &str) -> Self {
@@ -226,8 +193,7 @@ impl Call {
     }
 
     pub fn json(self, body: impl Into<String>) -> Self {
-        self.header("Content-Type", "application/json")
-            .body(body.into())
+        self.header("Content-Type", "application/json").body(body.into())
     }
 
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
@@ -242,24 +208,16 @@ impl Call {
 
     pub async fn put_from(self, router: &Router, peer: &str) -> Told {
         let peer: SocketAddr = peer.parse().expect("an address");
-        let mut request = Request::builder()
-            .method(self.method.as_str())
-            .uri(self.path);
+        let mut request = Request::builder().method(self.method.as_str()).uri(self.path);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        let request = request
-            .extension(Peer::Net(peer))
-            .body(Body::from(self.body))
-            .expect("a request");
+        let request =
+            request.extension(Peer::Net(peer)).body(Body::from(self.body)).expect("a request");
         let answer = router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.expect("a body").to_bytes().to_vec();
-        Told {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        Told { status: parts.status, headers: parts.headers, body }
     }
 }
 
@@ -283,30 +241,19 @@ impl Told {
 
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!(
-                "{error}: {} {}",
-                self.status,
-                String::from_utf8_lossy(&self.body)
-            )
+            panic!("{error}: {} {}", self.status, String::from_utf8_lossy(&self.body))
         })
     }
 
     /// Status and code of a problem, having checked that it is a whole one.
     pub fn problem(&self) -> (u16, String) {
         let problem = self.json();
-        assert_eq!(
-            self.header("content-type"),
-            "application/problem+json",
-            "{problem}"
-        );
+        assert_eq!(self.header("content-type"), "application/problem+json", "{problem}");
         let code = problem["code"].as_str().expect("a code").to_owned();
         assert_eq!(problem["type"], format!("urn:mlango:problem:{code}"));
         assert_eq!(problem["status"], self.status.as_u16());
         for words in ["title", "detail"] {
-            assert!(
-                problem[words].as_str().is_some_and(|text| text.len() > 5),
-                "{problem}"
-            );
+            assert!(problem[words].as_str().is_some_and(|text| text.len() > 5), "{problem}");
         }
         (self.status.as_u16(), code)
     }

@@ -224,11 +224,7 @@ fn step(state: State, chars: &[char], at: usize) -> (State, usize) {
         (State::Text, '"') => (State::Code, 1),
         (State::Raw(hashes), '"') => {
             let closing = chars.iter().skip(at + 1).take_while(|c| **c == '#').count();
-            if closing >= hashes {
-                (State::Code, 1 + hashes)
-            } else {
-                (state, 1)
-            }
+            if closing >= hashes { (State::Code, 1 + hashes) } else { (state, 1) }
         }
         _ => (state, 1),
     }

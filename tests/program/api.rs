@@ -51,9 +51,7 @@ impl Api {
 
     /// Submits a payout that is taken; answers it.
     pub fn submit(&self, idempotency_key: &str, body: &Value) -> Value {
-        let answer = self
-            .post("/v1/payouts", idempotency_key, body)
-            .expect("an answer");
+        let answer = self.post("/v1/payouts", idempotency_key, body).expect("an answer");
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.json()
     }
@@ -67,9 +65,7 @@ impl Api {
 
     /// The history of the payout of this id.
     pub fn events(&self, id: &str) -> Vec<Value> {
-        let answer = self
-            .get(&format!("/v1/payouts/{id}/events"))
-            .expect("an answer");
+        let answer = self.get(&format!("/v1/payouts/{id}/events")).expect("an answer");
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()["data"].as_array().expect("a list").clone()
     }

@@ -26,37 +26,21 @@ fn tour(house: &House, check: &dyn Fn(&Api, u16)) {
         "only the key is on standard output"
     );
     check(&api, 200);
-    house
-        .run(&["apps", "create", "erp"])
-        .failed(1, &["another application is called \"erp\""]);
-    house
-        .run(&["apps", "create", ""])
-        .failed(1, &["a name has 1 to 64 characters"]);
+    house.run(&["apps", "create", "erp"]).failed(1, &["another application is called \"erp\""]);
+    house.run(&["apps", "create", ""]).failed(1, &["a name has 1 to 64 characters"]);
 
     let id = app_id(house, "erp");
     let table = house.run(&["apps", "list"]);
-    assert!(
-        table.out.contains(&id) && table.out.contains("payouts:write"),
-        "{}",
-        table.out
-    );
+    assert!(table.out.contains(&id) && table.out.contains("payouts:write"), "{}", table.out);
     assert!(!table.out.contains("mk_"), "a key is never shown again");
 
     let rotated = house.run(&["apps", "rotate", &id]);
-    let second = Api {
-        key: rotated.out.trim().to_owned(),
-        port: api.port,
-    };
+    let second = Api { key: rotated.out.trim().to_owned(), port: api.port };
     check(&api, 200);
     check(&second, 200);
-    let rotated = house
-        .run(&["--json", "apps", "rotate", &id, "--old-key-ends-in", "0"])
-        .json();
+    let rotated = house.run(&["--json", "apps", "rotate", &id, "--old-key-ends-in", "0"]).json();
     assert_eq!(rotated["app"]["id"].as_str(), Some(id.as_str()));
-    let third = Api {
-        key: rotated["key"].as_str().expect("a key").to_owned(),
-        port: api.port,
-    };
+    let third = Api { key: rotated["key"].as_str().expect("a key").to_owned(), port: api.port };
     check(&api, 401);
     check(&second, 401);
     check(&third, 200);
@@ -64,16 +48,10 @@ fn tour(house: &House, check: &dyn Fn(&Api, u16)) {
     let revoked = house.run(&["--json", "apps", "revoke", &id]).json();
     assert!(revoked["revoked_at"].is_string());
     check(&third, 401);
-    house
-        .run(&["apps", "revoke", &id])
-        .failed(1, &["is revoked"]);
-    house
-        .run(&["apps", "rotate", &id])
-        .failed(1, &["is revoked"]);
+    house.run(&["apps", "revoke", &id]).failed(1, &["is revoked"]);
+    house.run(&["apps", "rotate", &id]).failed(1, &["is revoked"]);
     let nobody = "app_01hn4y7z2c8e0vq3m5x7r9t1wb";
-    house
-        .run(&["apps", "revoke", nobody])
-        .failed(1, &["no application has", nobody]);
+    house.run(&["apps", "revoke", nobody]).failed(1, &["no application has", nobody]);
 
     let again = house.client("erp", &["payouts:read", "read:all"]);
     check(&again, 200);
@@ -86,27 +64,15 @@ fn beside_a_running_gateway_every_change_counts_at_once() {
     let mut gateway = house.serve();
     let socket = fs::metadata(house.path("data.sock")).expect("a socket");
     assert!(socket.file_type().is_socket());
-    assert_eq!(
-        socket.permissions().mode() & 0o777,
-        0o600,
-        "only its owner can open it"
-    );
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600, "only its owner can open it");
 
     tour(&house, &|api, expected| assert_eq!(status(api), expected));
 
     let reader = house.client("reader", &["payouts:read"]);
-    let refused = reader
-        .post("/v1/payouts", "k", &payout("0722000111", "10"))
-        .expect("an answer");
-    assert_eq!(
-        (refused.status, &refused.json()["code"]),
-        (403, &"scope_missing".into())
-    );
+    let refused = reader.post("/v1/payouts", "k", &payout("0722000111", "10")).expect("an answer");
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &"scope_missing".into()));
     gateway.stop();
-    assert!(
-        !house.path("data.sock").exists(),
-        "it leaves no socket behind"
-    );
+    assert!(!house.path("data.sock").exists(), "it leaves no socket behind");
 }
 
 #[test]

@@ -41,9 +41,7 @@ pub struct Broker {
 impl Broker {
     pub fn start(port: u16, script: Box<Script>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port");
-        let broker = Self {
-            seen: Arc::default(),
-        };
+        let broker = Self { seen: Arc::default() };
         let (this, script) = (broker.clone(), Arc::<Script>::from(script));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -71,10 +69,7 @@ impl Broker {
             return;
         };
         assert!(request.first_line.starts_with("POST /mminterface/request "));
-        assert_eq!(
-            request.header("content-type"),
-            Some("text/xml;charset=UTF-8")
-        );
+        assert_eq!(request.header("content-type"), Some("text/xml;charset=UTF-8"));
         let name = element(&request.body, "OriginatorConversationID");
         let before = {
             let mut seen = self.seen.lock().unwrap();
@@ -92,9 +87,7 @@ impl Broker {
             }
             Reply::Half => {
                 let answer = http(200, &response("0", &name));
-                stream
-                    .write_all(&answer.as_bytes()[..answer.len() / 2])
-                    .ok();
+                stream.write_all(&answer.as_bytes()[..answer.len() / 2]).ok();
                 return;
             }
             Reply::Close => return,
@@ -121,9 +114,7 @@ fn http(status: u16, body: &str) -> String {
 /// The text of an element that holds no other.
 pub fn element(xml: &str, name: &str) -> String {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let inside = xml
-        .split_once(&open)
-        .and_then(|(_, rest)| rest.split_once(&close));
+    let inside = xml.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
     inside.map_or_else(String::new, |(text, _)| text.to_owned())
 }
 

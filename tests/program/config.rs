@@ -13,29 +13,14 @@ fn bad_usage_is_exit_code_2() {
         (&["frob"], &["unrecognized subcommand 'frob'"]),
         (&["serve", "--now"], &["--now"]),
         (&["simulate", "--listen", "8310"], &["--listen", "8310"]),
-        (
-            &["simulate", "--scenario", "x.toml"],
-            &["--scenario is not in this version", "0001"],
-        ),
-        (
-            &["demo", "--config", "mlango.toml"],
-            &["demo makes its own configuration", "--dir"],
-        ),
+        (&["simulate", "--scenario", "x.toml"], &["--scenario is not in this version", "0001"]),
+        (&["demo", "--config", "mlango.toml"], &["demo makes its own configuration", "--dir"]),
         (&["apps", "rotate", "42"], &["42", "app_"]),
-        (
-            &["apps", "create", "x", "--scope", "all"],
-            &["all", "payouts:write", "admin"],
-        ),
-        (
-            &["payouts", "list"],
-            &["an API key is needed", "MLANGO_API_KEY", "--key-file"],
-        ),
+        (&["apps", "create", "x", "--scope", "all"], &["all", "payouts:write", "admin"]),
+        (&["payouts", "list"], &["an API key is needed", "MLANGO_API_KEY", "--key-file"]),
         (&["payouts", "submit"], &["<FILE>"]),
         (&["credential", "encrypt"], &["--cert"]),
-        (
-            &["--config", "none.toml", "serve"],
-            &["none.toml: can't be read"],
-        ),
+        (&["--config", "none.toml", "serve"], &["none.toml: can't be read"]),
     ];
     for (args, words) in table {
         house.run(args).failed(2, words);
@@ -64,9 +49,7 @@ fn every_fault_of_a_configuration_is_said_at_once_with_its_line() {
          initiator_password_file = \"none\"\n",
     );
     let mut command = house.command(&["--config", "bad.toml", "serve"]);
-    command
-        .env_clear()
-        .env("MLANGO__BROKER__MAX_PER_SECOND", "many");
+    command.env_clear().env("MLANGO__BROKER__MAX_PER_SECOND", "many");
     let output = command.output().expect("a process");
     let err = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(2), "{err}");
@@ -84,10 +67,7 @@ fn every_fault_of_a_configuration_is_said_at_once_with_its_line() {
     for fault in faults {
         assert!(err.contains(fault), "no \"{fault}\" in:\n{err}");
     }
-    assert!(
-        !err.contains("Example-Secret-1"),
-        "a secret is shown:\n{err}"
-    );
+    assert!(!err.contains("Example-Secret-1"), "a secret is shown:\n{err}");
     assert!(!house.path("data").exists(), "nothing was begun");
 }
 
@@ -98,32 +78,20 @@ fn a_certificate_that_will_not_do_is_bad_configuration() {
     fs::rename(&certificate, &aside).expect("moved");
     house.run(&["serve"]).failed(
         2,
-        &[
-            "line ",
-            "organisation.credential_certificate",
-            "credential.cer can't be read: No such",
-        ],
+        &["line ", "organisation.credential_certificate", "credential.cer can't be read: No such"],
     );
     fs::create_dir(&certificate).expect("a directory");
-    house
-        .run(&["serve"])
-        .failed(2, &["credential.cer can't be read", "directory"]);
+    house.run(&["serve"]).failed(2, &["credential.cer can't be read", "directory"]);
     fs::remove_dir(&certificate).expect("removed");
     let key = fs::read(house.path("certs/credential.key")).expect("a key");
     for wrong in [&b"garbage"[..], b"", &[0x30, 0x82, 0xff, 0xff], &key] {
         fs::write(&certificate, wrong).expect("a file");
-        let words = [
-            "organisation.credential_certificate",
-            "credential.cer",
-            "certificate",
-        ];
+        let words = ["organisation.credential_certificate", "credential.cer", "certificate"];
         house.run(&["serve"]).failed(2, &words);
     }
     fs::rename(&aside, &certificate).expect("moved back");
     fs::write(house.path("certs/credential.key"), b"garbage").expect("a file");
-    house
-        .run(&["simulate"])
-        .failed(2, &["simulator.credential_key", "private key"]);
+    house.run(&["simulate"]).failed(2, &["simulator.credential_key", "private key"]);
     assert!(!house.path("data").exists(), "nothing was begun");
 }
 
@@ -139,9 +107,7 @@ fn a_port_in_use_is_named() {
     let address = format!("127.0.0.1:{}", house.broker);
     house.run(&["simulate"]).failed(1, &[&address, "in use"]);
     house.set("API__LISTEN", "192.0.2.1:8080");
-    house
-        .run(&["serve"])
-        .failed(1, &["192.0.2.1:8080 is not an address of this machine"]);
+    house.run(&["serve"]).failed(1, &["192.0.2.1:8080 is not an address of this machine"]);
 }
 
 #[test]
@@ -150,13 +116,7 @@ fn a_store_in_use_by_another_process_is_said_plainly() {
     let mut first = house.serve();
     house.set("API__LISTEN", &format!("127.0.0.1:{}", free_port()));
     house.set("CALLBACKS__LISTEN", &format!("127.0.0.1:{}", free_port()));
-    house
-        .run(&["serve"])
-        .failed(1, &["store.url", "another process", "data"]);
-    assert_eq!(
-        house.run(&["apps", "list"]).code,
-        0,
-        "the first one is as it was"
-    );
+    house.run(&["serve"]).failed(1, &["store.url", "another process", "data"]);
+    assert_eq!(house.run(&["apps", "list"]).code, 0, "the first one is as it was");
     first.stop();
 }

@@ -86,9 +86,7 @@ impl Load {
     fn start_and_kill(&self, house: &House) {
         let mut gateway = house.serve();
         let goal = self.count() + random(CLIENTS * EACH / ROUNDS);
-        eventually("payouts are taken", || {
-            (self.is_over() || self.count() >= goal).then_some(())
-        });
+        eventually("payouts are taken", || (self.is_over() || self.count() >= goal).then_some(()));
         thread::sleep(Duration::from_millis(random(60).try_into().unwrap()));
         gateway.kill();
         assert!(!gateway.err().contains("a bug"), "{}", gateway.err());
@@ -97,9 +95,8 @@ impl Load {
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_is_paid_twice() {
-    let house = House::new()
-        .with("PAYOUTS__RESULT_OVERDUE", "5s")
-        .with("BROKER__MAX_PER_SECOND", "400");
+    let house =
+        House::new().with("PAYOUTS__RESULT_OVERDUE", "5s").with("BROKER__MAX_PER_SECOND", "400");
     let _simulator = house.simulate();
     let api = house.client("erp", &[]);
     let load = Load::default();
@@ -115,11 +112,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_paid_twice() {
     });
     let last = submit(&api, "after-all", &payout("254722100000", "11"));
     let books = settled(&house, &api);
-    assert_eq!(
-        api.payout(&last)["status"],
-        "succeeded",
-        "no crash touched it"
-    );
+    assert_eq!(api.payout(&last)["status"], "succeeded", "no crash touched it");
     let taken = load.taken.into_inner().unwrap();
     assert_eq!(taken.len(), CLIENTS * EACH);
     check_nothing_is_lost(&api, &taken, &books);
@@ -150,41 +143,24 @@ fn settled(house: &House, api: &Api) -> Books {
     });
     let entries = house.ledger();
     let paid = entries.len();
-    let ledger: HashMap<_, _> = entries
-        .into_iter()
-        .map(|entry| (name_of(&entry).to_owned(), entry))
-        .collect();
+    let ledger: HashMap<_, _> =
+        entries.into_iter().map(|entry| (name_of(&entry).to_owned(), entry)).collect();
     assert_eq!(ledger.len(), paid, "M-Pesa paid one payout twice");
-    Books {
-        payouts: api.payouts(),
-        ledger,
-        exchanges,
-    }
+    Books { payouts: api.payouts(), ledger, exchanges }
 }
 
 /// What was answered 202 is there, once, and its key still gives it.
 fn check_nothing_is_lost(api: &Api, taken: &HashMap<String, String>, books: &Books) {
-    let by_id: HashMap<&str, &Value> = books
-        .payouts
-        .iter()
-        .map(|payout| (id_of(payout), payout))
-        .collect();
-    assert_eq!(
-        by_id.len(),
-        taken.len() + 1,
-        "as many payouts as were asked for"
-    );
+    let by_id: HashMap<&str, &Value> =
+        books.payouts.iter().map(|payout| (id_of(payout), payout)).collect();
+    assert_eq!(by_id.len(), taken.len() + 1, "as many payouts as were asked for");
     for (key, id) in taken {
-        let payout = by_id
-            .get(id.as_str())
-            .unwrap_or_else(|| panic!("{key}, {id} is lost"));
+        let payout = by_id.get(id.as_str()).unwrap_or_else(|| panic!("{key}, {id} is lost"));
         assert_eq!(payout["reference"].as_str(), Some(key.as_str()));
     }
     for nth in 0..EACH {
         let key = format!("key-0-{nth}");
-        let again = api
-            .post("/v1/payouts", &key, &body(&key, nth))
-            .expect("an answer");
+        let again = api.post("/v1/payouts", &key, &body(&key, nth)).expect("an answer");
         assert_eq!(again.header("idempotency-replayed"), Some("true"), "{key}");
         assert_eq!(again.json()["id"].as_str(), Some(taken[&key].as_str()));
     }
@@ -194,10 +170,7 @@ fn check_nothing_is_lost(api: &Api, taken: &HashMap<String, String>, books: &Boo
 fn check_the_books_agree(books: &Books) {
     let names: HashSet<&str> = books.payouts.iter().map(name_of).collect();
     for name in books.ledger.keys() {
-        assert!(
-            names.contains(name.as_str()),
-            "M-Pesa paid what nobody ordered: {name}"
-        );
+        assert!(names.contains(name.as_str()), "M-Pesa paid what nobody ordered: {name}");
     }
     for payout in &books.payouts {
         let name = name_of(payout);
@@ -221,9 +194,7 @@ fn check_the_wire(books: &Books) {
     let mut requests: HashMap<&str, usize> = HashMap::new();
     let mut acknowledged = HashSet::new();
     for exchange in &books.exchanges {
-        let name = exchange["originator_conversation_id"]
-            .as_str()
-            .unwrap_or_default();
+        let name = exchange["originator_conversation_id"].as_str().unwrap_or_default();
         if exchange["direction"] == "in" {
             *requests.entry(name).or_default() += 1;
             let answer = exchange["response"].as_str().unwrap();
@@ -236,10 +207,7 @@ fn check_the_wire(books: &Books) {
         assert_eq!(times, 1, "sent twice on a guess: {name}");
     }
     // Unknown is only what was under way at a kill: its result was never acknowledged.
-    let unknown = books
-        .payouts
-        .iter()
-        .filter(|payout| payout["status"] == "unknown");
+    let unknown = books.payouts.iter().filter(|payout| payout["status"] == "unknown");
     for payout in unknown {
         let name = name_of(payout);
         assert!(

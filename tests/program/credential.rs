@@ -26,11 +26,7 @@ fn decrypt(house: &House, key: &Path, credential: &str) -> String {
         .arg(&file)
         .output()
         .expect("the openssl program: apt-get install openssl");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -39,21 +35,13 @@ fn a_password_from_standard_input_becomes_a_credential_that_the_key_opens() {
     let house = House::new();
     let key = house.path("certs/credential.key");
     let encrypt = ["credential", "encrypt", "--cert", "certs/credential.cer"];
-    for input in [
-        "Example&Pass 1",
-        "Example&Pass 1\n",
-        "Example&Pass 1\r\nand more\n",
-    ] {
+    for input in ["Example&Pass 1", "Example&Pass 1\n", "Example&Pass 1\r\nand more\n"] {
         let done = house.run_with(&encrypt, &[], input);
         assert_eq!((done.code, done.err.as_str()), (0, ""));
         assert_eq!(decrypt(&house, &key, &done.out), "Example&Pass 1");
     }
-    house
-        .run_with(&encrypt, &[], "\n")
-        .failed(1, &["the password is empty"]);
-    house
-        .run_with(&encrypt, &[], &"x".repeat(300))
-        .failed(1, &["password"]);
+    house.run_with(&encrypt, &[], "\n").failed(1, &["the password is empty"]);
+    house.run_with(&encrypt, &[], &"x".repeat(300)).failed(1, &["password"]);
 }
 
 #[test]
@@ -61,29 +49,15 @@ fn an_expired_certificate_serves_with_a_warning() {
     let house = House::new();
     let certificate = project("certs.example/credential-expired.pem");
     let certificate = certificate.to_str().expect("a path");
-    let done = house.run_with(
-        &["credential", "encrypt", "--cert", certificate],
-        &[],
-        "Example-1",
-    );
+    let done = house.run_with(&["credential", "encrypt", "--cert", certificate], &[], "Example-1");
     assert_eq!(done.code, 0);
-    assert!(
-        done.err.contains("credential-expired.pem has expired"),
-        "{}",
-        done.err
-    );
+    assert!(done.err.contains("credential-expired.pem has expired"), "{}", done.err);
     let key = project("certs.example/credential-expired-key.pem");
     assert_eq!(decrypt(&house, &key, &done.out), "Example-1");
 
     let house = house.with("ORGANISATION__CREDENTIAL_CERTIFICATE", certificate);
     let mut gateway = house.serve();
-    assert!(
-        gateway
-            .err()
-            .contains("the credential certificate has expired"),
-        "{}",
-        gateway.err()
-    );
+    assert!(gateway.err().contains("the credential certificate has expired"), "{}", gateway.err());
     gateway.stop();
 }
 
@@ -106,38 +80,20 @@ fn recorded_messages_are_shown_without_what_must_not_be_seen() {
         let done = house.run(&["xml", "show", path.to_str().expect("a path")]);
         assert_eq!(done.code, 0, "{}: {}", path.display(), done.err);
         assert_clean(&done.out, &[]);
-        let same = house.run_with(
-            &["xml", "show", "-"],
-            &[],
-            &fs::read_to_string(&path).unwrap(),
-        );
+        let same = house.run_with(&["xml", "show", "-"], &[], &fs::read_to_string(&path).unwrap());
         assert_eq!((same.code, same.out), (0, done.out), "{}", path.display());
         shown += 1;
     }
     assert!(shown > 10, "only {shown} messages were found");
     let result = project("tests/golden/result-failed.xml");
-    let result = house
-        .run(&["xml", "show", result.to_str().expect("a path")])
-        .out;
-    assert!(
-        result.contains("<ResultCode>2040</ResultCode>  ("),
-        "the code is explained: {result}"
-    );
+    let result = house.run(&["xml", "show", result.to_str().expect("a path")]).out;
+    assert!(result.contains("<ResultCode>2040</ResultCode>  ("), "the code is explained: {result}");
     let request = project("tests/golden/request-a.xml");
-    let request = house
-        .run(&["xml", "show", request.to_str().expect("a path")])
-        .out;
-    for word in [
-        "<SecurityCredential>***<",
-        "<spPassword>***<",
-        "<spId>100001<",
-    ] {
+    let request = house.run(&["xml", "show", request.to_str().expect("a path")]).out;
+    for word in ["<SecurityCredential>***<", "<spPassword>***<", "<spId>100001<"] {
         assert!(request.contains(word), "{request}");
     }
-    assert!(
-        request.contains("<serviceId>100001000<"),
-        "it is no phone: {request}"
-    );
+    assert!(request.contains("<serviceId>100001000<"), "it is no phone: {request}");
 }
 
 #[test]
@@ -152,11 +108,7 @@ fn what_is_no_message_is_refused_in_a_sentence() {
             b"<soapenv:Envelope xmlns:soapenv='http://schemas.xmlsoap.org/soap/envelope/'><",
             "",
         ),
-        (
-            "doctype",
-            b"<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>",
-            "DOCTYPE",
-        ),
+        ("doctype", b"<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "DOCTYPE"),
         ("latin", b"<a>\xe9\xff</a>", ""),
     ];
     for (name, bytes, word) in table {
@@ -166,10 +118,6 @@ fn what_is_no_message_is_refused_in_a_sentence() {
     fs::write(house.path("deep"), "<a>".repeat(100_000)).expect("a file");
     house.run(&["xml", "show", "deep"]).failed(1, &["deep"]);
     fs::write(house.path("large"), vec![b' '; 5 * 1024 * 1024]).expect("a file");
-    house
-        .run(&["xml", "show", "large"])
-        .failed(1, &["larger than any message"]);
-    house
-        .run(&["xml", "show", "none"])
-        .failed(1, &["none cannot be read"]);
+    house.run(&["xml", "show", "large"]).failed(1, &["larger than any message"]);
+    house.run(&["xml", "show", "none"]).failed(1, &["none cannot be read"]);
 }

@@ -36,30 +36,16 @@ fn once_shows_what_became_of_each_phone_and_ends_well() {
     let done = house.run(&["demo", "--once"]);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
     for (phone, says, ledger) in PHONES {
-        let row = done
-            .out
-            .lines()
-            .find(|line| line.starts_with(phone))
-            .expect(phone);
-        let cells: Vec<&str> = row
-            .split("  ")
-            .map(str::trim)
-            .filter(|cell| !cell.is_empty())
-            .collect();
+        let row = done.out.lines().find(|line| line.starts_with(phone)).expect(phone);
+        let cells: Vec<&str> =
+            row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         assert!(cells.contains(&says), "{row}");
         let last = cells.last().copied().unwrap_or_default();
         assert!(last.starts_with(ledger), "{row}");
     }
-    let ordinary = done
-        .out
-        .lines()
-        .filter(|line| line.contains("an ordinary payout"))
-        .count();
+    let ordinary = done.out.lines().filter(|line| line.contains("an ordinary payout")).count();
     assert!(ordinary >= 2, "{}", done.out);
-    assert!(
-        done.out
-            .contains("6 succeeded (28210.00), 3 failed (600.00), 3 unknown (2200.00)")
-    );
+    assert!(done.out.contains("6 succeeded (28210.00), 3 failed (600.00), 3 unknown (2200.00)"));
     assert!(done.out.contains("8 paid (29510.00)"), "{}", done.out);
 }
 
@@ -84,11 +70,8 @@ pub fn staying(house: &House, args: &[&str]) -> (Process, Api, u16) {
     let mut demo = house.start(&[&["demo"], args].concat());
     let key = demo.until("it says its key", |demo| {
         let out = demo.out();
-        let line = out
-            .lines()
-            .find_map(|line| line.strip_prefix("export MLANGO_API_KEY="));
-        line.filter(|_| demo.err().contains("M-Pesa's ledger: "))
-            .map(str::to_owned)
+        let line = out.lines().find_map(|line| line.strip_prefix("export MLANGO_API_KEY="));
+        line.filter(|_| demo.err().contains("M-Pesa's ledger: ")).map(str::to_owned)
     });
     let said = demo.err();
     let port = |word: &str| -> u16 {
@@ -96,10 +79,7 @@ pub fn staying(house: &House, args: &[&str]) -> (Process, Api, u16) {
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         digits.parse().expect("a port")
     };
-    let api = Api {
-        port: port("gateway on http://127.0.0.1:"),
-        key,
-    };
+    let api = Api { port: port("gateway on http://127.0.0.1:"), key };
     (demo, api, port("simulated M-Pesa on http://127.0.0.1:"))
 }
 
@@ -111,10 +91,7 @@ fn it_stays_up_until_it_is_asked_to_stop() {
         let (mut demo, api, _) = staying(&house, args);
         // The line that it prints to be tried is tried.
         let out = demo.out();
-        let curl = out
-            .lines()
-            .find(|line| line.starts_with("curl "))
-            .expect("a curl line");
+        let curl = out.lines().find(|line| line.starts_with("curl ")).expect("a curl line");
         let output = Command::new("bash")
             .args(["-c", curl])
             .env("MLANGO_API_KEY", &api.key)
@@ -123,10 +100,7 @@ fn it_stays_up_until_it_is_asked_to_stop() {
         let taken: Value = serde_json::from_slice(&output.stdout).expect("an answer");
         api.until(id_of(&taken), "succeeded");
         if signal == "INT" {
-            let list = out
-                .lines()
-                .find(|line| line.contains("payouts list"))
-                .expect("a line");
+            let list = out.lines().find(|line| line.contains("payouts list")).expect("a line");
             let args: Vec<&str> = list.split(' ').skip(1).collect();
             let mut command = house.command(&args);
             command.env_clear().env("MLANGO_API_KEY", &api.key);

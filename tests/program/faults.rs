@@ -9,12 +9,7 @@ use crate::process::eventually;
 use crate::wire::ask;
 
 /// What the broker does with the payout to a phone, and where that payout then stands.
-type Row = (
-    &'static str,
-    fn() -> Reply,
-    &'static str,
-    Option<&'static str>,
-);
+type Row = (&'static str, fn() -> Reply, &'static str, Option<&'static str>);
 
 const HTML: &str = "<html><body><h1>502 Bad Gateway</h1></body></html>";
 const FAULT: &str = "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\">\
@@ -27,51 +22,16 @@ const TABLE: [Row; 14] = [
     ("254722100002", || Reply::Close, "unknown", None),
     ("254722100003", || Reply::Half, "unknown", None),
     ("254722100004", || Reply::Silence, "unknown", None),
-    (
-        "254722100005",
-        || Reply::TakenAfter(Duration::from_secs(3)),
-        "unknown",
-        None,
-    ),
-    (
-        "254722100006",
-        || Reply::Answer(200, HTML.to_owned()),
-        "unknown",
-        None,
-    ),
-    (
-        "254722100007",
-        || Reply::Answer(502, HTML.to_owned()),
-        "unknown",
-        None,
-    ),
-    (
-        "254722100008",
-        || Reply::Answer(500, String::new()),
-        "unknown",
-        None,
-    ),
-    (
-        "254722100009",
-        || Reply::Answer(500, FAULT.to_owned()),
-        "unknown",
-        None,
-    ),
-    (
-        "254722100010",
-        || Reply::Answer(200, FAULT.to_owned()),
-        "unknown",
-        None,
-    ),
+    ("254722100005", || Reply::TakenAfter(Duration::from_secs(3)), "unknown", None),
+    ("254722100006", || Reply::Answer(200, HTML.to_owned()), "unknown", None),
+    ("254722100007", || Reply::Answer(502, HTML.to_owned()), "unknown", None),
+    ("254722100008", || Reply::Answer(500, String::new()), "unknown", None),
+    ("254722100009", || Reply::Answer(500, FAULT.to_owned()), "unknown", None),
+    ("254722100010", || Reply::Answer(200, FAULT.to_owned()), "unknown", None),
     ("254722100011", || Reply::Code("77777"), "unknown", None),
     ("254722100012", || Reply::Code("15"), "unknown", None),
     ("254722100013", || Reply::Code(""), "unknown", None),
-    (
-        "254722100014",
-        || Reply::Code("1005"),
-        "failed",
-        Some("1005"),
-    ),
+    ("254722100014", || Reply::Code("1005"), "failed", Some("1005")),
 ];
 
 #[test]
@@ -80,30 +40,21 @@ fn doubt_is_unknown_and_is_never_sent_again_on_a_guess() {
     let broker = Broker::start(
         house.broker,
         Box::new(|request, _| {
-            let row = TABLE
-                .iter()
-                .find(|row| request.contains(&format!("<Identifier>{}<", row.0)));
+            let row = TABLE.iter().find(|row| request.contains(&format!("<Identifier>{}<", row.0)));
             row.map_or(Reply::Close, |row| (row.1)())
         }),
     );
     let mut gateway = house.serve();
     let api = house.client("erp", &[]);
-    let submitted: Vec<_> = TABLE
-        .iter()
-        .map(|row| (row, api.submit(row.0, &payout(row.0, "100"))))
-        .collect();
+    let submitted: Vec<_> =
+        TABLE.iter().map(|row| (row, api.submit(row.0, &payout(row.0, "100")))).collect();
     for ((_, _, status, code), taken) in &submitted {
         let payout = api.until(id_of(taken), status);
         assert_eq!(payout["failure"]["code"].as_str(), *code, "{payout}");
         let events = api.events(id_of(taken));
         let last = events.last().expect("an event");
         assert_eq!(last["type"], format!("payout.{status}"), "{last}");
-        assert!(
-            last["data"]["says"]
-                .as_str()
-                .is_some_and(|says| !says.is_empty()),
-            "{last}"
-        );
+        assert!(last["data"]["says"].as_str().is_some_and(|says| !says.is_empty()), "{last}");
     }
 
     // Neither a restart nor time moves them: only their result does.
@@ -134,10 +85,7 @@ fn while_the_broker_is_down_payouts_wait_and_then_go() {
     let ids: Vec<String> = (0..3)
         .map(|nth| {
             let body = payout(&format!("25472212345{nth}"), "100");
-            api.submit(&format!("k{nth}"), &body)["id"]
-                .as_str()
-                .expect("an id")
-                .to_owned()
+            api.submit(&format!("k{nth}"), &body)["id"].as_str().expect("an id").to_owned()
         })
         .collect();
     for id in &ids {
@@ -145,10 +93,7 @@ fn while_the_broker_is_down_payouts_wait_and_then_go() {
             let events = api.events(id);
             (events.len() > 2).then_some(events)
         });
-        let kinds: Vec<_> = events
-            .iter()
-            .filter_map(|event| event["type"].as_str())
-            .collect();
+        let kinds: Vec<_> = events.iter().filter_map(|event| event["type"].as_str()).collect();
         assert_eq!(
             &kinds[..3],
             ["payout.queued", "payout.sending", "payout.requeued"],
@@ -157,11 +102,8 @@ fn while_the_broker_is_down_payouts_wait_and_then_go() {
     }
     // One is called off meanwhile, and one start is missed.
     eventually("it can be cancelled between two tries", || {
-        let answer = api.post(
-            &format!("/v1/payouts/{}/cancel", ids[2]),
-            "c",
-            &serde_json::json!({}),
-        );
+        let answer =
+            api.post(&format!("/v1/payouts/{}/cancel", ids[2]), "c", &serde_json::json!({}));
         (answer.expect("an answer").status == 200).then_some(())
     });
     gateway.stop();
@@ -197,11 +139,7 @@ fn a_wrong_password_stops_the_rail_until_it_is_right() {
     let second = api.submit("b", &payout("254722123457", "200"));
     let id = id_of(&second);
     gateway.stop();
-    assert_eq!(
-        house.exchanges().len(),
-        1,
-        "not one more try, before M-Pesa locks the operator"
-    );
+    assert_eq!(house.exchanges().len(), 1, "not one more try, before M-Pesa locks the operator");
 
     house.set("BROKER__SP_PASSWORD", &house.written("sp_password"));
     let _gateway = house.serve();
@@ -220,20 +158,10 @@ fn what_nobody_sent_for_is_kept_and_what_is_no_message_too() {
         ask(house.callbacks, "POST", path, &xml, body).expect("an answer")
     };
     let result = format!("/cb/{token}/b2c/result");
-    for body in [
-        &*paid("600999_ExampleOrg_nobody", "QK1", "100.00"),
-        HTML,
-        "",
-        "\u{0}",
-    ] {
+    for body in [&*paid("600999_ExampleOrg_nobody", "QK1", "100.00"), HTML, "", "\u{0}"] {
         let answer = post(&result, body);
         assert_eq!(answer.status, 200, "kept, so acknowledged: {}", answer.body);
-        assert_eq!(
-            element(&answer.body, "ResponseCode"),
-            "00000000",
-            "{}",
-            answer.body
-        );
+        assert_eq!(element(&answer.body, "ResponseCode"), "00000000", "{}", answer.body);
     }
     let wrong = format!("/cb/{}/b2c/result", "0".repeat(token.len()));
     assert_eq!(post(&wrong, HTML).status, 404);

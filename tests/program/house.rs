@@ -79,10 +79,7 @@ impl House {
         let variables = [
             ("API__LISTEN", local(api)),
             ("CALLBACKS__LISTEN", local(callbacks)),
-            (
-                "CALLBACKS__PUBLIC_URL",
-                format!("http://127.0.0.1:{callbacks}"),
-            ),
+            ("CALLBACKS__PUBLIC_URL", format!("http://127.0.0.1:{callbacks}")),
             ("BROKER__URL", format!("http://127.0.0.1:{broker}")),
             ("BROKER__MAX_PER_SECOND", "500".to_owned()),
             ("SIMULATOR__LISTEN", local(broker)),
@@ -97,9 +94,8 @@ impl House {
             started: Cell::new(0),
             secrets: RefCell::default(),
         };
-        let house = variables
-            .into_iter()
-            .fold(house, |house, (key, value)| house.with(key, &value));
+        let house =
+            variables.into_iter().fold(house, |house, (key, value)| house.with(key, &value));
         let done = house.run(&["init", "--dir", "."]);
         assert_eq!(done.code, 0, "{}", done.err);
         let secrets = ["token", "initiator_password", "sp_password"].map(|key| house.written(key));
@@ -115,8 +111,7 @@ impl House {
 
     /// Sets the configuration's `SECTION__KEY`, for what is started from now on.
     pub fn set(&mut self, key: &str, value: &str) {
-        self.variables
-            .insert(format!("MLANGO__{key}"), value.to_owned());
+        self.variables.insert(format!("MLANGO__{key}"), value.to_owned());
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -134,19 +129,13 @@ impl House {
         let text = fs::read_to_string(self.path("mlango.toml")).expect("a configuration");
         let head = format!("{key} = \"");
         let line = text.lines().find_map(|line| line.strip_prefix(&head));
-        line.and_then(|rest| rest.strip_suffix('"'))
-            .expect(key)
-            .to_owned()
+        line.and_then(|rest| rest.strip_suffix('"')).expect(key).to_owned()
     }
 
     /// The binary, in this directory, with nothing of the machine's environment.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
-        command
-            .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .envs(&self.variables);
+        command.args(args).current_dir(self.dir.path()).env_clear().envs(&self.variables);
         command
     }
 
@@ -176,11 +165,7 @@ impl House {
         let status = eventually("the command ends", || child.try_wait().expect("a status"));
         let read = |path: &Path| fs::read_to_string(path).expect("UTF-8");
         let code = status.code().expect("an exit code, not a signal");
-        Done {
-            code,
-            out: read(&out),
-            err: read(&err),
-        }
+        Done { code, out: read(&out), err: read(&err) }
     }
 
     fn files(&self, name: &str) -> PathBuf {
@@ -220,10 +205,7 @@ impl House {
         let done = self.run(&args);
         assert_eq!(done.code, 0, "{}", done.err);
         assert_clean(&done.err, &[]);
-        Api {
-            port: self.api,
-            key: done.out.trim().to_owned(),
-        }
+        Api { port: self.api, key: done.out.trim().to_owned() }
     }
 
     /// What the simulator says was really paid.
@@ -239,11 +221,7 @@ impl House {
     fn pages(&self, path: &str) -> Vec<Value> {
         let (mut all, mut after) = (Vec::new(), "0".to_owned());
         loop {
-            let page = get(
-                self.broker,
-                &format!("{path}?limit=1000&after={after}"),
-                &[],
-            );
+            let page = get(self.broker, &format!("{path}?limit=1000&after={after}"), &[]);
             let page = page.expect("the simulator answers").json();
             all.extend(page["data"].as_array().expect("a list").iter().cloned());
             match page["next_cursor"].as_str() {

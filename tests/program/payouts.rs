@@ -14,11 +14,7 @@ const HEAD: &str = "phone,amount,reference,remarks\n";
 
 /// Runs `mlango payouts …` with a key.
 fn payouts(house: &House, api: &Api, args: &[&str]) -> Done {
-    house.run_with(
-        &[&["payouts"], args].concat(),
-        &[("MLANGO_API_KEY", &api.key)],
-        "",
-    )
+    house.run_with(&[&["payouts"], args].concat(), &[("MLANGO_API_KEY", &api.key)], "")
 }
 
 fn many(rows: u32) -> String {
@@ -42,36 +38,20 @@ fn a_file_is_paid_once_however_often_it_is_submitted() {
     house.write("march.csv", file);
     let dry = payouts(&house, &api, &["submit", "march.csv", "--dry-run"]);
     assert_eq!(dry.code, 0);
-    assert!(
-        dry.err
-            .contains("5 rows are good: 1745.00 in all. Nothing was sent"),
-        "{}",
-        dry.err
-    );
+    assert!(dry.err.contains("5 rows are good: 1745.00 in all. Nothing was sent"), "{}", dry.err);
     assert!(api.payouts().is_empty());
 
     let first = payouts(&house, &api, &["submit", "march.csv"]);
     assert_eq!(first.code, 0, "{}", first.err);
-    assert!(
-        first.err.contains("5 taken, 0 taken before, 0 not taken"),
-        "{}",
-        first.err
-    );
+    assert!(first.err.contains("5 taken, 0 taken before, 0 not taken"), "{}", first.err);
     let again = payouts(&house, &api, &["submit", "march.csv"]);
     assert_eq!(again.code, 0, "{}", again.err);
-    assert!(
-        again.err.contains("0 taken, 5 taken before, 0 not taken"),
-        "{}",
-        again.err
-    );
+    assert!(again.err.contains("0 taken, 5 taken before, 0 not taken"), "{}", again.err);
 
     // A row more, elsewhere in the file, is one payout more.
     house.write(
         "march.csv",
-        &file.replace(
-            "0722 123 456, 10,",
-            "0733 1 2 3 4 5 6, 12, , , ,\n0722 123 456, 10,",
-        ),
+        &file.replace("0722 123 456, 10,", "0733 1 2 3 4 5 6, 12, , , ,\n0722 123 456, 10,"),
     );
     let more = payouts(&house, &api, &["--json", "submit", "march.csv"]);
     assert!(
@@ -79,24 +59,15 @@ fn a_file_is_paid_once_however_often_it_is_submitted() {
         "{}",
         more.err
     );
-    let taken: Vec<Value> = more
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    let ids: HashSet<&str> = taken
-        .iter()
-        .filter_map(|payout| payout["id"].as_str())
-        .collect();
+    let taken: Vec<Value> =
+        more.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ids: HashSet<&str> = taken.iter().filter_map(|payout| payout["id"].as_str()).collect();
     assert_eq!(ids.len(), api.payouts().len());
 
     let (ended, paid) = eventually("every payout ends", || {
         let all = api.payouts();
         let ended = all.iter().all(|payout| payout["completed_at"].is_string());
-        let paid = all
-            .iter()
-            .filter(|payout| payout["status"] == "succeeded")
-            .count();
+        let paid = all.iter().filter(|payout| payout["status"] == "succeeded").count();
         ended.then_some((all.len(), paid))
     });
     assert_eq!(paid, ended - 1, "all but the one that M-Pesa can't pay");
@@ -142,17 +113,9 @@ fn every_bad_row_is_said_at_once_and_nothing_is_sent() {
     assert!(!done.err.contains("line 3"), "{}", done.err);
 
     house.write("columns.csv", "phone,amuont,note\n0722000111,10,\n");
-    let words = [
-        "\"amuont\" is not known",
-        "\"note\" is not known",
-        "\"amount\" is missing",
-    ];
+    let words = ["\"amuont\" is not known", "\"note\" is not known", "\"amount\" is missing"];
     payouts(&house, &api, &["submit", "columns.csv"]).failed(1, &words);
-    std::fs::write(
-        house.path("cells.csv"),
-        b"phone,amount\nx\n,1,2\n0722000111,\xff\n",
-    )
-    .unwrap();
+    std::fs::write(house.path("cells.csv"), b"phone,amount\nx\n,1,2\n0722000111,\xff\n").unwrap();
     let words = [
         "line 2: has 1 cells, and the head has 2 columns",
         "line 3: has 3 cells",
@@ -167,18 +130,11 @@ fn every_bad_row_is_said_at_once_and_nothing_is_sent() {
     assert!(api.payouts().is_empty(), "nothing was sent");
 
     // What only the gateway knows is said row by row, and the good rows are paid.
-    house.write(
-        "limits.csv",
-        "phone,amount\n0722000111,9\n0722000112,10\n0722000113,250001\n",
-    );
+    house.write("limits.csv", "phone,amount\n0722000111,9\n0722000112,10\n0722000113,250001\n");
     let done = payouts(&house, &api, &["submit", "limits.csv"]);
     done.failed(
         1,
-        &[
-            "line 2: not taken",
-            "line 4: not taken",
-            "1 taken, 0 taken before, 2 not taken",
-        ],
+        &["line 2: not taken", "line 4: not taken", "1 taken, 0 taken before, 2 not taken"],
     );
     assert_eq!(api.payouts().len(), 1);
 }
@@ -194,17 +150,12 @@ fn without_a_good_key_or_a_gateway_it_says_so() {
     payouts(&house, &reader, &["submit", "file.csv"]).failed(1, &["scope_missing"]);
     house.write("key", &format!("{}\nanything\n", reader.key));
     assert_eq!(house.run(&["payouts", "list", "--key-file", "key"]).code, 0);
-    house
-        .run(&["payouts", "list", "--key-file", "none"])
-        .failed(1, &["none cannot be read"]);
+    house.run(&["payouts", "list", "--key-file", "none"]).failed(1, &["none cannot be read"]);
     payouts(&house, &reader, &["list", "--status", "paid"]).failed(1, &["status"]);
     payouts(&house, &reader, &["show", "po_42"]).failed(1, &["no_such_payout"]);
     payouts(&house, &reader, &["list", "--url", "ftp://x"]).failed(1, &["ftp://x"]);
     gateway.stop();
-    let address = format!(
-        "the gateway at http://127.0.0.1:{}: nobody answers there",
-        house.api
-    );
+    let address = format!("the gateway at http://127.0.0.1:{}: nobody answers there", house.api);
     payouts(&house, &reader, &["list"]).failed(1, &[&address]);
 }
 
@@ -223,26 +174,15 @@ fn a_gateway_that_dies_in_the_middle_costs_nothing_but_a_second_run() {
     let status = submit.end();
     assert_eq!(status.code(), Some(1));
     let said = submit.err();
-    assert!(
-        said.contains("stopped at line") && said.contains("Run the same file again"),
-        "{said}"
-    );
+    assert!(said.contains("stopped at line") && said.contains("Run the same file again"), "{said}");
 
     let _gateway = house.serve();
     let again = payouts(&house, &api, &["submit", "salaries.csv"]);
     assert_eq!(again.code, 0, "{}", again.err);
     let taken_before = submit.out().lines().count();
-    let replayed = again
-        .out
-        .lines()
-        .filter(|line| line.contains("taken before, at"))
-        .count();
+    let replayed = again.out.lines().filter(|line| line.contains("taken before, at")).count();
     // One more than was printed may have been taken: its answer was lost.
-    assert!(
-        replayed == taken_before || replayed == taken_before + 1,
-        "{}",
-        again.err
-    );
+    assert!(replayed == taken_before || replayed == taken_before + 1, "{}", again.err);
     let all = api.payouts();
     let references: HashSet<&str> = all.iter().filter_map(|p| p["reference"].as_str()).collect();
     assert_eq!((all.len(), references.len()), (ROWS, ROWS), "each row once");
@@ -260,18 +200,10 @@ fn a_payouts_history_shows_each_step_and_its_messages() {
     let shown = payouts(&house, &api, &["--json", "show", id]).json();
     assert_eq!(shown["payout"], paid);
     let events = shown["events"].as_array().expect("events");
-    let kinds: Vec<&str> = events
-        .iter()
-        .filter_map(|event| event["type"].as_str())
-        .collect();
+    let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(
         kinds,
-        [
-            "payout.queued",
-            "payout.sending",
-            "payout.accepted",
-            "payout.succeeded"
-        ],
+        ["payout.queued", "payout.sending", "payout.accepted", "payout.succeeded"],
         "{events:?}"
     );
     let table = payouts(&house, &api, &["show", id]);
@@ -282,11 +214,7 @@ fn a_payouts_history_shows_each_step_and_its_messages() {
 
     let receipt = paid["receipt"].as_str().expect("a receipt");
     let listed = payouts(&house, &api, &["list", "--receipt", receipt]);
-    assert!(
-        listed.out.contains(id) && listed.out.lines().count() == 3,
-        "{}",
-        listed.out
-    );
+    assert!(listed.out.contains(id) && listed.out.lines().count() == 3, "{}", listed.out);
     let none = payouts(&house, &api, &["--json", "list", "--status", "failed"]).json();
     assert_eq!(none["data"].as_array().map(Vec::len), Some(0));
 }
@@ -311,28 +239,15 @@ fn check_messages(house: &House, messages: &[Value], paid: &Value) {
     let said: Vec<(&str, &str)> = messages
         .iter()
         .map(|message| {
-            (
-                message["direction"].as_str().unwrap(),
-                message["channel"].as_str().unwrap(),
-            )
+            (message["direction"].as_str().unwrap(), message["channel"].as_str().unwrap())
         })
         .collect();
-    let expected = [
-        ("out", "soap.request"),
-        ("in", "soap.answer"),
-        ("in", "soap.result"),
-    ];
+    let expected = [("out", "soap.request"), ("in", "soap.answer"), ("in", "soap.result")];
     assert_eq!(said, expected);
-    let bodies: Vec<&str> = messages
-        .iter()
-        .map(|message| message["body"].as_str().expect("a body"))
-        .collect();
+    let bodies: Vec<&str> =
+        messages.iter().map(|message| message["body"].as_str().expect("a body")).collect();
     for body in &bodies {
-        assert_eq!(
-            element(body, "OriginatorConversationID"),
-            name_of(paid),
-            "{body}"
-        );
+        assert_eq!(element(body, "OriginatorConversationID"), name_of(paid), "{body}");
     }
     for secret in ["sp_password", "initiator_password"] {
         assert!(!bodies[0].contains(&house.written(secret)));

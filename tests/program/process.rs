@@ -65,13 +65,7 @@ impl Process {
             .stderr(File::create(&err).expect("a file"))
             .spawn()
             .expect("a process");
-        Self {
-            child,
-            out,
-            err,
-            secrets,
-            ended: false,
-        }
+        Self { child, out, err, secrets, ended: false }
     }
 
     /// What it wrote to standard output so far.
@@ -105,9 +99,7 @@ impl Process {
 
     /// Waits for its end.
     pub fn end(&mut self) -> ExitStatus {
-        let status = eventually("the program ends", || {
-            self.child.try_wait().expect("a status")
-        });
+        let status = eventually("the program ends", || self.child.try_wait().expect("a status"));
         self.search();
         status
     }
@@ -146,15 +138,9 @@ impl Drop for Process {
 pub fn assert_clean(log: &str, secrets: &[String]) {
     for line in log.lines() {
         let has = |what: &str| line.contains(what);
-        assert!(
-            !secrets.iter().any(|secret| has(secret)),
-            "a secret: {line}"
-        );
+        assert!(!secrets.iter().any(|secret| has(secret)), "a secret: {line}");
         assert!(!has("mk_"), "an API key: {line}");
-        assert!(
-            !NAMES.iter().any(|name| has(name)),
-            "a recipient's name: {line}"
-        );
+        assert!(!NAMES.iter().any(|name| has(name)), "a recipient's name: {line}");
         let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
         let longest = line.split(|c| !is_base64(c)).map(str::len).max();
         assert!(longest < Some(BASE64_RUN_MAX), "a credential: {line}");

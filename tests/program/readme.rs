@@ -20,10 +20,7 @@ fn blocks(readme: &str) -> Vec<String> {
     let mut lines = readme.lines();
     while lines.any(|line| line.trim() == MARK) {
         let fence = lines.find(|line| !line.trim().is_empty()).expect("a block");
-        assert!(
-            fence.starts_with("```"),
-            "after {MARK} comes a fenced block: {fence}"
-        );
+        assert!(fence.starts_with("```"), "after {MARK} comes a fenced block: {fence}");
         let block = lines.by_ref().take_while(|line| !line.starts_with("```"));
         blocks.push(block.fold(String::new(), |mut text, line| {
             writeln!(text, "{line}").unwrap();
@@ -38,10 +35,7 @@ fn a_payout_posted_with_the_readmes_own_lines_succeeds() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(readme).expect("a README");
     let blocks = blocks(&readme);
-    assert!(
-        !blocks.is_empty(),
-        "README.md has no block that follows {MARK}"
-    );
+    assert!(!blocks.is_empty(), "README.md has no block that follows {MARK}");
 
     let _stage = stage();
     let house = House::new();
@@ -59,16 +53,10 @@ fn a_payout_posted_with_the_readmes_own_lines_succeeds() {
             .replace("http://localhost:8080", &base)
             .replace("http://127.0.0.1:8310", &ledger);
         let mut command = Command::new("bash");
-        command
-            .args(["-euo", "pipefail", "-c", &script])
-            .env("MLANGO_API_KEY", &api.key);
+        command.args(["-euo", "pipefail", "-c", &script]).env("MLANGO_API_KEY", &api.key);
         let done = house.finish(command, "");
         assert_eq!(done.code, 0, "{script}\n{}{}", done.out, done.err);
-        assert!(
-            !done.out.contains("urn:mlango:problem"),
-            "{script}\n{}",
-            done.out
-        );
+        assert!(!done.out.contains("urn:mlango:problem"), "{script}\n{}", done.out);
     }
     let ours = eventually("what was posted succeeds", || {
         let all = api.payouts();

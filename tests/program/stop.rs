@@ -30,10 +30,7 @@ impl Half {
         let begin = head("POST", "/v1/payouts", &headers, body.len()) + begin;
         let mut stream = connect(api.port).expect("a connection");
         stream.write_all(begin.as_bytes()).expect("sent");
-        Self {
-            stream,
-            rest: rest.to_owned(),
-        }
+        Self { stream, rest: rest.to_owned() }
     }
 
     fn finish(mut self) -> Answer {
@@ -45,9 +42,7 @@ impl Half {
 /// A connection that rests after its request was answered.
 fn idle(port: u16) -> BufReader<TcpStream> {
     let mut stream = connect(port).expect("a connection");
-    stream
-        .write_all(head("GET", "/healthz", &[], 0).as_bytes())
-        .expect("sent");
+    stream.write_all(head("GET", "/healthz", &[], 0).as_bytes()).expect("sent");
     let mut reader = BufReader::new(stream);
     assert_eq!(Answer::read(&mut reader).expect("an answer").status, 200);
     reader
@@ -55,9 +50,7 @@ fn idle(port: u16) -> BufReader<TcpStream> {
 
 #[test]
 fn what_is_under_way_is_finished_and_a_second_start_finds_it() {
-    let house = House::new()
-        .with("BROKER__MAX_IN_FLIGHT", "1")
-        .with("API__HEADER_TIMEOUT", "5m");
+    let house = House::new().with("BROKER__MAX_IN_FLIGHT", "1").with("API__HEADER_TIMEOUT", "5m");
     let slow = |_: &str, _| Reply::TakenAfter(Duration::from_millis(1_500));
     let broker = Broker::start(house.broker, Box::new(slow));
     let mut gateway = house.serve();
@@ -70,27 +63,19 @@ fn what_is_under_way_is_finished_and_a_second_start_finds_it() {
     let resting = (idle(api.port), connect(api.port).expect("a connection"));
 
     gateway.signal("TERM");
-    eventually("no new request is taken", || {
-        get(api.port, "/healthz", &[]).err()
-    });
+    eventually("no new request is taken", || get(api.port, "/healthz", &[]).err());
     let answer = half.finish();
     assert_eq!(answer.status, 202, "{}", answer.body);
     assert_eq!(gateway.end().code(), Some(0));
     let log = gateway.err();
     assert!(log.contains("stopped"), "{log}");
-    assert!(
-        !log.contains("were cut"),
-        "idle connections do not hold it: {log}"
-    );
+    assert!(!log.contains("were cut"), "idle connections do not hold it: {log}");
     drop(resting);
 
     // In the second run the broker is as slow, and the result of the first payout comes.
     let mut gateway = house.serve();
     let first = api.payout(id_of(&taken));
-    assert_eq!(
-        first["status"], "accepted",
-        "its answer was waited for and written down"
-    );
+    assert_eq!(first["status"], "accepted", "its answer was waited for and written down");
     let path = format!("/cb/{}/b2c/result", house.written("token"));
     let result = paid(name_of(&taken), "QK12ABCD34", "1500.00");
     let xml = [("Content-Type", "text/xml")];
@@ -103,11 +88,7 @@ fn what_is_under_way_is_finished_and_a_second_start_finds_it() {
         api.until(id_of(payout), "accepted");
         assert_eq!(broker.seen(name_of(payout)), 1);
     }
-    assert_eq!(
-        broker.seen(name_of(&taken)),
-        1,
-        "the first was not sent again"
-    );
+    assert_eq!(broker.seen(name_of(&taken)), 1, "the first was not sent again");
     gateway.stop();
 }
 
@@ -121,10 +102,6 @@ fn a_simulator_that_holds_connections_stops_all_the_same() {
     api.until(id_of(&taken), "succeeded");
     let idle = connect(house.broker).expect("a connection");
     simulator.stop();
-    assert!(
-        !simulator.err().contains("connections still open"),
-        "{}",
-        simulator.err()
-    );
+    assert!(!simulator.err().contains("connections still open"), "{}", simulator.err());
     drop(idle);
 }

@@ -30,14 +30,8 @@ impl Message {
             let (name, value) = field.split_once(':').unwrap_or((&field, ""));
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut message = Self {
-            first_line,
-            headers,
-            body: String::new(),
-        };
-        let length = message
-            .header("content-length")
-            .and_then(|text| text.parse().ok());
+        let mut message = Self { first_line, headers, body: String::new() };
+        let length = message.header("content-length").and_then(|text| text.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body)?;
         message.body = String::from_utf8(body).map_err(io::Error::other)?;
@@ -45,10 +39,7 @@ impl Message {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -70,21 +61,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn read(reader: &mut impl BufRead) -> io::Result<Self> {
-        let Message {
-            first_line,
-            headers,
-            body,
-        } = Message::read(reader)?;
-        let status = first_line
-            .split(' ')
-            .nth(1)
-            .and_then(|word| word.parse().ok());
+        let Message { first_line, headers, body } = Message::read(reader)?;
+        let status = first_line.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(first_line))?;
-        Ok(Self {
-            status,
-            headers,
-            body,
-        })
+        Ok(Self { status, headers, body })
     }
 
     pub fn json(&self) -> Value {
@@ -92,10 +72,7 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -110,10 +87,8 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
 
 /// The bytes of a request, up to its body.
 pub fn head(method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> String {
-    let fields: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
+    let fields: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n"
     )

@@ -28,90 +28,26 @@ async fn what_is_wrong_is_refused_with_its_own_code_and_costs_nothing() {
     let table = [
         ("not XML", "hello".to_owned(), "100000005"),
         ("no envelope", "<a/>".to_owned(), "100000005"),
-        (
-            "no header",
-            without("<tns:RequestSOAPHeader", "</tns:RequestSOAPHeader>"),
-            "100000014",
-        ),
-        (
-            "no spPassword",
-            without("<tns:spPassword>", "</tns:spPassword>"),
-            "100000007",
-        ),
-        (
-            "no timeStamp",
-            without("<tns:timeStamp>", "</tns:timeStamp>"),
-            "100000007",
-        ),
-        (
-            "another timeStamp",
-            with("20240102030405", "20240102030406"),
-            "100000007",
-        ),
-        (
-            "wrong spPassword",
-            of_caller(&|c| c.sp_password = "wrong".to_owned()),
-            "100000007",
-        ),
-        (
-            "unknown spId",
-            of_caller(&|c| c.sp_id = "100002".to_owned()),
-            "100000007",
-        ),
-        (
-            "unknown serviceId",
-            of_caller(&|c| c.service_id = "1".to_owned()),
-            "100000008",
-        ),
-        (
-            "an element missing",
-            without("<Timestamp>", "</Timestamp>"),
-            "23",
-        ),
-        (
-            "elements out of order",
-            with("<Remark>March commission</Remark>", "<Timestamp/>"),
-            "23",
-        ),
-        (
-            "no such command",
-            with("BusinessPayment", "GiveMoney"),
-            "1002",
-        ),
+        ("no header", without("<tns:RequestSOAPHeader", "</tns:RequestSOAPHeader>"), "100000014"),
+        ("no spPassword", without("<tns:spPassword>", "</tns:spPassword>"), "100000007"),
+        ("no timeStamp", without("<tns:timeStamp>", "</tns:timeStamp>"), "100000007"),
+        ("another timeStamp", with("20240102030405", "20240102030406"), "100000007"),
+        ("wrong spPassword", of_caller(&|c| c.sp_password = "wrong".to_owned()), "100000007"),
+        ("unknown spId", of_caller(&|c| c.sp_id = "100002".to_owned()), "100000007"),
+        ("unknown serviceId", of_caller(&|c| c.service_id = "1".to_owned()), "100000008"),
+        ("an element missing", without("<Timestamp>", "</Timestamp>"), "23"),
+        ("elements out of order", with("<Remark>March commission</Remark>", "<Timestamp/>"), "23"),
+        ("no such command", with("BusinessPayment", "GiveMoney"), "1002"),
         ("no command", with("BusinessPayment", ""), "1002"),
-        (
-            "not ours yet",
-            with("BusinessPayment", "TransactionStatusQuery"),
-            "1003",
-        ),
-        (
-            "no Amount",
-            with("<Key>Amount</Key>", "<Key>Betrag</Key>"),
-            "24",
-        ),
-        (
-            "empty Amount",
-            with("<Value>150.00</Value>", "<Value></Value>"),
-            "24",
-        ),
+        ("not ours yet", with("BusinessPayment", "TransactionStatusQuery"), "1003"),
+        ("no Amount", with("<Key>Amount</Key>", "<Key>Betrag</Key>"), "24"),
+        ("empty Amount", with("<Value>150.00</Value>", "<Value></Value>"), "24"),
         ("a word for Amount", with("150.00", "many"), "25"),
         ("a negative Amount", with("150.00", "-150.00"), "25"),
         ("Amount with separators", with("150.00", "1,500.00"), "25"),
-        (
-            "no ResultURL",
-            of_caller(&|c| c.result_url = String::new()),
-            "100000014",
-        ),
-        (
-            "a ResultURL that is none",
-            of_caller(&|c| c.result_url = "gw".to_owned()),
-            "100000005",
-        ),
-        (
-            "no QueueTimeoutURL",
-            with("<Key>QueueTimeoutURL</Key>", "<Key>X</Key>"),
-            "100000014",
-        ),
+        ("no ResultURL", of_caller(&|c| c.result_url = String::new()), "100000014"),
+        ("a ResultURL that is none", of_caller(&|c| c.result_url = "gw".to_owned()), "100000005"),
+        ("no QueueTimeoutURL", with("<Key>QueueTimeoutURL</Key>", "<Key>X</Key>"), "100000014"),
         ("CallerType", with("<CallerType>2", "<CallerType>3"), "1001"),
         ("KeyOwner", with("<KeyOwner>1", "<KeyOwner>2"), "1004"),
         ("empty id", with("600999_Org_1", ""), "1005"),
@@ -132,12 +68,7 @@ async fn what_the_core_finds_later_fails_in_the_result() {
     let sim = start(settings()).await;
     let table = [
         ("another initiator", "apiop", "other", "2001"),
-        (
-            "initiator of another organisation",
-            "<ShortCode>600999",
-            "<ShortCode>600998",
-            "2001",
-        ),
+        ("initiator of another organisation", "<ShortCode>600999", "<ShortCode>600998", "2001"),
         (
             "another payer",
             "<PrimaryParty><IdentifierType>4</IdentifierType><Identifier>600999",
@@ -150,18 +81,8 @@ async fn what_the_core_finds_later_fails_in_the_result() {
             "<ReceiverParty><IdentifierType>4",
             "7",
         ),
-        (
-            "a phone that is none",
-            "254722000111",
-            "254822000111",
-            "2051",
-        ),
-        (
-            "a phone with a plus",
-            "254722000111",
-            "+254722000111",
-            "2051",
-        ),
+        ("a phone that is none", "254722000111", "254822000111", "2051"),
+        ("a phone with a plus", "254722000111", "+254722000111", "2051"),
         ("an amount finer than a cent", "150.00", "150.005", "2020"),
         ("too little", "150.00", "9.99", "2"),
         ("too much", "150.00", "250000.01", "3"),
@@ -189,14 +110,8 @@ async fn a_wrong_credential_fails_and_the_third_locks_the_operator() {
     let sim = start(settings()).await;
     let receiver = Receiver::start(&[]).await;
     let right = caller(&receiver.url);
-    let wrong = Caller {
-        security_credential: credential("not it"),
-        ..right.clone()
-    };
-    let garbled = Caller {
-        security_credential: "no base64!".to_owned(),
-        ..right.clone()
-    };
+    let wrong = Caller { security_credential: credential("not it"), ..right.clone() };
+    let garbled = Caller { security_credential: "no base64!".to_owned(), ..right.clone() };
     // A right one in between begins the count anew.
     let table = [
         (&right, "0"),
@@ -229,16 +144,8 @@ async fn both_hex_cases_and_both_header_namespaces_are_taken() {
         (Namespace::B, HexCase::Lower),
     ];
     for (number, (namespace, hex_case)) in forms.into_iter().enumerate() {
-        let caller = Caller {
-            namespace,
-            hex_case,
-            ..caller(&receiver.url)
-        };
+        let caller = Caller { namespace, hex_case, ..caller(&receiver.url) };
         let message = message(&caller, &format!("600999_Org_{number}"), "0111", 10);
-        assert_eq!(
-            code(&sim, &message).await,
-            "0",
-            "{namespace:?} {hex_case:?}"
-        );
+        assert_eq!(code(&sim, &message).await, "0", "{namespace:?} {hex_case:?}");
     }
 }

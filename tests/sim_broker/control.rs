@@ -52,11 +52,7 @@ async fn the_ledger_and_the_accounts_are_read_in_pages() {
     assert_eq!(accounts["recipients"][0]["phone"], "254722000111");
     assert_eq!(accounts["recipients"][0]["received"], "200.00");
     assert_eq!(accounts["recipients"][0]["payments"], 2);
-    for wrong in [
-        "/sim/ledger?limit=many",
-        "/sim/ledger?id=1",
-        "/sim/accounts?after=x",
-    ] {
+    for wrong in ["/sim/ledger?limit=many", "/sim/ledger?id=1", "/sim/accounts?after=x"] {
         let (status, answer) = get_json(&sim, wrong).await;
         assert_eq!(status, 400, "{wrong}");
         assert!(answer["error"].is_string(), "{wrong}");
@@ -72,51 +68,29 @@ async fn exchanges_show_both_directions_and_no_secret() {
     let caller = caller(&receiver.url);
     let paid = message(&caller, "600999_Org_1", "0111", 10);
     assert_eq!(code(&sim, &paid).await, "0");
-    assert!(
-        submit(&sim, &message(&caller, "600999_Org_8", "0008", 10))
-            .await
-            .is_none()
-    );
+    assert!(submit(&sim, &message(&caller, "600999_Org_8", "0008", 10)).await.is_none());
     receiver.settled(&sim).await;
-    let (_, of_one) = get_json(
-        &sim,
-        "/sim/exchanges?originator_conversation_id=600999_Org_1",
-    )
-    .await;
+    let (_, of_one) =
+        get_json(&sim, "/sim/exchanges?originator_conversation_id=600999_Org_1").await;
     let data = of_one["data"].as_array().unwrap();
     assert_eq!(data.len(), 2);
-    assert_eq!(
-        (&data[0]["direction"], &data[0]["status"]),
-        (&"in".into(), &200.into())
-    );
+    assert_eq!((&data[0]["direction"], &data[0]["status"]), (&"in".into(), &200.into()));
     assert_eq!(data[0]["path"], "/mminterface/request");
-    assert!(
-        data[0]["request"]
-            .as_str()
-            .unwrap()
-            .contains("600999_Org_1")
-    );
+    assert!(data[0]["request"].as_str().unwrap().contains("600999_Org_1"));
     assert_eq!(data[1]["direction"], "out");
     assert_eq!(data[1]["path"], receiver.url.as_str());
     assert_eq!(data[1]["response"], ack::RESULT_KEPT);
     let (_, all) = get_json(&sim, "/sim/exchanges").await;
     let shown = all.to_string();
     assert!(!shown.contains(&caller.security_credential));
-    let password = paid
-        .split("spPassword>")
-        .nth(1)
-        .unwrap()
-        .trim_end_matches("</tns:");
+    let password = paid.split("spPassword>").nth(1).unwrap().trim_end_matches("</tns:");
     assert!(!shown.contains(password));
     let dropped = all["data"].as_array().unwrap().iter();
     let dropped: Vec<_> = dropped.filter(|e| e["status"].is_null()).collect();
     assert_eq!(dropped.len(), 1);
     assert_eq!(dropped[0]["originator_conversation_id"], "600999_Org_8");
     let debug = format!("{:?}", settings());
-    assert!(
-        !debug.contains("Example-Secret-1") && !debug.contains(PASSWORD),
-        "{debug}"
-    );
+    assert!(!debug.contains("Example-Secret-1") && !debug.contains(PASSWORD), "{debug}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,10 +116,7 @@ async fn bodies_are_capped_and_the_address_in_use_is_named() {
     }
     assert_eq!(&answer, b"HTTP/1.1 413");
     let taken = Simulator::start(
-        Settings {
-            listen: sim.addr,
-            ..settings()
-        },
+        Settings { listen: sim.addr, ..settings() },
         Arc::new(ManualClock::new(NOW)),
     )
     .await;

@@ -32,20 +32,14 @@ async fn each_phone_ends_as_the_contract_says() {
         ("0008", None, &[], true),
         ("0009", None, &[], false),
     ];
-    let sim = start(Settings {
-        hold: Duration::from_millis(30),
-        ..settings()
-    })
-    .await;
+    let sim = start(Settings { hold: Duration::from_millis(30), ..settings() }).await;
     let mut paid = 0;
     for (ending, answer, results, is_paid) in table {
         let receiver = Receiver::start(&[]).await;
         let id = format!("600999_Org_{ending}");
         let message = message(&caller(&receiver.url), &id, ending, 150);
         let answered = submit(&sim, &message).await;
-        let answered_code = answered
-            .as_ref()
-            .map(|response| response.facts.code.as_str());
+        let answered_code = answered.as_ref().map(|response| response.facts.code.as_str());
         assert_eq!(answered_code, *answer, "{ending}");
         let came = receiver.settled(&sim).await;
         let codes: Vec<&str> = came.iter().map(|r| r.facts.code.as_str()).collect();
@@ -54,23 +48,12 @@ async fn each_phone_ends_as_the_contract_says() {
         assert_eq!(entry.is_some(), *is_paid, "{ending}");
         paid += u64::from(*is_paid);
         for result in &came {
-            assert_eq!(
-                result.originator_conversation_id.as_deref(),
-                Some(id.as_str())
-            );
+            assert_eq!(result.originator_conversation_id.as_deref(), Some(id.as_str()));
             if let (Some(answered), Some(named)) = (&answered, &result.facts.conversation) {
-                assert_eq!(
-                    answered.facts.conversation.as_ref(),
-                    Some(named),
-                    "{ending}"
-                );
+                assert_eq!(answered.facts.conversation.as_ref(), Some(named), "{ending}");
             }
             let receipt = result.facts.receipt.as_ref().map(ToString::to_string);
-            assert_eq!(
-                receipt,
-                entry.as_ref().map(|e| e.receipt.clone()),
-                "{ending}"
-            );
+            assert_eq!(receipt, entry.as_ref().map(|e| e.receipt.clone()), "{ending}");
         }
     }
     assert_eq!(sim.payments(), paid);
@@ -93,10 +76,7 @@ async fn an_id_moves_money_once_whatever_is_sent_under_it() {
         let answer = submit(&sim, message).await.expect("an answer");
         assert_eq!(answer.facts.code, "15");
         assert_eq!(answer.facts.class(), AnswerClass::Doubt);
-        assert_eq!(
-            answer.originator_conversation_id.as_deref(),
-            Some("600999_Org_1")
-        );
+        assert_eq!(answer.originator_conversation_id.as_deref(), Some("600999_Org_1"));
     }
     // Paid, and the caller never knew: sending again still moves nothing.
     let lost = message(&caller, "600999_Org_2", "0008", 10);
@@ -109,23 +89,12 @@ async fn an_id_moves_money_once_whatever_is_sent_under_it() {
         let (addr, race) = (sim.addr, Arc::clone(&race));
         racers.spawn(async move {
             let bytes = exchange(addr, &http_post("/mminterface/request", &race)).await;
-            response::parse(&split(&bytes).unwrap().1)
-                .unwrap()
-                .facts
-                .code
+            response::parse(&split(&bytes).unwrap().1).unwrap().facts.code
         });
     }
     let codes = racers.join_all().await;
-    assert_eq!(
-        codes.iter().filter(|code| *code == "0").count(),
-        1,
-        "{codes:?}"
-    );
-    assert_eq!(
-        codes.iter().filter(|code| *code == "15").count(),
-        19,
-        "{codes:?}"
-    );
+    assert_eq!(codes.iter().filter(|code| *code == "0").count(), 1, "{codes:?}");
+    assert_eq!(codes.iter().filter(|code| *code == "15").count(), 19, "{codes:?}");
     assert_eq!(sim.payments(), 3);
     assert_eq!(sim.ledger().total_paid, Amount::from_shillings(170));
 }
@@ -155,11 +124,7 @@ async fn a_dropped_connection_ends_without_one_byte_and_the_next_one_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_connection_stays_open_while_its_result_comes_then_ends() {
-    let sim = start(Settings {
-        hold: Duration::from_secs(1),
-        ..settings()
-    })
-    .await;
+    let sim = start(Settings { hold: Duration::from_secs(1), ..settings() }).await;
     let receiver = Receiver::start(&[]).await;
     let held = message(&caller(&receiver.url), "600999_Org_4", "0004", 10);
     let mut stream = TcpStream::connect(sim.addr).await.unwrap();
@@ -202,10 +167,8 @@ async fn under_load_everything_is_paid_once_and_reported_once() {
     assert_eq!((report.done, report.errors), (500, 0), "{report:?}");
     let results = receiver.settled(&sim).await;
     assert_eq!(sim.payments(), 500);
-    let mut ids: Vec<_> = results
-        .iter()
-        .map(|result| result.originator_conversation_id.clone().unwrap())
-        .collect();
+    let mut ids: Vec<_> =
+        results.iter().map(|result| result.originator_conversation_id.clone().unwrap()).collect();
     ids.sort();
     ids.dedup();
     assert_eq!((results.len(), ids.len()), (500, 500));

@@ -14,10 +14,7 @@ async fn a_result_goes_out_as_the_broker_sends_it_and_says_what_was_paid() {
     let message = message(&caller(&receiver.url), "600999_Org_1", "0111", 150);
     let answer = submit(&sim, &message).await.expect("an answer");
     assert_eq!(answer.facts.class(), AnswerClass::Taken);
-    assert_eq!(
-        answer.originator_conversation_id.as_deref(),
-        Some("600999_Org_1")
-    );
+    assert_eq!(answer.originator_conversation_id.as_deref(), Some("600999_Org_1"));
     assert_eq!(answer.service_status.as_deref(), Some("0"));
     let results = receiver.settled(&sim).await;
     let facts = &results[0].facts;
@@ -53,26 +50,16 @@ async fn a_result_that_comes_first_is_acknowledged_before_the_answer_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_is_not_acknowledged_is_sent_again_a_bounded_number_of_times() {
     let sim = start(settings()).await;
-    let table: [(&'static [u16], usize); 4] = [
-        (&[200], 1),
-        (&[202], 1),
-        (&[500, 503, 200], 3),
-        (&[500, 500, 500, 500, 500], 3),
-    ];
+    let table: [(&'static [u16], usize); 4] =
+        [(&[200], 1), (&[202], 1), (&[500, 503, 200], 3), (&[500, 500, 500, 500, 500], 3)];
     for (number, (statuses, tries)) in table.into_iter().enumerate() {
         let receiver = Receiver::start(statuses).await;
         let id = format!("600999_Org_{number}");
-        assert_eq!(
-            code(&sim, &message(&caller(&receiver.url), &id, "0111", 10)).await,
-            "0"
-        );
+        assert_eq!(code(&sim, &message(&caller(&receiver.url), &id, "0111", 10)).await, "0");
         receiver.settled(&sim).await;
         let got = receiver.got.lock().unwrap().clone();
         assert_eq!(got.len(), tries, "{statuses:?}");
-        assert!(
-            got.iter().all(|(_, body)| *body == got[0].1),
-            "{statuses:?}"
-        );
+        assert!(got.iter().all(|(_, body)| *body == got[0].1), "{statuses:?}");
     }
 }
 

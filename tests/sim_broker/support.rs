@@ -54,9 +54,7 @@ pub fn settings() -> Settings {
 }
 
 pub async fn start(settings: Settings) -> Running {
-    Simulator::start(settings, Arc::new(ManualClock::new(NOW)))
-        .await
-        .unwrap()
+    Simulator::start(settings, Arc::new(ManualClock::new(NOW))).await.unwrap()
 }
 
 pub fn caller(result_url: &str) -> Caller {
@@ -127,8 +125,7 @@ pub fn split(bytes: &[u8]) -> Option<(String, Vec<u8>)> {
     let head = String::from_utf8(bytes[..head_len].to_vec()).ok()?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     })?;
     let body = &bytes[head_len + 4..];
     (body.len() >= length).then(|| (head, body[..length].to_vec()))
@@ -189,11 +186,7 @@ impl Receiver {
                 tokio::spawn(receive(stream, statuses, Arc::clone(&kept)));
             }
         });
-        Self {
-            url,
-            got,
-            connections,
-        }
+        Self { url, got, connections }
     }
 
     pub fn count(&self) -> usize {
@@ -202,9 +195,7 @@ impl Receiver {
 
     pub fn results(&self) -> Vec<result::ResultMessage> {
         let got = self.got.lock().unwrap();
-        got.iter()
-            .map(|(_, body)| result::parse(body).expect("a result"))
-            .collect()
+        got.iter().map(|(_, body)| result::parse(body).expect("a result")).collect()
     }
 
     /// What came, once nothing more is to come.

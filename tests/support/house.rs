@@ -8,7 +8,7 @@ use mlango::domain::limit::AmountLimits;
 use mlango::domain::money::Amount;
 use mlango::domain::party::ShortCode;
 use mlango::domain::payout::{
-    Command, Details, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
+    CaseKind, Command, Details, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
 };
 use mlango::domain::time::Timestamp;
 use mlango::engine::{
@@ -69,10 +69,7 @@ impl House {
         let settings = Settings {
             organisation: "ExampleOrg".to_owned(),
             shortcode: "600999".parse::<ShortCode>().expect("a short code"),
-            policy: Policy {
-                result_overdue: secs(120),
-                first_inquiry: secs(5),
-            },
+            policy: Policy { result_overdue: secs(120), first_inquiry: secs(5) },
             limits: AmountLimits::default(),
         };
         Self {
@@ -120,9 +117,7 @@ impl House {
         fingerprint: [u8; 32],
         phone: &str,
     ) -> Result<Submitted, SubmitError> {
-        self.engine
-            .submit(APP, key, fingerprint, draft(phone))
-            .await
+        self.engine.submit(APP, key, fingerprint, draft(phone)).await
     }
 
     /// The payout as it stands.
@@ -145,6 +140,13 @@ impl House {
         }
         let stands = self.status(id).await;
         panic!("{id} was to be {status}, and is {stands}");
+    }
+
+    /// Waits until so many sends are under way.
+    pub async fn until_at_once(&self, sends: usize) {
+        while self.rail.at_once() < sends {
+            tokio::time::sleep(millis(1)).await;
+        }
     }
 
     /// What M-Pesa calls the payout's request.
@@ -195,6 +197,9 @@ impl House {
         assert_eq!(self.rail.wrongs(), Vec::<String>::new());
         let verified = self.store.verify().await.expect("it can be read");
         assert_eq!(verified.faults, Vec::<String>::new());
+        let cases = self.cases().await;
+        let broken = cases.iter().find(|it| it.kind == CaseKind::LawBroken);
+        assert_eq!(broken, None, "no step may even try to break a law");
     }
 
     /// What time it is.

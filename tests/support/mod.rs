@@ -34,10 +34,7 @@ pub struct TokioClock {
 impl TokioClock {
     /// A clock that shows `base` now.
     pub fn at(base: Timestamp) -> Self {
-        Self {
-            base,
-            since: Instant::now(),
-        }
+        Self { base, since: Instant::now() }
     }
 }
 

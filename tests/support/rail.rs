@@ -244,12 +244,7 @@ impl Rail for ScriptedRail {
             let reply = self.next_reply(&phone);
             let number = {
                 let mut sends = self.sends.lock().expect("sends");
-                sends.push(Send {
-                    name: name.clone(),
-                    phone,
-                    at: Instant::now(),
-                    came_to: None,
-                });
+                sends.push(Send { name: name.clone(), phone, at: Instant::now(), came_to: None });
                 sends.len() - 1
             };
             if !reply.after.is_zero() {
@@ -261,14 +256,8 @@ impl Rail for ScriptedRail {
             drop(place);
             match reply.what {
                 What::Code(code) => answered(code, &name),
-                What::Nothing(why) => Sent {
-                    outcome: Outcome::NothingSent(why),
-                    answer: None,
-                },
-                What::Silence(why) => Sent {
-                    outcome: Outcome::NoAnswer(why),
-                    answer: None,
-                },
+                What::Nothing(why) => Sent { outcome: Outcome::NothingSent(why), answer: None },
+                What::Silence(why) => Sent { outcome: Outcome::NoAnswer(why), answer: None },
             }
         })
     }
@@ -286,9 +275,6 @@ fn answered(code: &str, name: &str) -> Sent {
             description: format!("says {code}"),
             conversation: taken.then(|| conversation(name)),
         }),
-        answer: Some(RawAnswer {
-            http_status: 200,
-            body: format!("answer {code}").into_bytes(),
-        }),
+        answer: Some(RawAnswer { http_status: 200, body: format!("answer {code}").into_bytes() }),
     }
 }

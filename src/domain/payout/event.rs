@@ -151,11 +151,7 @@ pub struct ResultFacts {
 impl ResultFacts {
     /// What follows from it.
     pub fn class(&self) -> ResultClass {
-        if self.waiting {
-            ResultClass::Pending
-        } else {
-            outcome::result(&self.code).class
-        }
+        if self.waiting { ResultClass::Pending } else { outcome::result(&self.code).class }
     }
 }
 

@@ -31,11 +31,7 @@ pub(super) const NOT_A_CURSOR: &str =
 
 impl PayoutCursor {
     pub(super) fn write(self) -> String {
-        let mark = if self.descending {
-            PAYOUTS_DOWN
-        } else {
-            PAYOUTS_UP
-        };
+        let mark = if self.descending { PAYOUTS_DOWN } else { PAYOUTS_UP };
         write(mark, &self.after.bytes())
     }
 
@@ -46,20 +42,13 @@ impl PayoutCursor {
             PAYOUTS_DOWN => true,
             _ => return None,
         };
-        Some(Self {
-            descending,
-            after: PayoutId::from_bytes(bytes),
-        })
+        Some(Self { descending, after: PayoutId::from_bytes(bytes) })
     }
 }
 
 impl EventCursor {
     pub(super) fn write(self) -> String {
-        let mark = if self.descending {
-            EVENTS_DOWN
-        } else {
-            EVENTS_UP
-        };
+        let mark = if self.descending { EVENTS_DOWN } else { EVENTS_UP };
         write(mark, &self.after.to_be_bytes())
     }
 
@@ -70,10 +59,7 @@ impl EventCursor {
             EVENTS_DOWN => true,
             _ => return None,
         };
-        Some(Self {
-            descending,
-            after: u64::from_be_bytes(bytes),
-        })
+        Some(Self { descending, after: u64::from_be_bytes(bytes) })
     }
 }
 
@@ -101,14 +87,8 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_what_it_wrote_and_nothing_else_does() {
-        let payouts = PayoutCursor {
-            descending: true,
-            after: PayoutId::from_bytes([7; 16]),
-        };
-        let events = EventCursor {
-            descending: false,
-            after: 9,
-        };
+        let payouts = PayoutCursor { descending: true, after: PayoutId::from_bytes([7; 16]) };
+        let events = EventCursor { descending: false, after: 9 };
         assert_eq!(PayoutCursor::read(&payouts.write()), Some(payouts));
         assert_eq!(EventCursor::read(&events.write()), Some(events));
         assert_eq!(PayoutCursor::read(&events.write()), None);

@@ -37,11 +37,7 @@ impl<'a> Json<'a> {
     /// The text that it is, or what it is instead.
     pub(super) fn text(self) -> Result<Cow<'a, str>, &'static str> {
         let kind = self.kind();
-        if let Self::Text(text) = self {
-            Ok(text)
-        } else {
-            Err(kind)
-        }
+        if let Self::Text(text) = self { Ok(text) } else { Err(kind) }
     }
 }
 

@@ -39,64 +39,30 @@ const fn parameter(name: &'static str, kind: Kind, means: &'static str) -> Param
     Parameter { name, means, kind }
 }
 
-const LIMIT: Parameter = parameter(
-    "limit",
-    Kind::Limit,
-    "Rows of a page: 1 to 500, by default 50.",
-);
-const CURSOR: Parameter = parameter(
-    "cursor",
-    Kind::Text,
-    "Where the last page ended: its next_cursor.",
-);
+const LIMIT: Parameter =
+    parameter("limit", Kind::Limit, "Rows of a page: 1 to 500, by default 50.");
+const CURSOR: Parameter =
+    parameter("cursor", Kind::Text, "Where the last page ended: its next_cursor.");
 
 /// The parameters of `GET /v1/payouts`.
 pub(in crate::http) const LIST_PARAMETERS: &[Parameter] = &[
     parameter("status", Kind::Status, "Only those that stand there."),
-    parameter(
-        "reference",
-        Kind::Text,
-        "Only those with exactly this reference.",
-    ),
-    parameter(
-        "phone",
-        Kind::Text,
-        "Only those to this phone, in any usual form.",
-    ),
-    parameter(
-        "receipt",
-        Kind::Text,
-        "Only the one with this M-Pesa receipt.",
-    ),
+    parameter("reference", Kind::Text, "Only those with exactly this reference."),
+    parameter("phone", Kind::Text, "Only those to this phone, in any usual form."),
+    parameter("receipt", Kind::Text, "Only the one with this M-Pesa receipt."),
     parameter("batch_id", Kind::Text, "Only those of this batch."),
-    parameter(
-        "created_from",
-        Kind::Time,
-        "Only those taken at or after this time (RFC 3339).",
-    ),
-    parameter(
-        "created_to",
-        Kind::Time,
-        "Only those taken before this time (RFC 3339).",
-    ),
+    parameter("created_from", Kind::Time, "Only those taken at or after this time (RFC 3339)."),
+    parameter("created_to", Kind::Time, "Only those taken before this time (RFC 3339)."),
     LIMIT,
     CURSOR,
-    parameter(
-        "order",
-        Kind::Order,
-        "asc: oldest first; desc, the default: newest first.",
-    ),
+    parameter("order", Kind::Order, "asc: oldest first; desc, the default: newest first."),
 ];
 
 /// The parameters of `GET /v1/payouts/{id}/events`.
 pub(in crate::http) const EVENT_PARAMETERS: &[Parameter] = &[
     LIMIT,
     CURSOR,
-    parameter(
-        "order",
-        Kind::Order,
-        "asc, the default: oldest first; desc: newest first.",
-    ),
+    parameter("order", Kind::Order, "asc, the default: oldest first; desc: newest first."),
 ];
 
 /// Reads the query of `GET /v1/payouts`. Whose payouts it lists is for the caller to set.
@@ -105,21 +71,17 @@ pub(in crate::http) const EVENT_PARAMETERS: &[Parameter] = &[
 /// Parameters are unknown, given twice or faulty: all of them are named.
 pub(super) fn payouts(uri: &Uri) -> Result<PayoutQuery, Problem> {
     let mut given = Given::read(uri, LIST_PARAMETERS)?;
-    let cursor = given.read_as("cursor", |text| {
-        PayoutCursor::read(text).ok_or(NOT_A_CURSOR)
-    });
+    let cursor = given.read_as("cursor", |text| PayoutCursor::read(text).ok_or(NOT_A_CURSOR));
     let query = PayoutQuery {
         app: None,
         status: given.parse("status"),
         reference: given.read_as("reference", |text| {
             let fits = text.chars().count() <= REFERENCE_LEN_MAX;
-            fits.then(|| text.to_owned())
-                .ok_or("is longer than any reference")
+            fits.then(|| text.to_owned()).ok_or("is longer than any reference")
         }),
         phone: given.parse("phone"),
-        receipt: given.read_as("receipt", |text| {
-            Receipt::new(text).ok_or("is not an M-Pesa receipt")
-        }),
+        receipt: given
+            .read_as("receipt", |text| Receipt::new(text).ok_or("is not an M-Pesa receipt")),
         batch: given.parse("batch_id"),
         created_from: given.time("created_from"),
         created_to: given.time("created_to"),
@@ -267,11 +229,7 @@ impl Given {
     }
 
     fn done<T>(self, value: T) -> Result<T, Problem> {
-        if self.faults.is_empty() {
-            Ok(value)
-        } else {
-            Err(Problem::query(self.faults))
-        }
+        if self.faults.is_empty() { Ok(value) } else { Err(Problem::query(self.faults)) }
     }
 }
 
@@ -302,10 +260,7 @@ mod tests {
         .expect("a good query");
         assert_eq!(query.status, Some(Status::Unknown));
         assert_eq!(query.reference.as_deref(), Some("INV-1"));
-        assert_eq!(
-            query.phone.map(|phone| phone.reveal()).as_deref(),
-            Some("254722000111")
-        );
+        assert_eq!(query.phone.map(|phone| phone.reveal()).as_deref(), Some("254722000111"));
         assert_eq!(
             query.created_to.map(Timestamp::rfc3339).as_deref(),
             Some("2024-01-03T03:04:05.000Z")
@@ -343,11 +298,8 @@ mod tests {
 
     #[test]
     fn a_cursor_keeps_its_order_and_refuses_the_other() {
-        let cursor = PayoutCursor {
-            descending: false,
-            after: PayoutId::from_bytes([1; 16]),
-        }
-        .write();
+        let cursor =
+            PayoutCursor { descending: false, after: PayoutId::from_bytes([1; 16]) }.write();
         let query = read(&format!("cursor={cursor}")).expect("its own order");
         assert!(!query.descending);
         assert!(read(&format!("cursor={cursor}&order=desc")).is_err());

@@ -26,24 +26,14 @@ pub struct Readiness {
 
 /// `GET /healthz`: alive, whatever its state.
 pub(in crate::http) async fn health(_ask: Ask) -> Answer {
-    Ok(text(
-        "text/plain; charset=utf-8",
-        Bytes::from_static(b"ok\n"),
-    ))
+    Ok(text("text/plain; charset=utf-8", Bytes::from_static(b"ok\n")))
 }
 
 /// `GET /readyz`: 503 when payouts cannot be taken and sent.
 pub(in crate::http) async fn ready(ask: Ask) -> Answer {
     let reasons = reasons(&ask.api);
-    let status = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let view = Readiness {
-        ready: reasons.is_empty(),
-        reasons,
-    };
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let view = Readiness { ready: reasons.is_empty(), reasons };
     let mut answer = json(status, &view)?;
     let fresh = HeaderValue::from_static("no-store");
     answer.headers_mut().insert(CACHE_CONTROL, fresh);
@@ -78,18 +68,12 @@ pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
     let counts = api.engine.store().counts();
     // What is final only grows; how much there is of it is not news.
     for status in Status::ALL.iter().filter(|status| !status.is_final()) {
-        metric::PAYOUTS
-            .with([status.as_str()])
-            .set(counts.of(*status));
+        metric::PAYOUTS.with([status.as_str()]).set(counts.of(*status));
     }
     let doubt = counts.in_doubt().cents().checked_div(100);
-    metric::SHILLINGS_IN_DOUBT
-        .with([])
-        .set(doubt.unwrap_or_default());
+    metric::SHILLINGS_IN_DOUBT.with([]).set(doubt.unwrap_or_default());
     let stopped = api.engine.rail_state().stopped.is_some();
-    metric::RAIL_STOPPED
-        .with([Rail::Soap.as_str()])
-        .set(u64::from(stopped));
+    metric::RAIL_STOPPED.with([Rail::Soap.as_str()]).set(u64::from(stopped));
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
     Ok(text(media_type, metric::render().into()))
 }

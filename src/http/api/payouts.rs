@@ -54,10 +54,8 @@ pub(in crate::http) async fn list(caller: Caller, ask: Ask) -> Answer {
     query.app = caller.sight();
     let page = ask.api.engine.store().payouts(&query).await?;
     let rows = page.rows.iter().map(|stored| (&stored.payout).into());
-    let view = view::PayoutPage {
-        data: rows.collect(),
-        next_cursor: list::next(&query, page.next),
-    };
+    let view =
+        view::PayoutPage { data: rows.collect(), next_cursor: list::next(&query, page.next) };
     json(StatusCode::OK, &view)
 }
 
@@ -81,10 +79,7 @@ pub(in crate::http) async fn events(caller: Caller, ask: Ask) -> Answer {
     let last = page.last().filter(|_last| more);
     let view = view::EventPage {
         next_cursor: last.map(|last| {
-            let cursor = EventCursor {
-                descending: query.descending,
-                after: last.seq,
-            };
+            let cursor = EventCursor { descending: query.descending, after: last.seq };
             cursor.write()
         }),
         data: page.into_iter().map(Into::into).collect(),
@@ -115,10 +110,7 @@ async fn seen(caller: Caller, ask: &Ask) -> Result<Stored, Problem> {
 
 /// SHA-256 of what makes two requests the same: method, path and the body, byte for byte.
 fn fingerprint(body: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix(SUBMIT)
-        .chain_update(body)
-        .finalize()
-        .into()
+    Sha256::new_with_prefix(SUBMIT).chain_update(body).finalize().into()
 }
 
 /// The Idempotency-Key, without the quotation marks that the IETF draft has around it: written
@@ -143,16 +135,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
         )
     };
     let text = value.to_str().map_err(|_error| invalid())?.trim();
-    let quoted = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let key = quoted.unwrap_or(text);
     let fits = (1..=KEY_LEN_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    if fits && given.next().is_none() {
-        Ok(key)
-    } else {
-        Err(invalid())
-    }
+    if fits && given.next().is_none() { Ok(key) } else { Err(invalid()) }
 }
 
 #[cfg(test)]
@@ -168,9 +154,7 @@ mod tests {
     }
 
     fn key(values: &[&str]) -> Result<String, Code> {
-        idempotency_key(&headers(values))
-            .map(str::to_owned)
-            .map_err(|problem| problem.code)
+        idempotency_key(&headers(values)).map(str::to_owned).map_err(|problem| problem.code)
     }
 
     #[test]

@@ -16,16 +16,8 @@ use crate::engine::Draft;
 use crate::http::problem::Code;
 
 /// The fields of a payout that a caller may give.
-pub(in crate::http) const FIELDS: [&str; 8] = [
-    "amount",
-    "phone",
-    "command",
-    "reference",
-    "remarks",
-    "occasion",
-    "metadata",
-    "rail",
-];
+pub(in crate::http) const FIELDS: [&str; 8] =
+    ["amount", "phone", "command", "reference", "remarks", "occasion", "metadata", "rail"];
 /// The most faults that are listed: a body of nothing but unknown fields is told enough by then.
 const FAULTS_MAX: usize = 50;
 
@@ -49,10 +41,7 @@ pub(super) fn read(body: &[u8], limits: AmountLimits, rail: Rail) -> Result<Draf
             return Err(Problem::new(Code::InvalidJson, detail));
         }
     };
-    let mut fields = Fields {
-        object,
-        faults: Vec::new(),
-    };
+    let mut fields = Fields { object, faults: Vec::new() };
     fields.refuse_unknown();
     let amount = fields.amount(limits);
     let phone = fields.phone();
@@ -95,8 +84,7 @@ impl<'a> Fields<'a> {
         for (name, _) in &self.object {
             if let Some(known) = FIELDS.iter().find(|known| *known == name) {
                 if seen.contains(known) {
-                    self.faults
-                        .push(FieldFault::new(*known, "is given more than once"));
+                    self.faults.push(FieldFault::new(*known, "is given more than once"));
                 }
                 seen.push(known);
             } else {
@@ -131,9 +119,7 @@ impl<'a> Fields<'a> {
             Ok(()) => Ok(amount),
             Err(error) => Err(error.to_string()),
         });
-        checked
-            .map_err(|message| self.fault("amount", message))
-            .ok()
+        checked.map_err(|message| self.fault("amount", message)).ok()
     }
 
     fn phone(&mut self) -> Option<Msisdn> {
@@ -206,10 +192,7 @@ impl<'a> Fields<'a> {
                     if let Some(message) = bad_note(&text) {
                         self.fault(&field, message);
                     }
-                    if metadata
-                        .insert(key.into_owned(), text.into_owned())
-                        .is_some()
-                    {
+                    if metadata.insert(key.into_owned(), text.into_owned()).is_some() {
                         self.fault(&field, "is given more than once");
                     }
                 }
@@ -226,8 +209,7 @@ fn bad_line(text: &str, longest: usize) -> Option<String> {
         return Some(format!("must have at most {longest} characters"));
     }
     let bad = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
-    text.contains(bad)
-        .then(|| "must not hold control characters or line breaks".to_owned())
+    text.contains(bad).then(|| "must not hold control characters or line breaks".to_owned())
 }
 
 /// What is wrong with a note, which may have several lines.
@@ -237,8 +219,7 @@ fn bad_note(text: &str) -> Option<String> {
         return Some(message);
     }
     let bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    text.contains(bad)
-        .then(|| "must not hold control characters".to_owned())
+    text.contains(bad).then(|| "must not hold control characters".to_owned())
 }
 
 /// A name that a caller made up, fit to be shown in an answer.

@@ -143,11 +143,9 @@ impl<'a> From<&'a payout::Payout> for Payout<'a> {
         let details = &payout.details;
         let state = &payout.state;
         let (recipient_name, charge) = match state {
-            State::Succeeded {
-                recipient_name,
-                charge,
-                ..
-            } => (recipient_name.as_ref().map(|name| name.reveal()), *charge),
+            State::Succeeded { recipient_name, charge, .. } => {
+                (recipient_name.as_ref().map(|name| name.reveal()), *charge)
+            }
             State::AwaitingApproval { .. }
             | State::Queued { .. }
             | State::Sending { .. }
@@ -379,13 +377,8 @@ pub enum Command {
 
 fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
     use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
-    let text = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$"));
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$"));
     let number = ObjectBuilder::new().schema_type(Type::Integer);
-    OneOfBuilder::new()
-        .item(text)
-        .item(number)
-        .examples([serde_json::json!("1500.00")])
-        .into()
+    OneOfBuilder::new().item(text).item(number).examples([serde_json::json!("1500.00")]).into()
 }

@@ -20,11 +20,7 @@ pub(super) struct Patient<S> {
 
 impl<S> Patient<S> {
     pub(super) const fn new(stream: S, patience: Duration) -> Self {
-        Self {
-            stream,
-            patience,
-            waiting: None,
-        }
+        Self { stream, patience, waiting: None }
     }
 
     fn judge<T>(
@@ -37,9 +33,7 @@ impl<S> Patient<S> {
             return progress;
         }
         let patience = self.patience;
-        let wait = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let wait = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match wait.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -18,6 +19,10 @@ const DATA_FILE: &str = "db";
 const LOCK_FILE: &str = "lock";
 /// What a snapshot is called while sled writes it.
 const HALF_WRITTEN: &str = "generating";
+/// How often sled's own lock is tried: for two seconds.
+const LOCK_TRIES_MAX: u32 = 200;
+/// The pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// How the data file is made durable: `File::sync_data`, but for tests.
 pub type SyncData = Box<dyn FnMut(&File) -> io::Result<()> + Send>;
@@ -55,25 +60,27 @@ impl Disk {
         let lock = lock(dir)?;
         remove_half_written(dir)
             .map_err(|error| failed("cannot clear a half-written snapshot in", error))?;
-        let db = sled::Config::new()
-            .path(dir)
-            .cache_capacity(cache_bytes)
-            // The writer alone flushes; a second flusher would only be in its way.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|error| wrong(&error))?;
+        let db = open_sled(dir, cache_bytes)?;
         let data = File::open(dir.join(DATA_FILE))
             .map_err(|error| failed("cannot find sled's data file in", error))?;
         // The names of new files, too, must survive a power cut.
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(|error| failed("cannot sync", error))?;
-        Ok(Self {
-            db,
-            data,
-            sync: Mutex::new(sync),
-            _lock: lock,
-        })
+        Ok(Self { db, data, sync: Mutex::new(sync), _lock: lock })
+    }
+
+    /// Lets go of everything, and waits until sled's own threads have let go of its file.
+    pub(super) fn close(self) {
+        let Self { db, data, .. } = self;
+        drop(db);
+        for _try in 0..LOCK_TRIES_MAX {
+            // sled locks the file itself; who gets the lock knows that it has ended.
+            if data.try_lock().is_ok() {
+                return;
+            }
+            std::thread::park_timeout(LOCK_PAUSE);
+        }
     }
 
     /// Writes all of `writes` or nothing, and returns when it is on the disk.
@@ -123,20 +130,14 @@ impl Disk {
     /// The first block of `kind` whose own key is above `key`.
     pub(super) fn block_after(&self, kind: Kind, key: &[u8]) -> Result<Option<Raw>, StoreError> {
         let end = [kind.letter().saturating_add(1)];
-        let above = (
-            std::ops::Bound::Excluded(key),
-            std::ops::Bound::Excluded(&end[..]),
-        );
+        let above = (std::ops::Bound::Excluded(key), std::ops::Bound::Excluded(&end[..]));
         raw(self.db.range::<&[u8], _>(above).next())
     }
 
     /// The key of the first block of `kind` above `key`, or what every key of it is below.
     pub(super) fn end_of_block(&self, kind: Kind, key: &[u8]) -> Result<Vec<u8>, StoreError> {
         let end = [kind.letter().saturating_add(1)];
-        let above = (
-            std::ops::Bound::Excluded(key),
-            std::ops::Bound::Excluded(&end[..]),
-        );
+        let above = (std::ops::Bound::Excluded(key), std::ops::Bound::Excluded(&end[..]));
         let next = self.db.range::<&[u8], _>(above).keys().next();
         let next = next.transpose().map_err(|error| wrong(&error))?;
         Ok(next.map_or_else(|| end.to_vec(), |key| key.to_vec()))
@@ -161,6 +162,26 @@ fn raw(entry: Option<sled::Result<(sled::IVec, sled::IVec)>>) -> Result<Option<R
     Ok(entry.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))))
 }
 
+fn open_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(cache_bytes)
+        // The writer alone flushes; a second flusher would only be in its way.
+        .flush_every_ms(None);
+    let mut tries = 0_u32;
+    loop {
+        match config.open().map_err(|error| wrong(&error)) {
+            // The directory is ours, so this is sled's own lock in a store that this process has
+            // just let go of: its threads follow a moment later.
+            Err(StoreError::InUse(_)) if tries < LOCK_TRIES_MAX => {
+                tries = tries.saturating_add(1);
+                std::thread::park_timeout(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
 fn wrong(error: &sled::Error) -> StoreError {
     match error {
         sled::Error::Corruption { .. } => {
@@ -179,10 +200,7 @@ fn wrong(error: &sled::Error) -> StoreError {
 /// Owns the directory, or says who does.
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let failed = |error: io::Error| {
-        StoreError::Failed(format!(
-            "cannot open the lock in {}: {error}",
-            dir.display()
-        ))
+        StoreError::Failed(format!("cannot open the lock in {}: {error}", dir.display()))
     };
     let lock = File::options()
         .create(true)

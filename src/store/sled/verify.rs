@@ -1,5 +1,7 @@
 //! Reading everything: every checksum, every index both ways, the chain.
 
+use std::collections::BTreeMap;
+
 use super::Shared;
 use super::codec;
 use super::disk::Disk;
@@ -29,6 +31,7 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         entries_due: 0,
         linked_due: 0,
         pieces_due: 0,
+        kept: BTreeMap::new(),
     };
     let linked = check.events(at_first.meta.head)?;
     check.payouts()?;
@@ -38,22 +41,22 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
     let pieces = disk.count(PIECE)?;
     if Rest::of(shared) == at_first {
         let sums = [
-            (
-                check.counts == at_first.meta.counts,
-                "the counts do not agree with the payouts",
-            ),
-            (
-                check.entries_due == entries,
-                "an index has entries that no payout has",
-            ),
-            (
-                check.linked_due == linked,
-                "the payouts' histories do not lead to every event",
-            ),
+            (check.counts == at_first.meta.counts, "the counts do not agree with the payouts"),
+            (check.entries_due == entries, "an index has entries that no payout has"),
+            (check.linked_due == linked, "the payouts' histories do not lead to every event"),
             (check.pieces_due == pieces, "there are pieces of no record"),
         ];
         for (_agrees, says) in sums.into_iter().filter(|(agrees, _says)| !agrees) {
             check.fault(says.to_owned());
+        }
+        for (kind, due) in Kind::COUNTED.into_iter().zip(at_first.meta.kept) {
+            let kept = check.kept.get(&kind).copied().unwrap_or_default();
+            if kept != due {
+                check.fault(format!(
+                    "of {due} records of the kind \"{}\" {kept} can be read",
+                    kind.name()
+                ));
+            }
         }
     }
     Ok(check.found)
@@ -69,10 +72,7 @@ struct Rest {
 impl Rest {
     fn of(shared: &Shared) -> Self {
         let view = shared.view();
-        Self {
-            meta: view.meta,
-            groups: view.groups,
-        }
+        Self { meta: view.meta, groups: view.groups }
     }
 }
 
@@ -86,6 +86,8 @@ struct Check<'a> {
     linked_due: u64,
     /// How many pieces the records should have.
     pieces_due: u64,
+    /// How many records of each kind were read.
+    kept: BTreeMap<Kind, u64>,
 }
 
 impl Check<'_> {
@@ -107,7 +109,10 @@ impl Check<'_> {
         loop {
             let (key, stored) = match cursor.next() {
                 Ok(Some(entry)) => entry,
-                Ok(None) => return Ok(count),
+                Ok(None) => {
+                    self.kept.insert(kind, count);
+                    return Ok(count);
+                }
                 Err(StoreError::Damaged(says)) => {
                     self.fault(says);
                     continue;
@@ -152,18 +157,12 @@ impl Check<'_> {
                 check.fault(format!("the event chain is broken at number {seq}"));
             }
             // Go on from what is there, so that one break is one fault.
-            head = Head {
-                seq,
-                hash: read.event.hash,
-            };
+            head = Head { seq, hash: read.event.hash };
             linked = linked.saturating_add(u64::from(read.is_linked));
             Ok(())
         })?;
         if head != end {
-            self.fault(format!(
-                "the feed ends at number {} and not at {}",
-                head.seq, end.seq
-            ));
+            self.fault(format!("the feed ends at number {} and not at {}", head.seq, end.seq));
         }
         self.found.events = count;
         Ok(linked)
@@ -178,9 +177,7 @@ impl Check<'_> {
             if payout.details.id.bytes() != key {
                 return Err(damaged(Kind::Payout, key, "it stands under another id"));
             }
-            check
-                .counts
-                .moved(None, payout.status(), payout.details.amount);
+            check.counts.moved(None, payout.status(), payout.details.amount);
             check.entries(&stored)?;
             check.history(&stored)
         })?;
@@ -224,9 +221,7 @@ impl Check<'_> {
             next = read.event.previous;
             let goes_back = next.is_none_or(|next| next < seq);
             if read.event.event.payout != Some(id) || !read.is_linked || !goes_back {
-                self.fault(format!(
-                    "the history of {id} leads to event {seq}, not its own"
-                ));
+                self.fault(format!("the history of {id} leads to event {seq}, not its own"));
                 return Ok(());
             }
             self.linked_due = self.linked_due.saturating_add(1);
@@ -268,8 +263,7 @@ impl Check<'_> {
         for kind in Kind::INDEXES {
             let count = self.each(kind, |_check, key, _value| {
                 let id = keys::payout_in(key);
-                id.map(|_id| ())
-                    .ok_or_else(|| damaged(kind, key, "it has no id"))
+                id.map(|_id| ()).ok_or_else(|| damaged(kind, key, "it has no id"))
             })?;
             entries = entries.saturating_add(count);
         }

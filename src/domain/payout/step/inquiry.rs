@@ -13,14 +13,7 @@ pub const NOT_FOUND_ROUNDS_MAX: u32 = 3;
 impl Moment<'_> {
     pub(super) fn inquiry_sent(&self, ask_again_at: Timestamp) -> Verdict {
         match &self.payout.state {
-            State::Unknown {
-                tries,
-                why,
-                conversation,
-                since,
-                asked,
-                ..
-            } => Verdict::Moved {
+            State::Unknown { tries, why, conversation, since, asked, .. } => Verdict::Moved {
                 state: State::Unknown {
                     tries: *tries,
                     why: why.clone(),
@@ -86,12 +79,7 @@ impl Moment<'_> {
         match rule {
             NotFoundRule::Resend if tries.not_found < NOT_FOUND_ROUNDS_MAX => {
                 let not_found = tries.not_found.saturating_add(1);
-                let tries = Tries {
-                    not_found,
-                    busy: 0,
-                    unreachable: 0,
-                    ..*tries
-                };
+                let tries = Tries { not_found, busy: 0, unreachable: 0, ..*tries };
                 self.queue(tries, self.now, Notice::Requeued, vec![])
             }
             NotFoundRule::Fail => {
@@ -112,12 +100,7 @@ impl Moment<'_> {
     }
 
     pub(super) fn ruled(&self, ruling: &Ruling) -> Verdict {
-        let State::Unknown {
-            tries,
-            conversation,
-            ..
-        } = &self.payout.state
-        else {
+        let State::Unknown { tries, conversation, .. } = &self.payout.state else {
             return Verdict::Forbidden(Forbidden::NotInDoubt);
         };
         match &ruling.receipt {

@@ -84,11 +84,7 @@ pub enum Forbidden {
 
 /// What `event` does to `payout` at `now`. Laws: `super::law`.
 pub fn step(payout: &Payout, event: &Event, policy: &Policy, now: Timestamp) -> Verdict {
-    let at = Moment {
-        payout,
-        policy,
-        now,
-    };
+    let at = Moment { payout, policy, now };
     match event {
         Event::Approved => at.approved(),
         Event::Rejected { reason } => at.not_approved(reason.clone()),
@@ -182,19 +178,12 @@ impl Moment<'_> {
         mut effects: Vec<Effect>,
     ) -> Verdict {
         effects.push(Effect::WakeAt(not_before));
-        Verdict::Moved {
-            state: State::Queued { not_before, tries },
-            notice,
-            effects,
-        }
+        Verdict::Moved { state: State::Queued { not_before, tries }, notice, effects }
     }
 
     fn cancel(&self, reason: String) -> Verdict {
         Verdict::Moved {
-            state: State::Cancelled {
-                reason,
-                completed_at: self.now,
-            },
+            state: State::Cancelled { reason, completed_at: self.now },
             notice: Notice::Cancelled,
             effects: vec![],
         }
@@ -221,14 +210,7 @@ impl Moment<'_> {
         };
         let conversation = conversation.or_else(|| self.payout.state.conversation().cloned());
         Verdict::Moved {
-            state: State::Unknown {
-                tries,
-                why,
-                conversation,
-                since,
-                ask_at,
-                asked,
-            },
+            state: State::Unknown { tries, why, conversation, since, ask_at, asked },
             notice: Notice::Unknown,
             effects,
         }
@@ -273,19 +255,9 @@ impl Moment<'_> {
 
 /// M-Pesa's own words, or the table's where it said nothing.
 fn described(told: &str, known: &str) -> String {
-    if told.trim().is_empty() {
-        known.to_owned()
-    } else {
-        told.trim().to_owned()
-    }
+    if told.trim().is_empty() { known.to_owned() } else { told.trim().to_owned() }
 }
 
 fn stop_for(blame: outcome::Blame, code: &str) -> Vec<Effect> {
-    if blame.stops_the_rail() {
-        vec![Effect::StopRail {
-            code: code.to_owned(),
-        }]
-    } else {
-        vec![]
-    }
+    if blame.stops_the_rail() { vec![Effect::StopRail { code: code.to_owned() }] } else { vec![] }
 }

@@ -66,10 +66,7 @@ impl<'a> Evidence<'a> {
         {
             return Some(format!("{amount} was paid where {asked} was asked for"));
         }
-        if self
-            .payee
-            .is_some_and(|payee| payee != payout.details.phone)
-        {
+        if self.payee.is_some_and(|payee| payee != payout.details.phone) {
             return Some("another phone was paid".to_owned());
         }
         None
@@ -107,12 +104,7 @@ impl Moment<'_> {
                     retryable: meaning.blame.is_retryable(),
                 };
                 let stop = stop_for(meaning.blame, &facts.code);
-                self.fail(
-                    failure,
-                    facts.conversation.clone(),
-                    facts.completed_at,
-                    stop,
-                )
+                self.fail(failure, facts.conversation.clone(), facts.completed_at, stop)
             }
             State::AwaitingApproval { .. } | State::Queued { .. } => {
                 self.heard_of_what_was_not_sent(facts.conversation.clone())
@@ -134,9 +126,7 @@ impl Moment<'_> {
             State::Sending { tries, .. } | State::Accepted { tries, .. } => {
                 let why = match facts.code.as_str() {
                     "15" => Doubt::Duplicate,
-                    code => Doubt::Result {
-                        code: code.to_owned(),
-                    },
+                    code => Doubt::Result { code: code.to_owned() },
                 };
                 self.doubt(*tries, why, facts.conversation.clone(), vec![])
             }
@@ -189,10 +179,8 @@ impl Moment<'_> {
     }
 
     fn succeed(&self, tries: Tries, evidence: &Evidence<'_>, mut effects: Vec<Effect>) -> Verdict {
-        let conversation = evidence
-            .conversation
-            .or_else(|| self.payout.state.conversation())
-            .cloned();
+        let conversation =
+            evidence.conversation.or_else(|| self.payout.state.conversation()).cloned();
         let what = match (evidence.mismatch(self.payout), evidence.receipt) {
             (Some(what), _) => what,
             (None, None) => "it is said to be paid, without a receipt".to_owned(),
@@ -238,11 +226,7 @@ impl Moment<'_> {
 
     pub(super) fn result_overdue(&self) -> Verdict {
         match &self.payout.state {
-            State::Accepted {
-                tries,
-                conversation,
-                overdue_at,
-            } if *overdue_at <= self.now => {
+            State::Accepted { tries, conversation, overdue_at } if *overdue_at <= self.now => {
                 self.doubt(*tries, Doubt::ResultOverdue, conversation.clone(), vec![])
             }
             State::AwaitingApproval { .. }
@@ -260,11 +244,7 @@ impl Moment<'_> {
         match &self.payout.state {
             State::Sending { tries, .. }
             | State::Accepted { tries, .. }
-            | State::Unknown {
-                tries,
-                why: Doubt::Cached,
-                ..
-            } => {
+            | State::Unknown { tries, why: Doubt::Cached, .. } => {
                 let conversation = self.payout.state.conversation().cloned();
                 self.doubt(*tries, Doubt::QueueTimeout, conversation, vec![])
             }

@@ -17,10 +17,7 @@ impl Moment<'_> {
             State::Queued { tries, .. } => {
                 let attempts = tries.attempts.saturating_add(1);
                 Verdict::Moved {
-                    state: State::Sending {
-                        tries: Tries { attempts, ..*tries },
-                        lease,
-                    },
+                    state: State::Sending { tries: Tries { attempts, ..*tries }, lease },
                     notice: Notice::Sending,
                     effects: vec![
                         Effect::Transmit { attempt: attempts },
@@ -80,11 +77,7 @@ impl Moment<'_> {
             AnswerClass::Taken => {
                 let overdue_at = self.now.after(self.policy.result_overdue);
                 Verdict::Moved {
-                    state: State::Accepted {
-                        tries,
-                        conversation,
-                        overdue_at,
-                    },
+                    state: State::Accepted { tries, conversation, overdue_at },
                     notice: Notice::Accepted,
                     effects: vec![Effect::WakeAt(overdue_at)],
                 }
@@ -94,25 +87,17 @@ impl Moment<'_> {
                 self.doubt(tries, Doubt::Duplicate, conversation, vec![])
             }
             AnswerClass::Doubt => {
-                let why = Doubt::Answer {
-                    code: answer.code.clone(),
-                };
+                let why = Doubt::Answer { code: answer.code.clone() };
                 self.doubt(tries, why, conversation, vec![])
             }
             AnswerClass::TryLater => {
                 let busy = tries.busy.saturating_add(1);
-                let slow = Effect::SlowRail {
-                    code: answer.code.clone(),
-                };
+                let slow = Effect::SlowRail { code: answer.code.clone() };
                 if busy >= retry::BUSY_ANSWERS_MAX {
                     return self.fail(request_failure(answer), conversation, None, vec![slow]);
                 }
                 let not_before = retry::resend_at(self.now, busy);
-                let tries = Tries {
-                    busy,
-                    unreachable: 0,
-                    ..tries
-                };
+                let tries = Tries { busy, unreachable: 0, ..tries };
                 self.queue(tries, not_before, Notice::Requeued, vec![slow])
             }
             AnswerClass::Refused => {
@@ -127,10 +112,7 @@ impl Moment<'_> {
             State::Sending { tries, .. } if tries.attempts == attempt => {
                 let unreachable = tries.unreachable.saturating_add(1);
                 let not_before = retry::resend_at(self.now, unreachable);
-                let tries = Tries {
-                    unreachable,
-                    ..*tries
-                };
+                let tries = Tries { unreachable, ..*tries };
                 self.queue(tries, not_before, Notice::Requeued, vec![])
             }
             State::Accepted { .. } | State::Succeeded { .. } => {
@@ -184,14 +166,7 @@ impl Moment<'_> {
     fn learn_conversation(&self, told: Option<&ConversationId>) -> Verdict {
         match (&self.payout.state, told) {
             (
-                State::Unknown {
-                    tries,
-                    why,
-                    conversation: None,
-                    since,
-                    ask_at,
-                    asked,
-                },
+                State::Unknown { tries, why, conversation: None, since, ask_at, asked },
                 Some(told),
             ) => Verdict::Moved {
                 state: State::Unknown {

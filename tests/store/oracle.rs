@@ -1,25 +1,15 @@
 //! Any sequence of commits leaves the store on sled where it leaves the one in memory.
 
-#![expect(
-    clippy::as_conversions,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::disallowed_types,
-    reason = "a test"
-)]
-
-#[path = "store/make.rs"]
-mod make;
-
-use make::{
-    app, app_id, at, batch_id, case, claim, conversation, event, message, message_id, payout,
-    payout_id, receipt, reference, write,
-};
 use mlango::domain::payout::Status;
 use mlango::store::memory::MemoryStore;
 use mlango::store::sled::{Options, SledStore};
 use mlango::store::{Commit, CommitError, PayoutQuery, Store};
 use proptest::prelude::*;
+
+use crate::make::{
+    app, app_id, at, batch_id, case, claim, conversation, event, message, message_id, payout,
+    payout_id, receipt, reference, write,
+};
 
 /// So many payouts, keys and conversations: few, so that commits meet.
 const PAYOUTS: u64 = 24;
@@ -90,37 +80,20 @@ fn queries() -> Vec<PayoutQuery> {
         queries.push(base.clone());
         for status in Status::ALL {
             let status = Some(status);
-            queries.push(PayoutQuery {
-                status,
-                ..base.clone()
-            });
+            queries.push(PayoutQuery { status, ..base.clone() });
         }
         for n in 0..5 {
             queries.extend([
-                PayoutQuery {
-                    reference: Some(reference(n)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    phone: Some(payout(n, 0).details.phone),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    receipt: Some(receipt(n)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    batch: Some(batch_id(n)),
-                    ..base.clone()
-                },
+                PayoutQuery { reference: Some(reference(n)), ..base.clone() },
+                PayoutQuery { phone: Some(payout(n, 0).details.phone), ..base.clone() },
+                PayoutQuery { receipt: Some(receipt(n)), ..base.clone() },
+                PayoutQuery { batch: Some(batch_id(n)), ..base.clone() },
             ]);
         }
     }
-    let backwards = queries.clone().into_iter().map(|query| PayoutQuery {
-        descending: true,
-        ..query
-    });
-    queries.extend(backwards.collect::<Vec<_>>());
+    let backwards =
+        queries.clone().into_iter().map(|query| PayoutQuery { descending: true, ..query });
+    queries.extend(backwards);
     queries
 }
 

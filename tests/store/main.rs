@@ -1,0 +1,25 @@
+//! What every store owes, and what the one on a disk owes beyond it.
+//!
+//! `laws` and `lists` are the meaning of the `Store` trait and run on every store; `oracle` holds
+//! the store on sled against the one in memory; `disk`, `damage` and `kill` are about the disk.
+
+#![expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test"
+)]
+
+mod bench;
+mod damage;
+mod disk;
+mod kill;
+mod laws;
+mod lists;
+mod make;
+mod oracle;
