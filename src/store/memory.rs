@@ -13,7 +13,7 @@ use super::{
     PAGE_LEN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, PayoutWrite, Pending, Remembered,
     Store, StoreError, Stored, Verified,
 };
-use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId};
+use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
 /// The most faults that [`Store::verify`] lists.
 const FAULTS_MAX: usize = 100;
@@ -250,6 +250,23 @@ impl Store for MemoryStore {
         conversation: &'a ConversationId,
     ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
         ready(Ok(self.book().conversations.get(conversation).copied()))
+    }
+
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        let query = PayoutQuery { receipt: Some(receipt.clone()), ..PayoutQuery::all(1) };
+        let page = self.book().page(&query);
+        ready(Ok(page.rows.first().map(|stored| stored.payout.details.id)))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>> {
+        ready(Ok(self.book().claims.get(&(app, key.to_owned())).cloned()))
     }
 
     fn payouts<'a>(

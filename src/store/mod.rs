@@ -72,6 +72,19 @@ pub trait Store: Send + Sync + fmt::Debug {
         conversation: &'a ConversationId,
     ) -> Pending<'a, Result<Option<PayoutId>, StoreError>>;
 
+    /// The payout that was paid with this receipt. M-Pesa gives each receipt once.
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>>;
+
+    /// What an idempotency key of an application stands for, if it was used.
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>>;
+
     /// Payouts by age, filtered. Its cost does not grow with the number stored.
     fn payouts<'a>(&'a self, query: &'a PayoutQuery)
     -> Pending<'a, Result<PayoutPage, StoreError>>;

@@ -33,9 +33,10 @@ use self::pages::damaged;
 use self::writer::{Job, Order, Work};
 use super::{
     App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PAGE_LEN_MAX,
-    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Store, StoreError, Stored, Verified,
+    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Remembered, Store, StoreError, Stored,
+    Verified,
 };
-use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId};
+use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
 /// What a closed store says.
 const CLOSED: &str = "it is closed";
@@ -272,6 +273,33 @@ impl Store for SledStore {
                 .map(|id| codec::read_id(&id))
                 .transpose()
                 .map_err(|flaw| damaged(Kind::Conversation, &key, flaw))
+        }))
+    }
+
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        // One entry of one index: not worth another thread.
+        let query = PayoutQuery { receipt: Some(receipt.clone()), ..PayoutQuery::all(1) };
+        let apps = self.shared.known_apps();
+        now(self.shared.with_disk(|disk| {
+            let page = read::payouts(disk, &query, &apps)?;
+            Ok(page.rows.first().map(|stored| stored.payout.details.id))
+        }))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>> {
+        let key = keys::claim(app, key);
+        now(self.shared.with_disk(|disk| {
+            pages::find(disk, Kind::Claim, &key)?
+                .map(|bytes| codec::read_claim(&bytes))
+                .transpose()
+                .map_err(|flaw| damaged(Kind::Claim, &key, flaw))
         }))
     }
 

@@ -150,6 +150,10 @@ async fn an_idempotency_key_is_used_once(mut bench: Bench) {
     let long = "k".repeat(255);
     let free = [claim(1, "key", 4), claim(0, "ke", 5), claim(0, "keys", 6), claim(0, &long, 7)];
     bench.commit(claims(free.to_vec())).await;
+    let stands = async |app, key| bench.store.claim(make::app_id(app), key).await.expect("a read");
+    assert_eq!(stands(0, "key").await, Some(first));
+    assert_eq!(stands(1, "key").await.map(|used| used.payout), Some(payout_id(4)));
+    assert_eq!(stands(0, "other").await, None);
 }
 
 async fn of_many_at_once_one_wins(bench: Bench) {

@@ -107,6 +107,7 @@ async fn compare(one: &dyn Store, other: &dyn Store) -> Result<(), TestCaseError
     for n in 0..PAYOUTS {
         same!(.payout(payout_id(n)));
         same!(.payout_by_conversation(&conversation(n)));
+        same!(.payout_by_receipt(&receipt(n)));
         same!(.events_of(payout_id(n)));
         same!(.message(message_id(n)));
     }

@@ -1,13 +1,5 @@
 //! What tests of the engine share: a rail that follows a script, a store that can be troubled, a
 //! clock that keeps to tokio's time, and a house that puts them together.
-#![allow(
-    dead_code,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_in_result,
-    reason = "for tests: it panics to fail, and each file of tests uses its own part"
-)]
 
 pub mod house;
 pub mod rail;

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mlango::domain::id::{CaseId, ConversationId, MessageId, PayoutId};
+use mlango::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 use mlango::domain::payout::Payout;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{
     App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PayoutPage,
-    PayoutQuery, Pending, Store, StoreError, Stored, Verified,
+    PayoutQuery, Pending, Remembered, Store, StoreError, Stored, Verified,
 };
 
 /// What happens to a commit.
@@ -159,6 +159,21 @@ impl Store for TroubledStore {
             tokio::task::yield_now().await;
             self.inner.payout(id).await
         })
+    }
+
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        self.inner.payout_by_receipt(receipt)
+    }
+
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>> {
+        self.inner.claim(app, key)
     }
 
     fn payout_by_conversation<'a>(

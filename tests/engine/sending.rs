@@ -1,26 +1,18 @@
 //! Sending: what goes when, how much at once, what stops it, and what a restart does.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    reason = "a test: it panics to fail"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::support::house::{House, PLACES, paid, phone, result};
+use crate::support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
+use crate::support::store::TroubledStore;
+use crate::support::{BEGIN, millis, secs};
 use mlango::clock::Clock;
 use mlango::domain::id::{PayoutId, RunId};
 use mlango::domain::outcome;
 use mlango::domain::payout::{Doubt, Lease, Payout, State, Status};
 use mlango::engine::Hearing;
 use mlango::store::{Commit, PAGE_LEN_MAX, PayoutQuery, PayoutWrite, Store};
-use support::house::{House, PLACES, paid, phone, result};
-use support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
-use support::store::TroubledStore;
-use support::{BEGIN, millis, secs};
 
 /// The codes of a wrong credential in an answer and in a result.
 const WRONG_CREDENTIAL: &str = "100000007";
@@ -71,7 +63,7 @@ async fn a_wrong_credential_stops_the_rail_although_its_answer_cannot_be_written
     let house = House::open().await;
     let refused = What::Code(WRONG_CREDENTIAL);
     house.rail.script(&phone(0), [refused.now()]);
-    house.store.plan("payout.failed", 8, support::store::Trouble::Full);
+    house.store.plan("payout.failed", 8, crate::support::store::Trouble::Full);
     let first = house.submit(&phone(0)).await;
     house.until(first, Status::Sending).await;
     let second = house.submit(&phone(1)).await;
