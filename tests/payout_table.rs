@@ -7,7 +7,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::too_many_lines,
     clippy::wildcard_enum_match_arm,
     clippy::arithmetic_side_effects,
     reason = "a test: its tables are long, and it panics to fail"
@@ -208,6 +207,21 @@ fn after_three_rounds_of_not_found_a_person_decides() {
         let attempt = doubtful.state.attempts();
         let silence = Event::NoAnswer { attempt, why: WhyNoAnswer::Timeout };
         doubtful.state = moved(step(&doubtful, &silence, &POLICY, NOW));
+    }
+}
+
+#[test]
+fn what_was_never_sent_is_not_settled_by_a_copy_of_a_result() {
+    let mut unsent = payout("queued");
+    unsent.state = moved(step(&unsent, &event("result-paid"), &POLICY, NOW));
+    assert_eq!(unsent.status(), Status::Unknown);
+    for copy in ["result-paid", "result-funds", "result-strange"] {
+        let verdict = step(&unsent, &event(copy), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), "noted", "{copy}");
+    }
+    for evidence in ["inquiry-completed", "ruled-paid"] {
+        let verdict = step(&unsent, &event(evidence), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), "succeeded", "{evidence}");
     }
 }
 

@@ -75,6 +75,10 @@ impl<'a> Evidence<'a> {
 
 impl Moment<'_> {
     pub(super) fn result_arrived(&self, facts: &ResultFacts) -> Verdict {
+        if matches!(&self.payout.state, State::Unknown { tries, .. } if tries.attempts == 0) {
+            // The first result for it opened the case; a copy of it proves no more.
+            return Verdict::Noted("it was never sent: an inquiry or a person must find out");
+        }
         match facts.class() {
             ResultClass::Paid => self.paid(Evidence::from_result(facts)),
             ResultClass::NotPaid => self.result_not_paid(facts),

@@ -11,7 +11,7 @@ use crate::domain::retry;
 impl Moment<'_> {
     pub(super) fn send_started(&self, lease: Lease) -> Verdict {
         match &self.payout.state {
-            State::Queued { not_before, .. } if *not_before > self.now => {
+            State::Queued { not_before, .. } if !retry::is_due(*not_before, self.now) => {
                 Verdict::Forbidden(Forbidden::NotDue)
             }
             State::Queued { tries, .. } => {
@@ -112,7 +112,7 @@ impl Moment<'_> {
             State::Sending { tries, .. } if tries.attempts == attempt => {
                 let unreachable = tries.unreachable.saturating_add(1);
                 let not_before = retry::resend_at(self.now, unreachable);
-                let tries = Tries { unreachable, ..*tries };
+                let tries = Tries { unreachable, busy: 0, ..*tries };
                 self.queue(tries, not_before, Notice::Requeued, vec![])
             }
             State::Accepted { .. } | State::Succeeded { .. } => {
