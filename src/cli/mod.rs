@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Environment, Faults, Source};
 
@@ -132,21 +133,33 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => {
-            if interrupted.await.is_err() {
-                std::future::pending::<()>().await;
-            }
+/// SIGTERM and SIGINT, as requests to stop.
+///
+/// Before it listens a signal ends the program at once; so a command listens before it begins what
+/// must be ended in order.
+#[derive(Debug)]
+struct Asked {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Asked {
+    /// Listens from now on.
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Failed(format!("no signals are heard: {error}")))
+        };
+        Ok(Self {
+            terminated: listen(SignalKind::terminate())?,
+            interrupted: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for either, if it has not come yet.
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `mlango serve`: the gateway.
 
-use super::{Context, Failure, asked_to_stop, out};
+use super::{Asked, Context, Failure, out};
 use crate::app::{Gateway, NotStarted};
 use crate::telemetry;
 
@@ -10,9 +10,10 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
     }
+    let asked = Asked::listen()?;
     let gateway = Gateway::start(&loaded.config).await.map_err(not_started)?;
     out::say(&format!("API on http://{}, callbacks on http://{}", gateway.api, gateway.callbacks));
-    asked_to_stop().await;
+    asked.wait().await;
     tracing::info!("asked to stop: finishing what is under way");
     gateway.drain().await;
     tracing::info!("stopped");

@@ -105,3 +105,14 @@ fn a_simulator_that_holds_connections_stops_all_the_same() {
     assert!(!simulator.err().contains("connections still open"), "{}", simulator.err());
     drop(idle);
 }
+
+/// It hears the signal before it serves, not a moment after.
+#[test]
+fn a_signal_with_the_first_answer_is_an_orderly_end() {
+    let house = House::new();
+    for _ in 0..10 {
+        let mut gateway = house.start(&["serve"]);
+        gateway.until("it listens", |_| connect(house.api).ok());
+        gateway.stop();
+    }
+}
