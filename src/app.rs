@@ -164,6 +164,8 @@ impl Gateway {
             public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
             limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
         });
+        let refused = metric::CALLBACK_REFUSED.with(["network"]);
+        let callbacks = callbacks.only_from(config.callbacks.allow.clone(), refused);
         let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
         self.host(api, api_router, limits, &self.stop);
         self.host(callbacks, callback_router, callback_limits, &self.closing);

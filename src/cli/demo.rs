@@ -346,7 +346,7 @@ fn summary(outcomes: &[Outcome]) -> String {
     )
 }
 
-async fn stay(stage: &Stage, asked: Asked) {
+async fn stay(stage: &Stage, mut asked: Asked) {
     let base = base_of(stage.gateway.api);
     out::say("");
     out::say("It stays up until Ctrl-C. Try, in another terminal:");

@@ -18,6 +18,7 @@ mod xml;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -82,6 +83,9 @@ impl From<Faults> for Failure {
     }
 }
 
+/// How long work on the disk that nobody waits for any more may hold up the end.
+const LET_GO: Duration = Duration::from_secs(1);
+
 /// What every command is told.
 #[derive(Debug)]
 struct Context {
@@ -107,7 +111,10 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&context, command)) {
+    let done = runtime.block_on(run(&context, command));
+    // Whoever asked a second time is not kept waiting by a disk.
+    runtime.shutdown_timeout(LET_GO);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(why)) => {
             out::say(&format!("mlango: {why}"));
@@ -155,8 +162,8 @@ impl Asked {
         })
     }
 
-    /// Waits for either, if it has not come yet.
-    async fn wait(mut self) {
+    /// Waits for the next of either, if it has not come yet.
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupted.recv() => {}
             _ = self.terminated.recv() => {}

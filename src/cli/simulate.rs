@@ -40,7 +40,7 @@ impl Simulate {
             loaded.config.simulator.listen = listen;
         }
         let settings = settings(&loaded.config, self.seed, Delivery::default())?;
-        let asked = Asked::listen()?;
+        let mut asked = Asked::listen()?;
         let running = start(settings).await?;
         out::say(&format!(
             "M-Pesa simulator on http://{0}: broker at /mminterface/request, ledger at \
