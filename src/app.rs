@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -14,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::section::{self, HeaderNamespace, PasswordCase};
 use crate::config::{Serve, StoreUrl};
 use crate::credential::{Certificate, CredentialError};
-use crate::domain::payout::Policy;
+use crate::domain::payout::{Policy, Status};
 use crate::domain::time::Timestamp;
 use crate::engine::port::Ids;
 use crate::engine::{Engine, Parts, Settings};
@@ -38,6 +39,9 @@ use crate::telemetry::metric;
 
 /// How long requests that are under way may go on once the program is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long results of what was sent last are waited for then.
+const RESULTS_GRACE: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the gateway did not start. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -75,8 +79,14 @@ pub struct Gateway {
     pub callbacks: SocketAddr,
     engine: Arc<Engine>,
     apps: Arc<Apps>,
-    tasks: TaskTracker,
+    /// The engine's tasks: the worker, the timer, every send.
+    work: TaskTracker,
+    /// The listeners.
+    doors: TaskTracker,
+    /// Ends sending and the API.
     stop: CancellationToken,
+    /// Ends the callbacks, which go on while results of what was sent may come.
+    closing: CancellationToken,
     started_at: Timestamp,
 }
 
@@ -100,9 +110,9 @@ impl Gateway {
         let rail = Arc::new(rail(config, caller));
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let engine = Engine::new(Parts { store, rail, clock, ids }, settings(config));
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
-        let rescued = engine.start(&tasks, &stop).await?;
+        let rescued = engine.start(&work, &stop).await?;
         tracing::info!(
             in_doubt = rescued.lapsed,
             awaited = rescued.awaited,
@@ -116,8 +126,10 @@ impl Gateway {
                 .map_err(|error| NotStarted::Listen("callbacks.listen", error))?,
             engine,
             apps,
-            tasks,
+            work,
+            doors: TaskTracker::new(),
             stop,
+            closing: CancellationToken::new(),
             started_at,
         };
         gateway.serve(config, (api, callbacks), office);
@@ -155,16 +167,16 @@ impl Gateway {
         let refused = metric::CALLBACK_REFUSED.with(["network"]);
         let callbacks = callbacks.only_from(config.callbacks.allow.clone(), refused);
         let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
-        self.host(api, api_router, limits);
-        self.host(callbacks, callback_router, callback_limits);
+        self.host(api, api_router, limits, &self.stop);
+        self.host(callbacks, callback_router, callback_limits, &self.closing);
         if let Some((server, router)) = office {
-            self.host(server, router, Limits { connections: 16, ..limits });
+            self.host(server, router, Limits { connections: 16, ..limits }, &self.stop);
         }
     }
 
-    fn host(&self, server: Server, router: Router, limits: Limits) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+    fn host(&self, server: Server, router: Router, limits: Limits, stop: &CancellationToken) {
+        let stop = stop.clone();
+        self.doors.spawn(async move {
             let cut = server.serve(router, limits, stop).await;
             if cut > 0 {
                 tracing::warn!(cut, "connections were cut because they did not end in time");
@@ -198,9 +210,23 @@ impl Gateway {
     /// the store.
     pub async fn drain(self) {
         self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.work.close();
+        self.work.wait().await;
+        self.await_results().await;
+        self.closing.cancel();
+        self.doors.close();
+        self.doors.wait().await;
         self.engine.store().close().await;
+    }
+
+    /// What was sent last may be answered by a result within moments, and a broker that finds the
+    /// door closed may not come again (spec/soap.md §5.8): the door stays open a little longer.
+    async fn await_results(&self) {
+        let until = Instant::now().checked_add(RESULTS_GRACE);
+        let awaited = || self.engine.store().counts().of(Status::Accepted) > 0;
+        while awaited() && until.is_some_and(|until| Instant::now() < until) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 

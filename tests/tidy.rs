@@ -4,7 +4,6 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::too_many_lines,
     clippy::arithmetic_side_effects,
     reason = "a test that panics has failed, as it should; a table may be long"
 )]

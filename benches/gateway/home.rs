@@ -18,10 +18,34 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a gateway may take to start or stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a gateway may take to start or stop, also under a profiler.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The name of this program's own binary, built with the same profile.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mlango");
+/// A variable that says where stores are put, if not on the disk that the project is built on.
+const DIR: &str = "MLANGO_BENCH_DIR";
+/// A variable that holds a command under which the gateway runs, such as a profiler.
+const UNDER: &str = "MLANGO_BENCH_UNDER";
+
+/// Where stores are put.
+pub fn disk() -> PathBuf {
+    let chosen = std::env::var_os(DIR);
+    chosen.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
+}
+
+/// `mlango`, as it is or under a profiler.
+fn program() -> Command {
+    let under = std::env::var(UNDER).unwrap_or_default();
+    let mut words = under.split_whitespace();
+    match words.next() {
+        None => Command::new(PROGRAM),
+        Some(first) => {
+            let mut command = Command::new(first);
+            command.args(words).arg(PROGRAM);
+            command
+        }
+    }
+}
 
 /// Variables that are set over the configuration.
 pub type Overrides = Vec<(String, String)>;
@@ -35,7 +59,7 @@ pub struct Home {
 impl Home {
     /// A fresh one.
     pub fn new() -> Self {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let dir = tempfile::tempdir_in(disk()).expect("a directory");
         let made = Command::new(PROGRAM)
             .args(["init", "--dir"])
             .arg(dir.path())
@@ -183,7 +207,7 @@ impl Gateway {
         let log = home.dir.path().join("log");
         let file = File::create(&log).expect("a log");
         let begun = Instant::now();
-        let child = Command::new(PROGRAM)
+        let child = program()
             .arg("--config")
             .arg(home.config())
             .arg("serve")

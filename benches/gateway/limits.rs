@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Size;
 use super::engine;
 use super::fill::{Ends, Filler};
-use super::home::{Gateway, Home, time_of};
+use super::home::{Gateway, Home, disk, time_of};
 use super::paths::{home_with_apps, watched};
 use super::show::{self, RUNS, RUNS_WORDS, Table};
 use super::wire;
@@ -26,15 +26,15 @@ pub const IN_MEMORY: &str = "--gateway-in-memory";
 pub async fn all(size: Size) {
     let title = "The limits: each layer without the others";
     let table = Table::new(title, RUNS_WORDS, &RUNS);
-    disk(&table, size);
+    disk_alone(&table, size);
     server(&table, size).await;
     memory(&table, size).await;
     store(&table, size).await;
 }
 
 /// The disk alone: one writer, 4 KiB, fdatasync.
-fn disk(table: &Table, size: Size) {
-    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
+fn disk_alone(table: &Table, size: Size) {
+    let mut file = tempfile::tempfile_in(disk()).expect("a file");
     let block = [7; 4_096];
     let begun = Instant::now();
     let before = time_of("self");

@@ -4,6 +4,10 @@
 //! configuration and a store on the disk; its memory and processor time are the operating
 //! system's figures for that process. The load generator and, end to end, the simulator run in
 //! this process, on the same cores.
+//!
+//! Words choose parts: `accepts`, `results`, `whole`, `limits`, `growth`. `profile` is a part of its
+//! own, of a fixed number of accepts and results, for `MLANGO_BENCH_UNDER='perf record -g'` or
+//! another command under which the gateway shall run. `MLANGO_BENCH_DIR` puts stores elsewhere.
 
 #![expect(
     clippy::as_conversions,
@@ -13,6 +17,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::string_slice,
+    clippy::disallowed_methods,
     reason = "a bench: it stops at the first thing that is not as it should be"
 )]
 
@@ -92,6 +97,9 @@ fn main() {
         }
         if part("limits") {
             limits::all(size).await;
+        }
+        if wanted("profile") {
+            paths::profile(size).await;
         }
         if part("growth") {
             growth::all(size).await;

@@ -163,6 +163,27 @@ pub async fn results(size: Size) {
     expect_in_book(&home.counts().await, Status::Succeeded, known.len() as u64);
 }
 
+/// A fixed number of accepts and results, for a look at where the time goes.
+pub async fn profile(size: Size) {
+    let (home, apps) = home_with_apps().await;
+    let store: Arc<dyn Store> = Arc::new(home.open());
+    let mut filler = Filler::new(&apps);
+    filler.fill(&store, size.sample, Ends::Succeeded, 1).await;
+    let known = filler.fill(&store, size.sample, Ends::Accepted, 1).await;
+    store.close().await;
+    drop(store);
+    let gateway = Gateway::at_rest(&home).await;
+    let table = Table::new("For a profiler", RUNS_WORDS, &RUNS);
+    let until = Until::Requests(size.sample);
+    let plan = submit(&gateway, &apps[0], ("profile", 64), until, None);
+    let (report, times) = watched(&gateway, plan).await;
+    show::run(&table, "accepts, 64 connections", &report, times);
+    let plan = deliver(&gateway, &home, &filler, &known, 64);
+    let (report, times) = watched(&gateway, plan).await;
+    show::run(&table, "results, 64 connections", &report, times);
+    gateway.stop().await;
+}
+
 /// Payouts end to end through the simulator.
 pub async fn whole(size: Size) {
     let title = "End to end: submitted, sent, answered, result taken, succeeded";

@@ -111,7 +111,7 @@ pub fn thousands(number: u64) -> String {
 /// What the figures hold for.
 pub fn opening() {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let disk = filesystem_of(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let disk = filesystem_of(&super::home::disk());
     println!(
         "mlango {}, {cores} cores, store on {disk}.\n\
          The gateway is `mlango serve` in a process of its own, with the configuration that\n\

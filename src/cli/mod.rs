@@ -140,34 +140,33 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Listens for SIGTERM and SIGINT from when it is made: none that comes between two waits is lost.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
+/// SIGTERM and SIGINT, as requests to stop.
+///
+/// Before it listens a signal ends the program at once; so a command listens before it begins what
+/// must be ended in order.
+#[derive(Debug)]
+struct Asked {
+    terminated: Signal,
+    interrupted: Signal,
 }
 
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
+impl Asked {
+    /// Listens from now on.
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Failed(format!("no signals are heard: {error}")))
+        };
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+            terminated: listen(SignalKind::terminate())?,
+            interrupted: listen(SignalKind::interrupt())?,
         })
     }
 
-    /// Waits until one of them comes.
-    async fn asked(&mut self) {
+    /// Waits for the next of either, if it has not come yet.
+    async fn wait(&mut self) {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
         }
-    }
-}
-
-/// Waits for SIGTERM or SIGINT.
-async fn asked_to_stop() {
-    match Stop::listen() {
-        Ok(mut stop) => stop.asked().await,
-        // The system's own way is left: the signal ends the program.
-        Err(_) => std::future::pending().await,
     }
 }

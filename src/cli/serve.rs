@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Failure, Stop, out};
+use super::{Asked, Context, Failure, out};
 use crate::app::{Gateway, NotStarted};
 use crate::domain::payout::Status;
 use crate::store::Counts;
@@ -14,15 +14,15 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
     }
+    let mut asked = Asked::listen()?;
     let gateway = Gateway::start(&loaded.config).await.map_err(not_started)?;
     out::say(&format!("API on http://{}, callbacks on http://{}", gateway.api, gateway.callbacks));
-    let mut stop = Stop::listen().map_err(Failure::failed)?;
-    stop.asked().await;
+    asked.wait().await;
     tracing::info!("asked to stop: finishing what is under way");
     let store = Arc::clone(gateway.store());
     tokio::select! {
         () = gateway.drain() => {}
-        () = stop.asked() => return Err(cut(&store.counts())),
+        () = asked.wait() => return Err(cut(&store.counts())),
     }
     tracing::info!("stopped");
     Ok(())

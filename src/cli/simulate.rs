@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Context, Failure, asked_to_stop, out};
+use super::{Asked, Context, Failure, out};
 use crate::clock::SystemClock;
 use crate::config;
 use crate::credential::PrivateKey;
@@ -40,13 +40,14 @@ impl Simulate {
             loaded.config.simulator.listen = listen;
         }
         let settings = settings(&loaded.config, self.seed, Delivery::default())?;
+        let mut asked = Asked::listen()?;
         let running = start(settings).await?;
         out::say(&format!(
             "M-Pesa simulator on http://{0}: broker at /mminterface/request, ledger at \
              http://{0}/sim/ledger",
             running.addr
         ));
-        asked_to_stop().await;
+        asked.wait().await;
         running.shutdown().await;
         Ok(())
     }

@@ -21,6 +21,9 @@ pub struct RailState {
     pub slowed_until: Option<Timestamp>,
     /// How often in a row that was so.
     pub busy: u32,
+    /// A part of the engine that ended when it should not have: nothing works until the program is
+    /// started again.
+    pub ended: Option<&'static str>,
 }
 
 /// The gate before the rail.
@@ -39,6 +42,11 @@ impl Gate {
     pub(super) fn stop(&self, code: &str) {
         self.lock().stopped = Some(code.to_owned());
         self.changed.notify_waiters();
+    }
+
+    /// A part of the engine has ended.
+    pub(super) fn end(&self, part: &'static str) {
+        self.lock().ended = Some(part);
     }
 
     /// Whether a wrong credential has stopped all sending.
@@ -71,6 +79,7 @@ impl Gate {
         let state = self.lock();
         match (&state.stopped, state.slowed_until) {
             (Some(_), _) => None,
+            (None, Some(until)) if retry::is_due(until, now) => Some(Duration::ZERO),
             (None, Some(until)) => Some(until.since(now)),
             (None, None) => Some(Duration::ZERO),
         }

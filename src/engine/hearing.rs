@@ -158,7 +158,7 @@ impl Engine {
         says: String,
         hearing: Hearing,
     ) -> Result<Hearing, NotKept> {
-        tracing::warn!(message = %message.id, kind = kind.as_str(), says,
+        tracing::warn!(kept = %message.id, kind = kind.as_str(), says,
             "kept a message that moves nothing; a person must look");
         let case = Case {
             id: CaseId::from_bytes(self.parts.ids.fresh(message.at)),

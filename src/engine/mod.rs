@@ -105,8 +105,18 @@ impl Engine {
         stop: &CancellationToken,
     ) -> Result<rescue::Rescued, StoreError> {
         let rescued = self.rescue().await?;
-        tasks.spawn(timer::run(Arc::clone(self), stop.clone()));
-        tasks.spawn(worker::run(Arc::clone(self), tasks.clone(), stop.clone()));
+        let watch = |part| Watch { engine: Arc::clone(self), part, stop: stop.clone() };
+        let (timer, worker) = (watch("the timer"), watch("the worker"));
+        let times = timer::run(Arc::clone(self), stop.clone());
+        let sends = worker::run(Arc::clone(self), tasks.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _watch = timer;
+            times.await;
+        });
+        tasks.spawn(async move {
+            let _watch = worker;
+            sends.await;
+        });
         Ok(rescued)
     }
 
@@ -133,5 +143,25 @@ impl Engine {
     /// Whether the rail sends, and if not, why.
     pub fn rail_state(&self) -> RailState {
         self.gate.state()
+    }
+}
+
+/// Says so when a part of the engine ends that was not told to.
+struct Watch {
+    engine: Arc<Engine>,
+    part: &'static str,
+    stop: CancellationToken,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            tracing::error!(
+                part = self.part,
+                "a part of the engine has ended; nothing is lost, \
+                and nothing is sent until the program is started again"
+            );
+            self.engine.gate.end(self.part);
+        }
     }
 }

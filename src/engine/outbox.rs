@@ -92,6 +92,11 @@ impl Outbox {
         }
     }
 
+    /// Whether this payout is being worked on.
+    pub(super) fn works_on(&self, id: PayoutId) -> bool {
+        matches!(self.lock().known.get(&id), Some(Known::Taken | Known::Offered))
+    }
+
     /// After which payout the store is to be read next; `None` when there is no need to.
     pub(super) fn look_on(&self) -> Option<Option<PayoutId>> {
         let mut ids = self.lock();

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, NotApplied};
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Event, State};
+use crate::domain::retry;
 use crate::domain::time::Timestamp;
 
 /// The most times that are held, at some 40 bytes each. What does not fit is found by looking
@@ -23,6 +24,10 @@ const TIMES_MAX: usize = 1_000_000;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How often the store is looked through when the list has overflowed, or the store was busy.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// When a send is looked at again whose lease is over while it is still under way.
+const LOOK_AT_SENDS_AGAIN: Duration = Duration::from_secs(5);
+/// A clock that goes back by more than this was set.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// How many that are due are taken off the list at once.
 const DUE_MAX: usize = 256;
 
@@ -76,8 +81,19 @@ impl Timers {
 /// Watches the time until `stop`.
 pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     let mut swept = tokio::time::Instant::now();
+    let mut latest = engine.parts.clock.now();
     while !stop.is_cancelled() {
-        let (due, wait) = engine.timers.due(engine.parts.clock.now());
+        let now = engine.parts.clock.now();
+        if latest.since(now) > CLOCK_STEP {
+            tracing::warn!(
+                by_seconds = latest.since(now).as_secs(),
+                "the clock was set back: what \
+                waits in the queue is looked at anew"
+            );
+            engine.outbox.look_through_store();
+        }
+        latest = now;
+        let (due, wait) = engine.timers.due(now);
         for id in due {
             if let Err(error) = engine.wake(id).await {
                 tracing::warn!(payout = %id, %error, "could not look at a payout whose time has \
@@ -111,11 +127,19 @@ impl Engine {
         };
         let now = self.parts.clock.now();
         let event = match &stored.payout.state {
-            State::Queued { not_before, .. } if *not_before <= now => {
+            State::Queued { not_before, .. } if retry::is_due(*not_before, now) => {
                 self.outbox.offer(id);
                 return Ok(());
             }
             State::Accepted { overdue_at, .. } if *overdue_at <= now => Event::ResultOverdue,
+            // A send of this run that is still under way ends by its own deadlines and is written
+            // down: a clock that was set forward does not make it doubtful.
+            State::Sending { lease, .. }
+                if lease.until <= now && lease.owner == self.run && self.outbox.works_on(id) =>
+            {
+                self.timers.add(now.after(LOOK_AT_SENDS_AGAIN), id);
+                return Ok(());
+            }
             State::Sending { lease, .. } if lease.until <= now => {
                 Event::LeaseLapsed { lease: *lease }
             }

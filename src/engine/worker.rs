@@ -13,6 +13,7 @@ use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
+use crate::domain::retry;
 use crate::domain::time::Timestamp;
 use crate::store::{
     Channel, Direction, Durable, Health, Message, PAGE_LEN_MAX, PayoutQuery, StoreError,
@@ -20,6 +21,8 @@ use crate::store::{
 
 /// How much longer than the longest send a lease lasts: time to write down how it ended.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
+/// When a payout is looked at again whose send ended in a panic.
+const AFTER_A_PANIC: Duration = Duration::from_secs(60);
 /// How long the worker waits after the store failed or was too busy.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
 /// How often the outcome of a send is offered to a store that is too busy to take it. After that
@@ -37,14 +40,31 @@ pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: Cancellat
         let (id, place) = next;
         let engine = Arc::clone(&engine);
         tasks.spawn(async move {
+            let _work = Work { engine: &engine, id };
             if let Err(error) = engine.send(id, place).await {
                 tracing::warn!(payout = %id, %error, "a send could not be begun or written down");
                 tokio::time::sleep(STORE_PAUSE).await;
                 // It may still be queued: it is looked at again as soon as it is put back.
                 engine.outbox.offer(id);
             }
-            engine.outbox.put_back(id);
         });
+    }
+}
+
+/// One payout is being worked on; dropped, it no longer is, however the work ended.
+struct Work<'a> {
+    engine: &'a Engine,
+    id: PayoutId,
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A fault of ours. It is looked at again later, not at once: it may be there still.
+            let later = self.engine.parts.clock.now().after(AFTER_A_PANIC);
+            self.engine.timers.add(later, self.id);
+        }
+        self.engine.outbox.put_back(self.id);
     }
 }
 
@@ -104,7 +124,7 @@ impl Engine {
             let due = page.rows.iter().filter_map(|stored| {
                 let id = stored.payout.details.id;
                 match stored.payout.state.wakes_at() {
-                    Some(at) if at > now => {
+                    Some(at) if !retry::is_due(at, now) => {
                         self.timers.add(at, id);
                         None
                     }
@@ -126,7 +146,7 @@ impl Engine {
         }
         let now = self.parts.clock.now();
         match &stored.payout.state {
-            State::Queued { not_before, .. } if *not_before <= now => {}
+            State::Queued { not_before, .. } if retry::is_due(*not_before, now) => {}
             State::Queued { not_before, .. } => {
                 self.timers.add(*not_before, id);
                 return Ok(());
@@ -159,6 +179,10 @@ impl Engine {
             Ok(_request) if self.gate.is_stopped() => {
                 (Outcome::NothingSent(WhyNothingSent::NotReady), None)
             }
+            // That took so long that the lease could lapse under the send.
+            Ok(_request) if self.ends_too_late(until) => {
+                (Outcome::NothingSent(WhyNothingSent::NotReady), None)
+            }
             Ok(request) => self.transmit(id, request, place, proof).await,
             Err(why) => {
                 tracing::error!(payout = %id, why, "the request cannot be built; nothing was sent");
@@ -166,6 +190,11 @@ impl Engine {
             }
         };
         self.write_down(id, attempt, outcome, answer).await
+    }
+
+    /// Whether a send that begins now could last beyond its lease (law 2: the owner sends).
+    fn ends_too_late(&self, until: Timestamp) -> bool {
+        self.parts.clock.now().after(self.parts.rail.longest_send()) > until
     }
 
     async fn transmit(
@@ -195,18 +224,21 @@ impl Engine {
             }
             Outcome::Answered(answer) => match answer.class() {
                 AnswerClass::Taken | AnswerClass::Refused => self.gate.ease(),
+                // What answers without a code is not M-Pesa as it should be: a page, a Fault. Each
+                // such answer leaves a payout in doubt, so few are asked for.
+                AnswerClass::Doubt if answer.code.is_empty() => self.gate.slow(now),
                 // `TryLater` slows the rail as an effect of the step.
                 AnswerClass::TryLater | AnswerClass::Cached | AnswerClass::Doubt => {}
             },
             // A dead link is tried now and then, not by every payout that waits: each try is
-            // written down.
-            Outcome::NothingSent(
+            // written down, and silence after a request leaves a payout in doubt.
+            Outcome::NoAnswer(_)
+            | Outcome::NothingSent(
                 WhyNothingSent::Resolve | WhyNothingSent::Connect | WhyNothingSent::ConnectTimeout,
             ) => self.gate.slow(now),
             Outcome::NothingSent(
                 WhyNothingSent::NotReady | WhyNothingSent::ClosedBeforeFirstByte,
-            )
-            | Outcome::NoAnswer(_) => {}
+            ) => {}
         }
     }
 

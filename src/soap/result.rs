@@ -83,6 +83,7 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
             "TransactionDateTime",
         ])
         .and_then(|text| Timestamp::parse_east_africa(text).ok()),
+        odd: None,
     };
     Ok(ResultMessage {
         originator_conversation_id: own_id.map(ToOwned::to_owned),

@@ -186,7 +186,8 @@ async fn a_queue_timeout_may_be_json_in_any_of_its_forms() {
     let echo = |name: &str| {
         format!(r#"{{"OriginatorConversationID":"{name}","SecurityCredential":"TOPSECRET"}}"#)
     };
-    for form in [&thin as &dyn Fn(&str) -> String, &echo] {
+    let forms: [&dyn Fn(&str) -> String; 2] = [&thin, &echo];
+    for form in forms {
         let gateway = Gateway::new();
         let (payout, name) = payout(&gateway).await;
         let told = post(&gateway, &timeout_path(), form(&name)).await;

@@ -127,3 +127,14 @@ fn a_second_signal_ends_it_at_once_and_says_what_was_cut() {
         api.until(id_of(&taken), "unknown");
     }
 }
+
+/// It hears the signal before it serves, not a moment after.
+#[test]
+fn a_signal_with_the_first_answer_is_an_orderly_end() {
+    let house = House::new();
+    for _ in 0..10 {
+        let mut gateway = house.start(&["serve"]);
+        gateway.until("it listens", |_| connect(house.api).ok());
+        gateway.stop();
+    }
+}

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use mlango::domain::payout::Status;
 use mlango::store::sled::{Options, SledStore, SyncData};
@@ -33,6 +34,9 @@ pub async fn commit(store: &dyn Store, commit: Commit) {
 pub async fn faults(store: &dyn Store) -> Vec<String> {
     store.verify().await.expect("a verification").faults
 }
+
+/// How long a test waits for what must come, before it fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A disk whose syncs wait at a gate: each says that it has come, and waits to be let through.
 struct Gate {
@@ -64,7 +68,7 @@ async fn nothing_is_answered_or_announced_before_it_is_synced() {
     let store = open_by(dir.path(), sync);
     let mut waiting = store.commit(taken(1, 0));
     assert!(peek(&mut waiting).is_pending());
-    gate.came.recv().expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     // It is written and flushed now, and the sync has not returned.
     assert!(peek(&mut waiting).is_pending(), "answered before it was synced");
     assert_eq!(store.events(0, 10).await.expect("the feed"), []);
@@ -76,13 +80,45 @@ async fn nothing_is_answered_or_announced_before_it_is_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_payout_is_shown_before_it_is_synced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (gate, sync) = gated();
+    let store = open_by(dir.path(), sync);
+    let mut waiting = store.commit(taken(1, 0));
+    assert!(peek(&mut waiting).is_pending());
+    gate.came.recv().expect("the writer came to its sync");
+    let mut reading = store.payout(payout_id(1));
+    assert!(peek(&mut reading).is_pending(), "shown before it was synced");
+    let mut history = store.events_of(payout_id(1));
+    assert!(peek(&mut history).is_pending());
+    gate.let_through.send(Ok(())).expect("the writer waits");
+    let found = reading.await.expect("a read").expect("the payout");
+    let history = history.await.expect("a read");
+    let seqs: Vec<_> = history.iter().map(|event| Some(event.seq)).collect();
+    assert_eq!(seqs, [found.last_event], "what is shown has its event");
+    let _durable = waiting.await.expect("a commit");
+
+    // Whether this one is on the disk, nobody can say: so it is not shown as if it were.
+    let mut waiting = store.commit(taken(2, 0));
+    assert!(peek(&mut waiting).is_pending());
+    gate.came.recv().expect("the writer came to its sync");
+    let mut reading = store.payout(payout_id(2));
+    assert!(peek(&mut reading).is_pending());
+    gate.let_through.send(Err(io::Error::other("gone"))).expect("the writer waits");
+    let broken = reading.await;
+    assert!(matches!(broken, Err(StoreError::Failed(_))), "{broken:?}");
+    assert!(matches!(waiting.await, Err(CommitError::Broken(_))));
+    assert!(store.payout(payout_id(1)).await.expect("a read").is_some(), "the first is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_pushes_back_and_loses_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let (gate, sync) = gated();
     let store = open_by(dir.path(), sync);
     let mut first = store.commit(taken(0, 0));
     assert!(peek(&mut first).is_pending());
-    gate.came.recv().expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     // The writer is busy; so many more may wait.
     let mut waiting: Vec<_> =
         (1..=QUEUE_LEN_MAX as u64).map(|n| store.commit(taken(n, 0))).collect();
@@ -112,7 +148,7 @@ async fn many_who_wait_share_one_sync() {
     let store = open_by(dir.path(), sync);
     let mut first = store.commit(taken(0, 0));
     assert!(peek(&mut first).is_pending());
-    gate.came.recv().expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut waiting: Vec<_> = (1..=100).map(|n| store.commit(taken(n, 0))).collect();
     for one in &mut waiting {
         assert!(peek(one).is_pending());
@@ -133,10 +169,10 @@ async fn after_a_failed_sync_nothing_is_taken_until_it_is_opened_anew() {
     let store = open_by(dir.path(), sync);
     gate.let_through.send(Ok(())).expect("the writer waits");
     commit(&store, taken(0, 0)).await;
-    gate.came.recv().expect("the first sync");
+    gate.came.recv_timeout(PATIENCE).expect("the first sync");
     let mut first = store.commit(taken(1, 0));
     assert!(peek(&mut first).is_pending());
-    gate.came.recv().expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut second = store.commit(taken(2, 0));
     assert!(peek(&mut second).is_pending());
     let error = io::Error::other("the disk is gone");

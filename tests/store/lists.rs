@@ -5,11 +5,14 @@ use mlango::domain::payout::Status;
 use mlango::store::{Commit, PayoutPage, PayoutQuery};
 
 use crate::bench::Bench;
-use crate::make::{app_id, batch_id, moved, payout, receipt, reference, taken, time, write};
+use crate::make::{
+    app_id, batch_id, moved, payout, payout_id, receipt, reference, taken, time, write,
+};
 
 crate::on_every_store!(
     every_filter_gives_what_it_says,
     pages_hold_still_while_payouts_arrive,
+    lists_are_whole_while_payouts_arrive_and_move,
     counts_follow_the_payouts,
 );
 
@@ -142,6 +145,47 @@ async fn pages_hold_still_while_payouts_arrive(bench: Bench) {
             rows.is_sorted_by(|a, b| { (a.payout.details.id < b.payout.details.id) != descending })
         );
     }
+}
+
+async fn lists_are_whole_while_payouts_arrive_and_move(bench: Bench) {
+    // Every second one is there; the rest arrive between them, and all of them move.
+    let there: Vec<u64> = (0..400).map(|n| n * 2).collect();
+    for n in &there {
+        bench.commit(taken(*n, 0)).await;
+    }
+    let store = std::sync::Arc::clone(&bench.store);
+    let writer = tokio::spawn(async move {
+        let backwards = [Status::Succeeded, Status::Sending, Status::Queued];
+        for n in (0..400).rev().map(|n| n * 2) {
+            let _durable = store.commit(taken(n + 1, 0)).await.expect("a commit");
+            for (version, status) in (1..).zip(backwards) {
+                let moved = moved(n, 0, version, status);
+                let _durable = store.commit(moved).await.expect("a commit");
+            }
+        }
+    });
+    let mut rounds = 0;
+    while !writer.is_finished() || rounds < 2 {
+        for descending in [false, true] {
+            let query = PayoutQuery {
+                app: (rounds % 2 == 0).then(|| app_id(0)),
+                descending,
+                ..PayoutQuery::all(450)
+            };
+            let rows = all_pages(&bench, &query).await;
+            let mut ids: Vec<_> = rows.iter().map(|row| row.payout.details.id).collect();
+            if descending {
+                ids.reverse();
+            }
+            assert!(ids.is_sorted_by(|a, b| a < b), "one came twice, or out of order");
+            for n in &there {
+                assert!(ids.binary_search(&payout_id(*n)).is_ok(), "payout {n} is missed");
+            }
+        }
+        rounds += 1;
+    }
+    writer.await.expect("the writer");
+    bench.is_sound().await;
 }
 
 async fn counts_follow_the_payouts(mut bench: Bench) {

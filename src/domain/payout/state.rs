@@ -522,7 +522,8 @@ impl Payout {
     /// A payout as it is taken: queued, nothing sent.
     pub const fn queued(details: Details) -> Self {
         let created_at = details.created_at;
-        let state = State::Queued { not_before: created_at, tries: Tries::NONE };
+        // At once, and not "from then on": a clock that is set back must not hold it up.
+        let state = State::Queued { not_before: Timestamp::EPOCH, tries: Tries::NONE };
         Self { details, state, updated_at: created_at }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +19,15 @@ const DATA_FILE: &str = "db";
 const LOCK_FILE: &str = "lock";
 /// What a snapshot is called while sled writes it.
 const HALF_WRITTEN: &str = "generating";
+/// How much the data file may grow before closing it leaves a snapshot behind, in bytes.
+///
+/// sled writes one only when it opens, of all that was written since the last. Without this, the
+/// start after a long run would read the whole file.
+const UNSNAPPED_LEN_MAX: u64 = 256 << 20;
 /// How often sled's own lock is tried: for two seconds.
 const LOCK_TRIES_MAX: u32 = 200;
+/// How much sled may hold in memory when it is opened only to write a snapshot, in bytes.
+const CACHE_AT_CLOSE: u64 = 16 << 20;
 /// The pause between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -36,6 +43,9 @@ pub(super) struct Disk {
     db: sled::Db,
     data: File,
     sync: Mutex<SyncData>,
+    dir: PathBuf,
+    /// How long the data file was when it was opened.
+    len_at_open: u64,
     _lock: File,
 }
 
@@ -67,20 +77,25 @@ impl Disk {
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(|error| failed("cannot sync", error))?;
-        Ok(Self { db, data, sync: Mutex::new(sync), _lock: lock })
+        let len_at_open = data
+            .metadata()
+            .map_err(|error| failed("cannot look at sled's data file in", error))?
+            .len();
+        Ok(Self { db, data, sync: Mutex::new(sync), dir: dir.to_owned(), len_at_open, _lock: lock })
     }
 
     /// Lets go of everything, and waits until sled's own threads have let go of its file.
     pub(super) fn close(self) {
-        let Self { db, data, .. } = self;
+        let Self { db, data, dir, len_at_open, _lock: lock, .. } = self;
         drop(db);
-        for _try in 0..LOCK_TRIES_MAX {
-            // sled locks the file itself; who gets the lock knows that it has ended.
-            if data.try_lock().is_ok() {
-                return;
-            }
-            std::thread::park_timeout(LOCK_PAUSE);
+        await_sled(&data);
+        let grown = data.metadata().map_or(0, |now| now.len().saturating_sub(len_at_open));
+        if grown > UNSNAPPED_LEN_MAX {
+            // All is on the disk; should this fail, the next start is slower, and says so.
+            drop(open_sled(&dir, CACHE_AT_CLOSE));
+            await_sled(&data);
         }
+        drop(lock);
     }
 
     /// Writes all of `writes` or nothing, and returns when it is on the disk.
@@ -160,6 +175,18 @@ pub(super) type Raw = (Bytes, Bytes);
 fn raw(entry: Option<sled::Result<(sled::IVec, sled::IVec)>>) -> Result<Option<Raw>, StoreError> {
     let entry = entry.transpose().map_err(|error| wrong(&error))?;
     Ok(entry.map(|(key, value)| (Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value))))
+}
+
+/// Waits until sled's threads have ended: it locks the file itself, and who gets the lock knows.
+fn await_sled(data: &File) {
+    for _try in 0..LOCK_TRIES_MAX {
+        if data.try_lock().is_ok() {
+            // Its lock is for sled to take, not for us to keep; unlocking does not fail.
+            drop(data.unlock());
+            return;
+        }
+        std::thread::park_timeout(LOCK_PAUSE);
+    }
 }
 
 fn open_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {

@@ -1,6 +1,6 @@
 //! The events of a send: it starts, it is answered, it fails, it lapses (law 2).
 
-use super::{Contradiction, Forbidden, Moment, Verdict, described, stop_for};
+use super::{Contradiction, Forbidden, Moment, Verdict, described};
 use crate::domain::id::ConversationId;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::effect::{CaseKind, Effect, Notice};
@@ -11,7 +11,7 @@ use crate::domain::retry;
 impl Moment<'_> {
     pub(super) fn send_started(&self, lease: Lease) -> Verdict {
         match &self.payout.state {
-            State::Queued { not_before, .. } if *not_before > self.now => {
+            State::Queued { not_before, .. } if !retry::is_due(*not_before, self.now) => {
                 Verdict::Forbidden(Forbidden::NotDue)
             }
             State::Queued { tries, .. } => {
@@ -100,10 +100,7 @@ impl Moment<'_> {
                 let tries = Tries { busy, unreachable: 0, ..tries };
                 self.queue(tries, not_before, Notice::Requeued, vec![slow])
             }
-            AnswerClass::Refused => {
-                let stop = stop_for(outcome::answer(&answer.code).blame, &answer.code);
-                self.fail(request_failure(answer), conversation, None, stop)
-            }
+            AnswerClass::Refused => self.fail(request_failure(answer), conversation, None, vec![]),
         }
     }
 
@@ -112,7 +109,7 @@ impl Moment<'_> {
             State::Sending { tries, .. } if tries.attempts == attempt => {
                 let unreachable = tries.unreachable.saturating_add(1);
                 let not_before = retry::resend_at(self.now, unreachable);
-                let tries = Tries { unreachable, ..*tries };
+                let tries = Tries { unreachable, busy: 0, ..*tries };
                 self.queue(tries, not_before, Notice::Requeued, vec![])
             }
             State::Accepted { .. } | State::Succeeded { .. } => {

@@ -1,26 +1,18 @@
 //! Sending: what goes when, how much at once, what stops it, and what a restart does.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    reason = "a test: it panics to fail"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::support::house::{House, PLACES, paid, phone, result};
+use crate::support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
+use crate::support::store::TroubledStore;
+use crate::support::{BEGIN, millis, secs};
 use mlango::clock::Clock;
 use mlango::domain::id::{PayoutId, RunId};
 use mlango::domain::outcome;
 use mlango::domain::payout::{Doubt, Lease, Payout, State, Status};
 use mlango::engine::Hearing;
 use mlango::store::{Commit, PAGE_LEN_MAX, PayoutQuery, PayoutWrite, Store};
-use support::house::{House, PLACES, paid, phone, result};
-use support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
-use support::store::TroubledStore;
-use support::{BEGIN, millis, secs};
 
 /// The codes of a wrong credential in an answer and in a result.
 const WRONG_CREDENTIAL: &str = "100000007";
@@ -71,7 +63,7 @@ async fn a_wrong_credential_stops_the_rail_although_its_answer_cannot_be_written
     let house = House::open().await;
     let refused = What::Code(WRONG_CREDENTIAL);
     house.rail.script(&phone(0), [refused.now()]);
-    house.store.plan("payout.failed", 8, support::store::Trouble::Full);
+    house.store.plan("payout.failed", 8, crate::support::store::Trouble::Full);
     let first = house.submit(&phone(0)).await;
     house.until(first, Status::Sending).await;
     let second = house.submit(&phone(1)).await;
@@ -302,4 +294,32 @@ async fn dies_while_sending(house: &House, id: PayoutId) -> Lease {
     let commit = Commit { payouts: vec![write], ..Commit::default() };
     let _durable = house.store.commit(commit).await.expect("written");
     lease
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let house = House::open().await;
+    house.rail.script(&phone(0), [UNREACHABLE.now()]);
+    let requeued = house.submit(&phone(0)).await;
+    tokio::time::sleep(millis(100)).await;
+    house.clock.set_back(3_600);
+    let fresh = house.submit(&phone(1)).await;
+    tokio::time::sleep(secs(5)).await;
+    assert_eq!(house.status(fresh).await, Status::Accepted);
+    assert_eq!(house.status(requeued).await, Status::Accepted);
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_instead_of_answers_do_not_put_the_whole_queue_in_doubt() {
+    let house = House::open().await;
+    for number in 0..200 {
+        house.rail.script(&phone(number), [SILENCE.now()]);
+        house.submit(&phone(number)).await;
+    }
+    tokio::time::sleep(secs(10)).await;
+    let doubtful = house.store.counts().of(Status::Unknown);
+    // One burst of as many as may be under way at once, then one at each end of a longer pause.
+    assert!(doubtful <= u64::try_from(PLACES).expect("few") * 4, "{doubtful} are in doubt");
+    assert!(house.store.counts().of(Status::Queued) > 100, "the rest waits");
 }

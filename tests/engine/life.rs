@@ -1,18 +1,15 @@
 //! A payout's life in the engine: what happens, in which order, and what is kept of it.
-#![expect(clippy::expect_used, reason = "a test: it panics to fail")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::support::house::{APP, House, draft, incoming, paid, phone, result};
+use crate::support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
+use crate::support::secs;
 use mlango::domain::money::Amount;
 use mlango::domain::payout::{CaseKind, Event, State, Status};
 use mlango::engine::{CancelError, Draft, Heard, Hearing, SubmitError};
 use mlango::store::{Channel, Direction, Store};
-use support::house::{APP, House, draft, incoming, paid, phone, result};
-use support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
-use support::secs;
 
 #[tokio::test(start_paused = true)]
 async fn a_payout_is_sent_accepted_and_paid_and_every_step_has_its_message() {

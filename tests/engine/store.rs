@@ -1,16 +1,13 @@
 //! A store that is busy, slow or broken at the worst moments: nothing is sent without proof, and
 //! nothing that is known is forgotten.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test: it panics to fail")]
 
-mod support;
-
+use crate::support::house::{APP, House, PLACES, incoming, paid, phone};
+use crate::support::rail::{TAKEN, UNREACHABLE};
+use crate::support::store::{Trouble, TroubledStore};
+use crate::support::{millis, secs};
 use mlango::domain::payout::{Doubt, Event, State, Status};
 use mlango::engine::{CancelError, Heard, SubmitError};
 use mlango::store::Store;
-use support::house::{APP, House, PLACES, incoming, paid, phone};
-use support::rail::{TAKEN, UNREACHABLE};
-use support::store::{Trouble, TroubledStore};
-use support::{millis, secs};
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_before_its_sending_is_on_the_disk() {

@@ -1,17 +1,12 @@
 //! The SOAP rail with the engine behind it and a broker on a real socket before it.
-#![expect(
-    clippy::expect_used,
-    clippy::arithmetic_side_effects,
-    reason = "a test: it panics to fail"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::house::{APP, draft, phone};
+use crate::support::secs;
 use mlango::clock::SystemClock;
 use mlango::domain::limit::AmountLimits;
 use mlango::domain::payout::{Policy, Status, WhyNothingSent};
@@ -25,8 +20,6 @@ use mlango::soap::request::Caller;
 use mlango::soap::response;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{Channel, Commit, PayoutQuery, Store};
-use support::house::{APP, draft, phone};
-use support::secs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -207,7 +200,7 @@ async fn the_first_byte_waits_for_the_pace_whoever_admitted_it() {
     let begun = tokio::time::Instant::now();
     let mut answered = 0;
     for number in 0..8 {
-        let payout = support::house::payout(number);
+        let payout = crate::support::house::payout(number);
         let request = rail.prepare(&payout, payout.updated_at).expect("it is built");
         let proof = store.commit(Commit::default()).await.expect("durable");
         match rail.send(request, Admission::free(), proof).await.outcome {

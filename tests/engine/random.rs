@@ -2,20 +2,15 @@
 //!
 //! Each case is a few payouts and several lives of the program over one store. What happens is
 //! drawn from a seed; what M-Pesa was sent and what the feed says are then checked.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    reason = "a test: it panics to fail, and takes its number of cases from the environment"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::house::{APP, House, incoming, paid, phone, result};
+use crate::support::rail::{Reply, ScriptedRail, Send, TAKEN, What};
+use crate::support::store::{Trouble, TroubledStore};
+use crate::support::{BEGIN, CountedIds, secs};
 use mlango::clock::Clock;
 use mlango::domain::id::{ConversationId, PayoutId};
 use mlango::domain::payout::{CaseKind, Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
@@ -24,10 +19,6 @@ use mlango::engine::{CancelError, Heard};
 use mlango::store::{Channel, Direction, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use support::house::{APP, House, incoming, paid, phone, result};
-use support::rail::{Reply, ScriptedRail, Send, TAKEN, What};
-use support::store::{Trouble, TroubledStore};
-use support::{BEGIN, CountedIds, secs};
 
 /// How many cases are tried; `MLANGO_CASES` sets another number.
 const CASES: u32 = 100;
