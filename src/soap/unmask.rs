@@ -244,7 +244,7 @@ mod tests {
             secret.replace('+', "%252B").replace('/', "%252F").replace('=', "%253D"),
             secret.replace('+', "&#43;").replace('/', "&#x2F;").replace('=', "&#61;"),
             secret.replace('/', "\\/").replace('=', "\\u003d"),
-            format!("{}\r\n{}", head, tail),
+            format!("{head}\r\n{tail}"),
             head.to_owned(),
         ];
         for form in forms {
