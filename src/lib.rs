@@ -2,6 +2,17 @@
 //!
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod credential;
 pub mod domain;
 pub mod engine;
+pub mod http;
+pub mod ids;
+pub mod rail;
+pub mod sim;
+pub mod soap;
 pub mod store;
+pub mod telemetry;

@@ -72,6 +72,12 @@ macro_rules! id {
                 self.0
             }
 
+            /// The millisecond in its first six bytes: when it was made.
+            pub fn made_at(self) -> Timestamp {
+                let millis = u128::from_be_bytes(self.0) >> 80;
+                Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+            }
+
             /// The smallest id that can be made at `at`: where a range by time begins.
             pub fn first_at(at: Timestamp) -> Self {
                 let millis = u64::try_from(at.millis()).unwrap_or(0);
@@ -245,13 +251,9 @@ mod tests {
         assert!(text.starts_with("po_01"), "{text}");
         assert_eq!(text.parse(), Ok(id));
         assert!(text.parse::<AppId>().is_err());
-        for wrong in [
-            "",
-            "po_",
-            "po_0",
-            "po_zzzzzzzzzzzzzzzzzzzzzzzzzz",
-            "po_0123456789ABCDEFGHJKMNPQRS",
-        ] {
+        for wrong in
+            ["", "po_", "po_0", "po_zzzzzzzzzzzzzzzzzzzzzzzzzz", "po_0123456789ABCDEFGHJKMNPQRS"]
+        {
             assert!(wrong.parse::<PayoutId>().is_err(), "{wrong}");
         }
     }
@@ -262,33 +264,23 @@ mod tests {
         let late = PayoutId::first_at(Timestamp::from_millis(1_700_000_000_001));
         assert!(early < late);
         assert!(early.to_string() < late.to_string());
+        assert_eq!(late.made_at(), Timestamp::from_millis(1_700_000_000_001));
     }
 
     #[test]
     fn a_payouts_own_id_can_be_read_from_its_name_at_mpesa() {
         let name = OriginatorConversationId::of(payout(), "600999", "Example Org_Ltd & Sons");
-        assert!(
-            name.as_str().starts_with("600999_ExampleOrgLtdSons_01"),
-            "{name}"
-        );
+        assert!(name.as_str().starts_with("600999_ExampleOrgLtdSons_01"), "{name}");
         assert!(name.as_str().len() <= OCID_LEN_MAX);
-        assert_eq!(
-            OriginatorConversationId::payout_in(name.as_str()),
-            Some(payout())
-        );
-        assert_eq!(
-            OriginatorConversationId::payout_in("999001_ExampleOrg_0001"),
-            None
-        );
+        assert_eq!(OriginatorConversationId::payout_in(name.as_str()), Some(payout()));
+        assert_eq!(OriginatorConversationId::payout_in("999001_ExampleOrg_0001"), None);
         assert_eq!(OriginatorConversationId::payout_in(""), None);
     }
 
     #[test]
     fn words_from_the_wire_are_trimmed_and_bounded() {
         assert_eq!(
-            Receipt::new(" QK12ABCD34\n")
-                .map(|r| r.to_string())
-                .as_deref(),
+            Receipt::new(" QK12ABCD34\n").map(|r| r.to_string()).as_deref(),
             Some("QK12ABCD34")
         );
         assert_eq!(Receipt::new("  "), None);

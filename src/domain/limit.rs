@@ -29,10 +29,7 @@ pub struct AmountLimits {
 impl Default for AmountLimits {
     /// 10 to 250,000 shillings (contract, part 2).
     fn default() -> Self {
-        Self {
-            least: Amount::from_shillings(10),
-            most: Amount::from_shillings(250_000),
-        }
+        Self { least: Amount::from_shillings(10), most: Amount::from_shillings(250_000) }
     }
 }
 

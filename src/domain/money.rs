@@ -83,9 +83,7 @@ impl FromStr for Amount {
             1 => number(places)?.saturating_mul(10),
             _ => number(places)?,
         };
-        Ok(Self(
-            number(whole)?.saturating_mul(100).saturating_add(cents),
-        ))
+        Ok(Self(number(whole)?.saturating_mul(100).saturating_add(cents)))
     }
 }
 
@@ -110,13 +108,8 @@ mod tests {
 
     #[test]
     fn amounts_are_read_exactly_or_refused() {
-        let good = [
-            ("1500.00", 150_000),
-            ("1500", 150_000),
-            ("0.05", 5),
-            ("10.5", 1_050),
-            ("007", 700),
-        ];
+        let good =
+            [("1500.00", 150_000), ("1500", 150_000), ("0.05", 5), ("10.5", 1_050), ("007", 700)];
         for (text, cents) in good {
             assert_eq!(text.parse(), Ok(Amount::from_cents(cents)), "{text}");
         }

@@ -97,12 +97,7 @@ const fn a(
     blame: Blame,
     says: &'static str,
 ) -> Meaning<AnswerClass> {
-    Meaning {
-        code,
-        class,
-        blame,
-        says,
-    }
+    Meaning { code, class, blame, says }
 }
 
 const fn r(
@@ -111,12 +106,7 @@ const fn r(
     blame: Blame,
     says: &'static str,
 ) -> Meaning<ResultClass> {
-    Meaning {
-        code,
-        class,
-        blame,
-        says,
-    }
+    Meaning { code, class, blame, says }
 }
 
 use AnswerClass::{Cached, Doubt as AnswerDoubt, Refused, Taken, TryLater};
@@ -125,459 +115,116 @@ use ResultClass::{Doubt, NotPaid, Paid, Pending};
 /// Answers: `ResponseCode` (spec/soap.md §4.2). All zeros stand for themselves, whatever their
 /// number.
 pub const ANSWERS: &[Meaning<AnswerClass>] = &[
-    a(
-        "0",
-        Taken,
-        Blame::Nobody,
-        "accepted for processing; not paid yet",
-    ),
-    a(
-        "100000000",
-        Cached,
-        Blame::Nobody,
-        "the broker holds the request and will pass it on",
-    ),
-    a(
-        "100000001",
-        TryLater,
-        Blame::Capacity,
-        "the broker is overloaded",
-    ),
-    a(
-        "100000002",
-        TryLater,
-        Blame::Capacity,
-        "the broker throttles",
-    ),
-    a(
-        "100000003",
-        TryLater,
-        Blame::Capacity,
-        "the broker's licence limit is exceeded",
-    ),
-    a(
-        "100000004",
-        AnswerDoubt,
-        Blame::Platform,
-        "internal error of the broker",
-    ),
+    a("0", Taken, Blame::Nobody, "accepted for processing; not paid yet"),
+    a("100000000", Cached, Blame::Nobody, "the broker holds the request and will pass it on"),
+    a("100000001", TryLater, Blame::Capacity, "the broker is overloaded"),
+    a("100000002", TryLater, Blame::Capacity, "the broker throttles"),
+    a("100000003", TryLater, Blame::Capacity, "the broker's licence limit is exceeded"),
+    a("100000004", AnswerDoubt, Blame::Platform, "internal error of the broker"),
     a("100000005", Refused, Blame::Request, "invalid input value"),
-    a(
-        "100000006",
-        Refused,
-        Blame::Configuration,
-        "the SP is suspended at the broker",
-    ),
-    a(
-        "100000007",
-        Refused,
-        Blame::Credential,
-        "the broker refused spId, spPassword or address",
-    ),
-    a(
-        "100000008",
-        Refused,
-        Blame::Configuration,
-        "the service is not active at the broker",
-    ),
-    a(
-        "100000009",
-        Refused,
-        Blame::Configuration,
-        "the API is not active at the broker",
-    ),
-    a(
-        "100000010",
-        Refused,
-        Blame::Configuration,
-        "insufficient permissions at the broker",
-    ),
-    a(
-        "100000011",
-        TryLater,
-        Blame::Capacity,
-        "the partner's request rate is exceeded",
-    ),
-    a(
-        "100000012",
-        Refused,
-        Blame::Configuration,
-        "the SP's account at the broker lacks balance",
-    ),
-    a(
-        "100000013",
-        Refused,
-        Blame::Configuration,
-        "the broker has no route",
-    ),
-    a(
-        "100000014",
-        Refused,
-        Blame::Request,
-        "a mandatory parameter is missing",
-    ),
-    a(
-        "15",
-        AnswerDoubt,
-        Blame::Nobody,
-        "this OriginatorConversationID was sent before",
-    ),
-    a(
-        "17",
-        AnswerDoubt,
-        Blame::Platform,
-        "internal error of the core",
-    ),
-    a(
-        "23",
-        Refused,
-        Blame::Request,
-        "the structure of the message is invalid",
-    ),
-    a(
-        "24",
-        Refused,
-        Blame::Request,
-        "a mandatory parameter is missing",
-    ),
-    a(
-        "25",
-        Refused,
-        Blame::Request,
-        "the format of a parameter is invalid",
-    ),
-    a(
-        "26",
-        TryLater,
-        Blame::Capacity,
-        "the core is busy and rejected the request",
-    ),
-    a(
-        "30",
-        Refused,
-        Blame::Request,
-        "the request could not be converted",
-    ),
-    a(
-        "1001",
-        Refused,
-        Blame::Configuration,
-        "caller information invalid, or address not allowed",
-    ),
-    a(
-        "1002",
-        Refused,
-        Blame::Request,
-        "the CommandID does not exist",
-    ),
-    a(
-        "1003",
-        Refused,
-        Blame::Configuration,
-        "the CommandID is not assigned to this caller",
-    ),
+    a("100000006", Refused, Blame::Configuration, "the SP is suspended at the broker"),
+    a("100000007", Refused, Blame::Credential, "the broker refused spId, spPassword or address"),
+    a("100000008", Refused, Blame::Configuration, "the service is not active at the broker"),
+    a("100000009", Refused, Blame::Configuration, "the API is not active at the broker"),
+    a("100000010", Refused, Blame::Configuration, "insufficient permissions at the broker"),
+    a("100000011", TryLater, Blame::Capacity, "the partner's request rate is exceeded"),
+    a("100000012", Refused, Blame::Configuration, "the SP's account at the broker lacks balance"),
+    a("100000013", Refused, Blame::Configuration, "the broker has no route"),
+    a("100000014", Refused, Blame::Request, "a mandatory parameter is missing"),
+    a("15", AnswerDoubt, Blame::Nobody, "this OriginatorConversationID was sent before"),
+    a("17", AnswerDoubt, Blame::Platform, "internal error of the core"),
+    a("23", Refused, Blame::Request, "the structure of the message is invalid"),
+    a("24", Refused, Blame::Request, "a mandatory parameter is missing"),
+    a("25", Refused, Blame::Request, "the format of a parameter is invalid"),
+    a("26", TryLater, Blame::Capacity, "the core is busy and rejected the request"),
+    a("30", Refused, Blame::Request, "the request could not be converted"),
+    a("1001", Refused, Blame::Configuration, "caller information invalid, or address not allowed"),
+    a("1002", Refused, Blame::Request, "the CommandID does not exist"),
+    a("1003", Refused, Blame::Configuration, "the CommandID is not assigned to this caller"),
     a("1004", Refused, Blame::Request, "KeyOwner invalid"),
     a("1005", Refused, Blame::Request, "an element is invalid"),
-    // Results in spec/soap.md §5.2; named here too because a core that checks the initiator
-    // before it answers would say so here, and law 7 must hold then.
-    a(
-        "2001",
-        Refused,
-        Blame::Credential,
-        "initiator information invalid, expired or locked",
-    ),
-    a(
-        "8006",
-        Refused,
-        Blame::Credential,
-        "the security credential is locked",
-    ),
+    // Codes of results (spec/soap.md §5.2), which no source shows in an answer: what was done with
+    // the request is open, and law 7 must hold all the same.
+    a("2001", AnswerDoubt, Blame::Credential, "initiator information invalid, expired or locked"),
+    a("8006", AnswerDoubt, Blame::Credential, "the security credential is locked"),
 ];
 
 /// Results: `ResultCode`. The first part is the table of the present core (spec/soap.md §5.2), the
 /// second what later material adds, the third the older core's own (§5.3).
 pub const RESULTS: &[Meaning<ResultClass>] = &[
     r("0", Paid, Blame::Nobody, "processed successfully"),
-    r(
-        "1",
-        NotPaid,
-        Blame::Funds,
-        "the paying account's balance is insufficient",
-    ),
-    r(
-        "2",
-        NotPaid,
-        Blame::Request,
-        "below the minimum transaction amount",
-    ),
-    r(
-        "3",
-        NotPaid,
-        Blame::Request,
-        "above the maximum transaction amount",
-    ),
+    r("1", NotPaid, Blame::Funds, "the paying account's balance is insufficient"),
+    r("2", NotPaid, Blame::Request, "below the minimum transaction amount"),
+    r("3", NotPaid, Blame::Request, "above the maximum transaction amount"),
     r("4", NotPaid, Blame::Limit, "would exceed the daily limit"),
-    r(
-        "5",
-        NotPaid,
-        Blame::Funds,
-        "would fall below the minimum balance",
-    ),
-    r(
-        "6",
-        NotPaid,
-        Blame::Configuration,
-        "the paying party is invalid",
-    ),
-    r(
-        "7",
-        NotPaid,
-        Blame::Recipient,
-        "the receiving party is invalid",
-    ),
-    r(
-        "8",
-        NotPaid,
-        Blame::Recipient,
-        "the recipient would exceed the maximum balance",
-    ),
-    r(
-        "11",
-        NotPaid,
-        Blame::Configuration,
-        "the paying party is in an invalid state",
-    ),
-    r(
-        "14",
-        NotPaid,
-        Blame::Recipient,
-        "the receiving party is in an invalid state",
-    ),
-    r(
-        "15",
-        Doubt,
-        Blame::Nobody,
-        "this OriginatorConversationID was sent before",
-    ),
-    r(
-        "17",
-        Doubt,
-        Blame::Platform,
-        "internal error of the core; the payment must be looked up",
-    ),
-    r(
-        "21",
-        NotPaid,
-        Blame::Configuration,
-        "the initiator may not initiate this",
-    ),
-    r(
-        "1001",
-        NotPaid,
-        Blame::Configuration,
-        "caller information invalid",
-    ),
-    r(
-        "2001",
-        NotPaid,
-        Blame::Credential,
-        "initiator information invalid, expired or locked",
-    ),
-    r(
-        "2006",
-        NotPaid,
-        Blame::Configuration,
-        "the account's status does not allow it",
-    ),
-    r(
-        "2008",
-        NotPaid,
-        Blame::Limit,
-        "would exceed the weekly limit",
-    ),
-    r(
-        "2009",
-        NotPaid,
-        Blame::Limit,
-        "would exceed the monthly limit",
-    ),
-    r(
-        "2010",
-        NotPaid,
-        Blame::Limit,
-        "would exceed the yearly limit",
-    ),
+    r("5", NotPaid, Blame::Funds, "would fall below the minimum balance"),
+    r("6", NotPaid, Blame::Configuration, "the paying party is invalid"),
+    r("7", NotPaid, Blame::Recipient, "the receiving party is invalid"),
+    r("8", NotPaid, Blame::Recipient, "the recipient would exceed the maximum balance"),
+    r("11", NotPaid, Blame::Configuration, "the paying party is in an invalid state"),
+    r("14", NotPaid, Blame::Recipient, "the receiving party is in an invalid state"),
+    r("15", Doubt, Blame::Nobody, "this OriginatorConversationID was sent before"),
+    r("17", Doubt, Blame::Platform, "internal error of the core; the payment must be looked up"),
+    r("21", NotPaid, Blame::Configuration, "the initiator may not initiate this"),
+    r("1001", NotPaid, Blame::Configuration, "caller information invalid"),
+    r("2001", NotPaid, Blame::Credential, "initiator information invalid, expired or locked"),
+    r("2006", NotPaid, Blame::Configuration, "the account's status does not allow it"),
+    r("2008", NotPaid, Blame::Limit, "would exceed the weekly limit"),
+    r("2009", NotPaid, Blame::Limit, "would exceed the monthly limit"),
+    r("2010", NotPaid, Blame::Limit, "would exceed the yearly limit"),
     r("2020", NotPaid, Blame::Request, "invalid amount format"),
     r("2025", NotPaid, Blame::Request, "currency mismatch"),
-    r(
-        "2028",
-        NotPaid,
-        Blame::Configuration,
-        "not permitted by the product assignment",
-    ),
-    r(
-        "2029",
-        NotPaid,
-        Blame::Configuration,
-        "the reason type is unresolved",
-    ),
-    r(
-        "2040",
-        NotPaid,
-        Blame::Recipient,
-        "the recipient cannot take this kind of payment",
-    ),
+    r("2028", NotPaid, Blame::Configuration, "not permitted by the product assignment"),
+    r("2029", NotPaid, Blame::Configuration, "the reason type is unresolved"),
+    r("2040", NotPaid, Blame::Recipient, "the recipient cannot take this kind of payment"),
     r("2051", NotPaid, Blame::Recipient, "the MSISDN is invalid"),
-    r(
-        "8006",
-        NotPaid,
-        Blame::Credential,
-        "the security credential is locked",
-    ),
-    r(
-        "SFC_IC0003",
-        NotPaid,
-        Blame::Configuration,
-        "the operator does not exist",
-    ),
-    r(
-        "R002",
-        NotPaid,
-        Blame::Recipient,
-        "the ID type does not match",
-    ),
-    r(
-        "R003",
-        NotPaid,
-        Blame::Recipient,
-        "the ID number does not match",
-    ),
+    r("8006", NotPaid, Blame::Credential, "the security credential is locked"),
+    r("SFC_IC0003", NotPaid, Blame::Configuration, "the operator does not exist"),
+    r("2007", Doubt, Blame::Unknown, "a code that was seen, and no source says what it means"),
+    r("2033", Doubt, Blame::Nobody, "receipt not found: an inquiry's word, not a payment's"),
+    r("2043", Doubt, Blame::Unknown, "a code that was seen, and no source says what it means"),
+    r("2202", Doubt, Blame::Unknown, "a code that was seen, and no source says what it means"),
+    r("R000001", Doubt, Blame::Nobody, "already reversed: a reversal's word, money had moved once"),
+    r("R000002", Doubt, Blame::Nobody, "original transaction invalid: a reversal's word"),
+    r("R002", NotPaid, Blame::Recipient, "the ID type does not match"),
+    r("R003", NotPaid, Blame::Recipient, "the ID number does not match"),
     r("9", NotPaid, Blame::Request, "below the airtime minimum"),
     r("10", NotPaid, Blame::Request, "above the airtime maximum"),
-    r(
-        "12",
-        NotPaid,
-        Blame::Recipient,
-        "the credit account is invalid",
-    ),
-    r(
-        "13",
-        NotPaid,
-        Blame::Configuration,
-        "the debit account is unresolved",
-    ),
-    r(
-        "16",
-        NotPaid,
-        Blame::Request,
-        "the bill account's format is invalid",
-    ),
-    r(
-        "18",
-        NotPaid,
-        Blame::Credential,
-        "the initiator's credential was refused",
-    ),
-    r(
-        "19",
-        NotPaid,
-        Blame::Platform,
-        "the request had expired when it was read",
-    ),
-    r(
-        "20",
-        NotPaid,
-        Blame::Configuration,
-        "the initiator is unresolved",
-    ),
-    r(
-        "22",
-        NotPaid,
-        Blame::Configuration,
-        "the initiator's status does not allow it",
-    ),
-    r(
-        "28",
-        NotPaid,
-        Blame::Configuration,
-        "the operation is not granted to the initiator",
-    ),
+    r("12", NotPaid, Blame::Recipient, "the credit account is invalid"),
+    r("13", NotPaid, Blame::Configuration, "the debit account is unresolved"),
+    r("16", NotPaid, Blame::Request, "the bill account's format is invalid"),
+    r("18", NotPaid, Blame::Credential, "the initiator's credential was refused"),
+    r("19", NotPaid, Blame::Platform, "the request had expired when it was read"),
+    r("20", NotPaid, Blame::Configuration, "the initiator is unresolved"),
+    r("22", NotPaid, Blame::Configuration, "the initiator's status does not allow it"),
+    r("28", NotPaid, Blame::Configuration, "the operation is not granted to the initiator"),
     r("29", NotPaid, Blame::Request, "invalid command"),
-    r(
-        "31",
-        NotPaid,
-        Blame::Request,
-        "the initiator is not specified",
-    ),
-    r(
-        "32",
-        NotPaid,
-        Blame::Request,
-        "the initiator's identifier is not a user name",
-    ),
+    r("31", NotPaid, Blame::Request, "the initiator is not specified"),
+    r("32", NotPaid, Blame::Request, "the initiator's identifier is not a user name"),
     r("33", NotPaid, Blame::Request, "the paying party is missing"),
-    r(
-        "34",
-        NotPaid,
-        Blame::Request,
-        "the paying party's type is invalid",
-    ),
-    r(
-        "35",
-        NotPaid,
-        Blame::Request,
-        "the receiving party is missing",
-    ),
-    r(
-        "36",
-        NotPaid,
-        Blame::Request,
-        "the receiving party's type is invalid",
-    ),
+    r("34", NotPaid, Blame::Request, "the paying party's type is invalid"),
+    r("35", NotPaid, Blame::Request, "the receiving party is missing"),
+    r("36", NotPaid, Blame::Request, "the receiving party's type is invalid"),
     r("37", NotPaid, Blame::Request, "the command is missing"),
+    r("38", Doubt, Blame::Unknown, "conversation invalid: another may be under way"),
+    r("39", Doubt, Blame::Unknown, "conversation unknown: another may be under way"),
+    r("40", Doubt, Blame::Unknown, "a code that the table calls unused"),
     r("41", Doubt, Blame::Nobody, "duplicate conversation"),
     r("42", Doubt, Blame::Nobody, "duplicate stage"),
     r("43", Pending, Blame::Nobody, "awaiting confirmation"),
-    r(
-        "44",
-        NotPaid,
-        Blame::Configuration,
-        "the initiator may not pay this receiver",
-    ),
-    r(
-        "45",
-        Doubt,
-        Blame::Platform,
-        "internal error during the financial transaction",
-    ),
+    r("44", NotPaid, Blame::Configuration, "the initiator may not pay this receiver"),
+    r("45", Doubt, Blame::Platform, "internal error during the financial transaction"),
     r("46", Pending, Blame::Nobody, "confirmation received"),
-    r(
-        "47",
-        NotPaid,
-        Blame::Recipient,
-        "rejected by the confirming party",
-    ),
-    r(
-        "50",
-        NotPaid,
-        Blame::Configuration,
-        "the initiator's organisation is closed",
-    ),
-    r(
-        "51",
-        NotPaid,
-        Blame::Configuration,
-        "the account for charges is invalid",
-    ),
+    r("47", NotPaid, Blame::Recipient, "rejected by the confirming party"),
+    r("48", Doubt, Blame::Configuration, "not permitted: an inquiry's word, not a payment's"),
+    r("49", Doubt, Blame::Nobody, "no transaction found: an inquiry's word, not a payment's"),
+    r("50", NotPaid, Blame::Configuration, "the initiator's organisation is closed"),
+    r("51", NotPaid, Blame::Configuration, "the account for charges is invalid"),
     r("52", NotPaid, Blame::Request, "above the airtime maximum"),
 ];
 
-const UNKNOWN_ANSWER: Meaning<AnswerClass> = a(
-    "",
-    AnswerDoubt,
-    Blame::Unknown,
-    "a code that no table knows",
-);
+const UNKNOWN_ANSWER: Meaning<AnswerClass> =
+    a("", AnswerDoubt, Blame::Unknown, "a code that no table knows");
 const UNKNOWN_RESULT: Meaning<ResultClass> =
     r("", Doubt, Blame::Unknown, "a code that no table knows");
 
@@ -602,11 +249,7 @@ fn look_up<Class: Copy>(
     unknown: Meaning<Class>,
 ) -> Meaning<Class> {
     let code = if is_success(code) { "0" } else { code };
-    table
-        .iter()
-        .find(|row| row.code == code)
-        .copied()
-        .unwrap_or(unknown)
+    table.iter().find(|row| row.code == code).copied().unwrap_or(unknown)
 }
 
 #[cfg(test)]
@@ -654,21 +297,49 @@ mod tests {
         assert!(!result("1").blame.stops_the_rail());
     }
 
+    /// Every code that the spec names stands in its table on purpose, and not because an unknown
+    /// code happens to be doubt.
+    #[test]
+    fn every_code_of_the_spec_stands_in_its_table() {
+        // spec/soap.md §4.2.
+        let answers = "0 100000000 100000001 100000002 100000003 100000004 100000005 100000006 \
+            100000007 100000008 100000009 100000010 100000011 100000012 100000013 100000014 15 17 \
+            23 24 25 26 30 1001 1002 1003 1004 1005";
+        // spec/soap.md §5.2, its later additions, and §5.3.
+        let results = "0 1 2 3 4 5 6 7 8 11 14 17 21 1001 2001 2006 2008 2009 2010 2020 2025 2028 \
+            2029 2040 2007 2033 2043 2051 2202 8006 SFC_IC0003 R000001 R000002 R002 R003 9 10 12 \
+            13 15 16 18 19 20 22 28 29 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 \
+            50 51 52";
+        for code in answers.split_whitespace() {
+            assert!(ANSWERS.iter().any(|row| row.code == code), "answer {code}");
+        }
+        for code in results.split_whitespace() {
+            assert!(RESULTS.iter().any(|row| row.code == code), "result {code}");
+        }
+    }
+
+    #[test]
+    fn what_speaks_of_inquiries_or_reversals_is_doubt_about_a_payment() {
+        for code in "38 39 40 48 49 2007 2033 2043 2202 R000001 R000002".split_whitespace() {
+            assert_eq!(result(code).class, Doubt, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_results_code_in_an_answer_is_doubt_though_it_stops_the_rail() {
+        for code in ["2001", "8006"] {
+            assert_eq!(answer(code).class, AnswerDoubt, "{code}");
+            assert!(answer(code).blame.stops_the_rail(), "{code}");
+        }
+    }
+
     #[test]
     fn no_code_stands_twice_in_a_table() {
         for (index, row) in ANSWERS.iter().enumerate() {
-            assert!(
-                ANSWERS[..index].iter().all(|other| other.code != row.code),
-                "{}",
-                row.code
-            );
+            assert!(ANSWERS[..index].iter().all(|other| other.code != row.code), "{}", row.code);
         }
         for (index, row) in RESULTS.iter().enumerate() {
-            assert!(
-                RESULTS[..index].iter().all(|other| other.code != row.code),
-                "{}",
-                row.code
-            );
+            assert!(RESULTS[..index].iter().all(|other| other.code != row.code), "{}", row.code);
         }
     }
 }

@@ -87,12 +87,7 @@ pub struct PersonName(String);
 impl PersonName {
     /// Trimmed and cut to 255 characters; `None` when nothing is left.
     pub fn new(text: &str) -> Option<Self> {
-        let name: String = text
-            .trim()
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(255)
-            .collect();
+        let name: String = text.trim().chars().filter(|c| !c.is_control()).take(255).collect();
         (!name.is_empty()).then_some(Self(name))
     }
 
@@ -129,11 +124,7 @@ impl FromStr for ShortCode {
 
     fn from_str(text: &str) -> Result<Self, NotAShortCode> {
         let fits = (5..=7).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NotAShortCode)
-        }
+        if fits { Ok(Self(text.to_owned())) } else { Err(NotAShortCode) }
     }
 }
 
@@ -162,10 +153,7 @@ mod tests {
             assert_eq!(phone.reveal(), "254722000111", "{text}");
         }
         assert_eq!(
-            "0110 000 111"
-                .parse::<Msisdn>()
-                .map(Msisdn::reveal)
-                .as_deref(),
+            "0110 000 111".parse::<Msisdn>().map(Msisdn::reveal).as_deref(),
             Ok("254110000111")
         );
     }

@@ -22,6 +22,14 @@ pub fn resend_at(now: Timestamp, nth: u32) -> Timestamp {
     now.after(pause.min(LONGEST_PAUSE))
 }
 
+/// Whether what may go at `not_before` may go at `now`.
+///
+/// No pause here is longer than a minute: a time further ahead comes from a clock that was set back
+/// since, and is not waited for.
+pub fn is_due(not_before: Timestamp, now: Timestamp) -> bool {
+    not_before <= now || not_before.since(now) > LONGEST_PAUSE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,18 +37,19 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_minute() {
         let now = Timestamp::from_millis(1_000_000);
-        let pauses = [
-            (1, 1),
-            (2, 2),
-            (3, 4),
-            (6, 32),
-            (7, 60),
-            (40, 60),
-            (u32::MAX, 60),
-        ];
+        let pauses = [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (40, 60), (u32::MAX, 60)];
         for (nth, seconds) in pauses {
             assert_eq!(resend_at(now, nth).since(now).as_secs(), seconds, "{nth}");
         }
         assert_eq!(resend_at(now, 0).since(now), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_holds_nothing_up() {
+        let now = Timestamp::from_millis(10_000_000);
+        let ahead = |seconds| now.after(Duration::from_secs(seconds));
+        assert!(is_due(now, now) && is_due(Timestamp::EPOCH, now));
+        assert!(!is_due(ahead(1), now) && !is_due(ahead(60), now));
+        assert!(is_due(ahead(61), now) && is_due(ahead(3_600), now));
     }
 }

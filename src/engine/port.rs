@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::id::OriginatorConversationId;
 use crate::domain::payout::{AnswerFacts, Payout, WhyNoAnswer, WhyNothingSent};
 use crate::domain::time::Timestamp;
-use crate::store::{Durable, Pending};
+pub use crate::store::{Durable, Pending};
 
 /// A way to M-Pesa.
 pub trait Rail: Send + Sync + fmt::Debug {
@@ -50,6 +51,8 @@ impl fmt::Debug for Admission {
 
 /// A request that is ready to go.
 pub struct Prepared {
+    /// The payout's name in it: an answer that names another is no answer to it.
+    pub name: OriginatorConversationId,
     /// As it goes over the wire. It holds credentials.
     pub wire: Vec<u8>,
     /// As it is kept: credentials masked.

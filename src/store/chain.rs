@@ -45,12 +45,7 @@ impl Head {
     ) -> Result<FeedEvent, String> {
         let bytes = event_bytes(&event)?;
         let (seq, hash) = self.take(previous, &bytes);
-        Ok(FeedEvent {
-            seq,
-            event,
-            previous,
-            hash,
-        })
+        Ok(FeedEvent { seq, event, previous, hash })
     }
 }
 

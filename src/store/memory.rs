@@ -13,7 +13,7 @@ use super::{
     PAGE_LEN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, PayoutWrite, Pending, Remembered,
     Store, StoreError, Stored, Verified,
 };
-use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId};
+use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
 /// The most faults that [`Store::verify`] lists.
 const FAULTS_MAX: usize = 100;
@@ -76,10 +76,7 @@ impl Book {
         self.check_claims(&commit.claims)?;
         self.check_versions(&commit.payouts)?;
         for claim in commit.claims {
-            let remembered = Remembered {
-                fingerprint: claim.fingerprint,
-                payout: claim.payout,
-            };
+            let remembered = Remembered { fingerprint: claim.fingerprint, payout: claim.payout };
             self.claims.insert((claim.app, claim.key), remembered);
         }
         for write in commit.payouts {
@@ -88,12 +85,9 @@ impl Book {
         for event in commit.events {
             self.write_event(event).map_err(CommitError::Broken)?;
         }
-        self.messages
-            .extend(commit.messages.into_iter().map(|it| (it.id, it)));
-        self.cases
-            .extend(commit.cases.into_iter().map(|it| (it.id, it)));
-        self.apps
-            .extend(commit.apps.into_iter().map(|it| (it.id, it)));
+        self.messages.extend(commit.messages.into_iter().map(|it| (it.id, it)));
+        self.cases.extend(commit.cases.into_iter().map(|it| (it.id, it)));
+        self.apps.extend(commit.apps.into_iter().map(|it| (it.id, it)));
         Ok(Durable(()))
     }
 
@@ -104,10 +98,7 @@ impl Book {
             if let Some(used) = self.claims.get(&key).or_else(|| own.get(&key)) {
                 return Err(CommitError::Claimed(used.clone()));
             }
-            let remembered = Remembered {
-                fingerprint: claim.fingerprint,
-                payout: claim.payout,
-            };
+            let remembered = Remembered { fingerprint: claim.fingerprint, payout: claim.payout };
             own.insert(key, remembered);
         }
         Ok(())
@@ -136,8 +127,7 @@ impl Book {
         let id = payout.details.id;
         let old = self.payouts.get(&id);
         let before = old.map(|it| it.payout.status());
-        self.counts
-            .moved(before, payout.status(), payout.details.amount);
+        self.counts.moved(before, payout.status(), payout.details.amount);
         let conversation = payout.state.conversation();
         if old.and_then(|it| it.payout.state.conversation()) != conversation
             && let Some(conversation) = conversation
@@ -165,13 +155,7 @@ impl Book {
 
     fn page(&self, query: &PayoutQuery) -> PayoutPage {
         let beyond = |id: PayoutId| {
-            query.after.is_none_or(|after| {
-                if query.descending {
-                    id < after
-                } else {
-                    id > after
-                }
-            })
+            query.after.is_none_or(|after| if query.descending { id < after } else { id > after })
         };
         let mut admitted: Vec<&Stored> = self
             .payouts
@@ -183,10 +167,8 @@ impl Book {
         }
         let limit = query.limit.min(PAGE_LEN_MAX);
         let rows: Vec<Stored> = admitted.iter().take(limit).copied().cloned().collect();
-        let next = rows
-            .last()
-            .filter(|_row| admitted.len() > rows.len())
-            .map(|row| row.payout.details.id);
+        let next =
+            rows.last().filter(|_row| admitted.len() > rows.len()).map(|row| row.payout.details.id);
         PayoutPage { rows, next }
     }
 
@@ -270,6 +252,23 @@ impl Store for MemoryStore {
         ready(Ok(self.book().conversations.get(conversation).copied()))
     }
 
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        let query = PayoutQuery { receipt: Some(receipt.clone()), ..PayoutQuery::all(1) };
+        let page = self.book().page(&query);
+        ready(Ok(page.rows.first().map(|stored| stored.payout.details.id)))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>> {
+        ready(Ok(self.book().claims.get(&(app, key.to_owned())).cloned()))
+    }
+
     fn payouts<'a>(
         &'a self,
         query: &'a PayoutQuery,
@@ -284,14 +283,7 @@ impl Store for MemoryStore {
     fn events(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
         let limit = limit.min(PAGE_LEN_MAX);
-        let events = self
-            .book()
-            .events
-            .iter()
-            .skip(skip)
-            .take(limit)
-            .cloned()
-            .collect();
+        let events = self.book().events.iter().skip(skip).take(limit).cloned().collect();
         ready(Ok(events))
     }
 

@@ -1,8 +1,8 @@
 //! What is remembered, and what "remembered" means.
 //!
 //! **Durable** means: written, flushed, and synced to the disk, so that it survives the loss of
-//! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store can
-//! make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
+//! the process and of power. [`Store::commit`] returns a [`Durable`] only then, and only a store
+//! can make one; whoever needs that certainty (a send, an acknowledgement) asks for the value.
 //!
 //! The meaning of the trait is defined by one suite, `tests/store/`: every store passes it,
 //! and the one in memory is the measure of the others.
@@ -71,6 +71,19 @@ pub trait Store: Send + Sync + fmt::Debug {
         &'a self,
         conversation: &'a ConversationId,
     ) -> Pending<'a, Result<Option<PayoutId>, StoreError>>;
+
+    /// The payout that was paid with this receipt. M-Pesa gives each receipt once.
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>>;
+
+    /// What an idempotency key of an application stands for, if it was used.
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>>;
 
     /// Payouts by age, filtered. Its cost does not grow with the number stored.
     fn payouts<'a>(&'a self, query: &'a PayoutQuery)
@@ -210,19 +223,11 @@ impl PayoutQuery {
         let details = &payout.details;
         self.app.is_none_or(|app| app == details.app)
             && self.status.is_none_or(|status| status == payout.status())
-            && self
-                .reference
-                .as_ref()
-                .is_none_or(|reference| *reference == details.reference)
+            && self.reference.as_ref().is_none_or(|reference| *reference == details.reference)
             && self.phone.is_none_or(|phone| phone == details.phone)
-            && self
-                .receipt
-                .as_ref()
-                .is_none_or(|told| payout.state.receipt() == Some(told))
+            && self.receipt.as_ref().is_none_or(|told| payout.state.receipt() == Some(told))
             && self.batch.is_none_or(|batch| details.batch == Some(batch))
-            && self
-                .created_from
-                .is_none_or(|from| from <= details.created_at)
+            && self.created_from.is_none_or(|from| from <= details.created_at)
             && self.created_to.is_none_or(|to| details.created_at < to)
     }
 }
@@ -246,10 +251,7 @@ pub struct Counts {
 impl Counts {
     /// How many stand at `status`.
     pub fn of(&self, status: Status) -> u64 {
-        let place = Status::ALL
-            .iter()
-            .position(|known| *known == status)
-            .unwrap_or_default();
+        let place = Status::ALL.iter().position(|known| *known == status).unwrap_or_default();
         self.by_status.get(place).copied().unwrap_or_default()
     }
 

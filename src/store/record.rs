@@ -168,9 +168,7 @@ pub struct AppKey {
 
 impl std::fmt::Debug for AppKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppKey")
-            .field("created_at", &self.created_at)
-            .finish_non_exhaustive()
+        f.debug_struct("AppKey").field("created_at", &self.created_at).finish_non_exhaustive()
     }
 }
 
@@ -220,15 +218,9 @@ impl std::str::FromStr for Scope {
 
     /// The contract's word for it; the error lists them all.
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| {
-                format!(
-                    "\"{text}\" is no scope; they are {}",
-                    Self::ALL.map(Self::as_str).join(", ")
-                )
-            })
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or_else(|| {
+            format!("\"{text}\" is no scope; they are {}", Self::ALL.map(Self::as_str).join(", "))
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 //! Writes go through one thread that shares each sync among all who wait (`writer`). Records stand
 //! together in blocks (`block`, `pages`), because sled's cost is by the number of its entries.
 //! Single records are read where they are asked for; lists are read on the runtime's blocking
-//! threads. A payout or message is seen as soon as it is written, which is a moment before its
-//! writer is answered; the feed and the counts show only what is on the disk.
+//! threads. What is read of a payout is on the disk: one that was written a moment ago is shown
+//! once its sync is over.
 
 mod block;
 mod codec;
@@ -23,7 +23,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use self::codec::Meta;
 use self::disk::Disk;
@@ -33,9 +33,10 @@ use self::pages::damaged;
 use self::writer::{Job, Order, Work};
 use super::{
     App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PAGE_LEN_MAX,
-    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Store, StoreError, Stored, Verified,
+    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Remembered, Store, StoreError, Stored,
+    Verified,
 };
-use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId};
+use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
 /// What a closed store says.
 const CLOSED: &str = "it is closed";
@@ -50,9 +51,7 @@ pub struct Options {
 impl Default for Options {
     /// 128 MiB: with a million payouts, the payouts under way and most index entries.
     fn default() -> Self {
-        Self {
-            cache_bytes: 128 << 20,
-        }
+        Self { cache_bytes: 128 << 20 }
     }
 }
 
@@ -70,6 +69,8 @@ struct Shared {
     view: Mutex<View>,
     /// Whose payouts there are.
     apps: RwLock<BTreeSet<AppId>>,
+    /// Told whenever more is on the disk, or the store has failed.
+    changed: Notify,
 }
 
 /// What is on the disk, in numbers.
@@ -114,12 +115,9 @@ impl SledStore {
         let apps = read::apps_with_payouts(&disk)?;
         let shared = Arc::new(Shared {
             disk: RwLock::new(Some(Arc::clone(&disk))),
-            view: Mutex::new(View {
-                meta,
-                health: Health::Ready,
-                groups: 0,
-            }),
+            view: Mutex::new(View { meta, health: Health::Ready, groups: 0 }),
             apps: RwLock::new(apps.into_iter().collect()),
+            changed: Notify::new(),
         });
         let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
         let known = Arc::clone(&shared);
@@ -127,11 +125,7 @@ impl SledStore {
             .name("mlango-store".to_owned())
             .spawn(move || writer::run(&inbox, &known, disk, meta))
             .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
-        Ok(Self {
-            shared,
-            orders,
-            writer: Mutex::new(Some(writer)),
-        })
+        Ok(Self { shared, orders, writer: Mutex::new(Some(writer)) })
     }
 
     async fn take(&self, commit: Commit) -> Result<Durable, CommitError> {
@@ -190,6 +184,8 @@ impl Shared {
         if view.health == Health::Ready {
             view.health = Health::Failed(why.to_owned());
         }
+        drop(view);
+        self.changed.notify_waiters();
     }
 
     /// Shows what is on the disk now.
@@ -197,6 +193,27 @@ impl Shared {
         let mut view = self.view();
         view.meta = meta;
         view.groups = view.groups.saturating_add(1);
+        drop(view);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until everything up to this event is on the disk: what is shown to anybody must not
+    /// be forgotten after a crash.
+    async fn on_disk(&self, event: Option<u64>) -> Result<(), StoreError> {
+        loop {
+            // Listened for before it is looked, so that no change is missed.
+            let changed = self.changed.notified();
+            {
+                let view = self.view();
+                if event <= Some(view.meta.head.seq) {
+                    return Ok(());
+                }
+                if let Health::Failed(why) = &view.health {
+                    return Err(StoreError::Failed(why.clone()));
+                }
+            }
+            changed.await;
+        }
     }
 
     /// Knows the applications of new payouts before anyone can ask for these.
@@ -221,9 +238,7 @@ impl Shared {
         read: impl FnOnce(&Disk) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let disk = self.disk.read().unwrap_or_else(PoisonError::into_inner);
-        let disk = disk
-            .as_deref()
-            .ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
+        let disk = disk.as_deref().ok_or_else(|| StoreError::Failed(CLOSED.to_owned()))?;
         read(disk)
     }
 }
@@ -239,7 +254,13 @@ impl Store for SledStore {
     }
 
     fn payout(&self, id: PayoutId) -> Pending<'_, Result<Option<Stored>, StoreError>> {
-        now(self.shared.with_disk(|disk| read::payout(disk, id)))
+        let found = self.shared.with_disk(|disk| read::payout(disk, id));
+        Box::pin(async move {
+            let found = found?;
+            let last = found.as_ref().and_then(|stored| stored.last_event);
+            self.shared.on_disk(last).await?;
+            Ok(found)
+        })
     }
 
     fn payout_by_conversation<'a>(
@@ -255,18 +276,57 @@ impl Store for SledStore {
         }))
     }
 
+    fn payout_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
+        // One entry of one index: not worth another thread.
+        let query = PayoutQuery { receipt: Some(receipt.clone()), ..PayoutQuery::all(1) };
+        let apps = self.shared.known_apps();
+        now(self.shared.with_disk(|disk| {
+            let page = read::payouts(disk, &query, &apps)?;
+            Ok(page.rows.first().map(|stored| stored.payout.details.id))
+        }))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        app: AppId,
+        key: &'a str,
+    ) -> Pending<'a, Result<Option<Remembered>, StoreError>> {
+        let key = keys::claim(app, key);
+        now(self.shared.with_disk(|disk| {
+            pages::find(disk, Kind::Claim, &key)?
+                .map(|bytes| codec::read_claim(&bytes))
+                .transpose()
+                .map_err(|flaw| damaged(Kind::Claim, &key, flaw))
+        }))
+    }
+
     fn payouts<'a>(
         &'a self,
         query: &'a PayoutQuery,
     ) -> Pending<'a, Result<PayoutPage, StoreError>> {
         let query = query.clone();
-        self.read(move |shared, disk| read::payouts(disk, &query, &shared.known_apps()))
+        let reading =
+            self.read(move |shared, disk| read::payouts(disk, &query, &shared.known_apps()));
+        Box::pin(async move {
+            let page = reading.await?;
+            let last = page.rows.iter().filter_map(|it| it.last_event).max();
+            self.shared.on_disk(last).await?;
+            Ok(page)
+        })
     }
 
     fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
-        self.read(move |shared, disk| {
+        let reading = self.read(move |shared, disk| {
             let durable = shared.view().meta.head.seq;
             read::events_of(disk, id, durable)
+        });
+        Box::pin(async move {
+            // Whoever saw the payout stand somewhere sees the event that brought it there.
+            self.payout(id).await?;
+            reading.await
         })
     }
 

@@ -14,19 +14,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn memory() -> Self {
-        Self {
-            store: Arc::new(MemoryStore::new()),
-            dir: None,
-        }
+        Self { store: Arc::new(MemoryStore::new()), dir: None }
     }
 
     pub fn sled() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = SledStore::open(dir.path(), Options::default()).expect("a store");
-        Self {
-            store: Arc::new(store),
-            dir: Some(dir),
-        }
+        Self { store: Arc::new(store), dir: Some(dir) }
     }
 
     /// Closes the store and opens it again, where there is something to open.

@@ -21,10 +21,7 @@ async fn filled(dir: &Path) {
         commit(&store, moved(n, n % 2, 2, Status::Succeeded)).await;
     }
     let long = Commit {
-        messages: vec![message(
-            500,
-            (0..30_000_u32).map(|n| ((n * n) >> 5) as u8).collect(),
-        )],
+        messages: vec![message(500, (0..30_000_u32).map(|n| ((n * n) >> 5) as u8).collect())],
         ..Commit::default()
     };
     commit(&store, long).await;
@@ -85,10 +82,7 @@ async fn what_is_said(letter: u8, store: &SledStore) -> String {
         }
         _ => {
             // A key that cannot be read may have been used: no commit that asks is taken.
-            let asks = Commit {
-                claims: vec![claim(0, "key 7", 7)],
-                ..Commit::default()
-            };
+            let asks = Commit { claims: vec![claim(0, "key 7", 7)], ..Commit::default() };
             match store.commit(asks).await {
                 Err(CommitError::Broken(why)) => why,
                 other => panic!("a payout might be made twice: {other:?}"),
@@ -104,10 +98,8 @@ async fn a_changed_byte_is_named_and_never_read() {
         let dir = tempfile::tempdir().expect("a directory");
         filled(dir.path()).await;
         tamper(dir.path(), |db| {
-            let entries: Vec<_> = db
-                .scan_prefix([letter])
-                .map(|it| it.expect("an entry"))
-                .collect();
+            let entries: Vec<_> =
+                db.scan_prefix([letter]).map(|it| it.expect("an entry")).collect();
             assert!(!entries.is_empty(), "{}", char::from(letter));
             for (key, value) in entries {
                 let mut value = value.to_vec();

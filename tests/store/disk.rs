@@ -50,11 +50,7 @@ fn gated() -> (Gate, SyncData) {
     let may_go = Mutex::new(may_go);
     let sync = move |file: &File| {
         come.send(()).expect("the test waits");
-        may_go
-            .lock()
-            .expect("a lock")
-            .recv()
-            .expect("the test lives")?;
+        may_go.lock().expect("a lock").recv().expect("the test lives")?;
         file.sync_data()
     };
     (Gate { came, let_through }, Box::new(sync))
@@ -72,14 +68,9 @@ async fn nothing_is_answered_or_announced_before_it_is_synced() {
     let store = open_by(dir.path(), sync);
     let mut waiting = store.commit(taken(1, 0));
     assert!(peek(&mut waiting).is_pending());
-    gate.came
-        .recv_timeout(PATIENCE)
-        .expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     // It is written and flushed now, and the sync has not returned.
-    assert!(
-        peek(&mut waiting).is_pending(),
-        "answered before it was synced"
-    );
+    assert!(peek(&mut waiting).is_pending(), "answered before it was synced");
     assert_eq!(store.events(0, 10).await.expect("the feed"), []);
     assert_eq!(store.counts().of(Status::Queued), 0);
     gate.let_through.send(Ok(())).expect("the writer waits");
@@ -89,19 +80,48 @@ async fn nothing_is_answered_or_announced_before_it_is_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_payout_is_shown_before_it_is_synced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (gate, sync) = gated();
+    let store = open_by(dir.path(), sync);
+    let mut waiting = store.commit(taken(1, 0));
+    assert!(peek(&mut waiting).is_pending());
+    gate.came.recv().expect("the writer came to its sync");
+    let mut reading = store.payout(payout_id(1));
+    assert!(peek(&mut reading).is_pending(), "shown before it was synced");
+    let mut history = store.events_of(payout_id(1));
+    assert!(peek(&mut history).is_pending());
+    gate.let_through.send(Ok(())).expect("the writer waits");
+    let found = reading.await.expect("a read").expect("the payout");
+    let history = history.await.expect("a read");
+    let seqs: Vec<_> = history.iter().map(|event| Some(event.seq)).collect();
+    assert_eq!(seqs, [found.last_event], "what is shown has its event");
+    let _durable = waiting.await.expect("a commit");
+
+    // Whether this one is on the disk, nobody can say: so it is not shown as if it were.
+    let mut waiting = store.commit(taken(2, 0));
+    assert!(peek(&mut waiting).is_pending());
+    gate.came.recv().expect("the writer came to its sync");
+    let mut reading = store.payout(payout_id(2));
+    assert!(peek(&mut reading).is_pending());
+    gate.let_through.send(Err(io::Error::other("gone"))).expect("the writer waits");
+    let broken = reading.await;
+    assert!(matches!(broken, Err(StoreError::Failed(_))), "{broken:?}");
+    assert!(matches!(waiting.await, Err(CommitError::Broken(_))));
+    assert!(store.payout(payout_id(1)).await.expect("a read").is_some(), "the first is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_pushes_back_and_loses_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let (gate, sync) = gated();
     let store = open_by(dir.path(), sync);
     let mut first = store.commit(taken(0, 0));
     assert!(peek(&mut first).is_pending());
-    gate.came
-        .recv_timeout(PATIENCE)
-        .expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     // The writer is busy; so many more may wait.
-    let mut waiting: Vec<_> = (1..=QUEUE_LEN_MAX as u64)
-        .map(|n| store.commit(taken(n, 0)))
-        .collect();
+    let mut waiting: Vec<_> =
+        (1..=QUEUE_LEN_MAX as u64).map(|n| store.commit(taken(n, 0))).collect();
     for one in &mut waiting {
         assert!(peek(one).is_pending());
     }
@@ -128,9 +148,7 @@ async fn many_who_wait_share_one_sync() {
     let store = open_by(dir.path(), sync);
     let mut first = store.commit(taken(0, 0));
     assert!(peek(&mut first).is_pending());
-    gate.came
-        .recv_timeout(PATIENCE)
-        .expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut waiting: Vec<_> = (1..=100).map(|n| store.commit(taken(n, 0))).collect();
     for one in &mut waiting {
         assert!(peek(one).is_pending());
@@ -154,9 +172,7 @@ async fn after_a_failed_sync_nothing_is_taken_until_it_is_opened_anew() {
     gate.came.recv_timeout(PATIENCE).expect("the first sync");
     let mut first = store.commit(taken(1, 0));
     assert!(peek(&mut first).is_pending());
-    gate.came
-        .recv_timeout(PATIENCE)
-        .expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut second = store.commit(taken(2, 0));
     assert!(peek(&mut second).is_pending());
     let error = io::Error::other("the disk is gone");
@@ -172,10 +188,7 @@ async fn after_a_failed_sync_nothing_is_taken_until_it_is_opened_anew() {
     // What was acknowledged can still be read, and nobody tried to sync again.
     assert!(store.payout(payout_id(0)).await.expect("a read").is_some());
     assert_eq!(store.counts().of(Status::Queued), 1);
-    assert!(
-        gate.came.try_recv().is_err(),
-        "it synced again after a failure"
-    );
+    assert!(gate.came.try_recv().is_err(), "it synced again after a failure");
     store.close().await;
     assert!(matches!(store.health(), Health::Failed(_)));
 
@@ -206,10 +219,7 @@ async fn every_answer_follows_a_sync_of_its_own_or_a_shared_one() {
     for n in 0..50 {
         let before = syncs.load(Ordering::SeqCst);
         commit(&store, taken(n, 0)).await;
-        assert!(
-            syncs.load(Ordering::SeqCst) > before,
-            "commit {n} was answered unsynced"
-        );
+        assert!(syncs.load(Ordering::SeqCst) > before, "commit {n} was answered unsynced");
     }
 }
 
@@ -254,10 +264,7 @@ async fn only_its_owner_can_look_into_the_directory() {
     let dir = tempfile::tempdir().expect("a directory");
     let inside = dir.path().join("deep").join("data");
     let store = open(&inside);
-    let mode = std::fs::metadata(&inside)
-        .expect("it is there")
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(&inside).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(format!("{store:?}"), "SledStore");
 }
@@ -284,14 +291,7 @@ async fn a_page_looks_at_so_many_entries_and_no_more() {
             }
         })
         .collect();
-    commit(
-        &store,
-        Commit {
-            payouts,
-            ..Commit::default()
-        },
-    )
-    .await;
+    commit(&store, Commit { payouts, ..Commit::default() }).await;
     for descending in [false, true] {
         let mut query = PayoutQuery {
             batch: Some(batch),
@@ -302,10 +302,7 @@ async fn a_page_looks_at_so_many_entries_and_no_more() {
         let first = store.payouts(&query).await.expect("a page");
         assert_eq!(first.rows.len(), 3);
         query.after = first.next;
-        assert!(
-            query.after.is_some(),
-            "the page ended as if there were no more"
-        );
+        assert!(query.after.is_some(), "the page ended as if there were no more");
         let second = store.payouts(&query).await.expect("a page");
         assert_eq!((second.rows.len(), second.next), (3, None));
     }

@@ -25,14 +25,9 @@ fn writes_until_it_is_killed() {
     let Ok(dir) = std::env::var(CHILD_DIR) else {
         return;
     };
-    let first: u64 = std::env::var(CHILD_FIRST)
-        .expect("a number")
-        .parse()
-        .expect("a number");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .expect("a runtime");
+    let first: u64 = std::env::var(CHILD_FIRST).expect("a number").parse().expect("a number");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
     let store = Arc::new(open(Path::new(&dir)));
     let next = Arc::new(AtomicU64::new(first));
     for _writer in 0..48 {
@@ -55,12 +50,7 @@ fn writes_until_it_is_killed() {
 /// number of a payout and the version that it had reached.
 fn write_and_kill(dir: &Path, first: u64, after: usize) -> BTreeSet<(u64, u64)> {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args([
-            "--exact",
-            "kill::writes_until_it_is_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "kill::writes_until_it_is_killed", "--ignored", "--nocapture"])
         .env(CHILD_DIR, dir)
         .env(CHILD_FIRST, first.to_string())
         .stdout(Stdio::piped())

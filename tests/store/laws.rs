@@ -39,22 +39,13 @@ async fn what_is_committed_is_read_back(mut bench: Bench) {
         let stored = stored.expect("the payout");
         assert_eq!(stored.payout, payout(1, 0));
         assert_eq!((stored.version, stored.last_event), (1, Some(1)));
-        assert_eq!(
-            bench.store.payout(payout_id(2)).await.expect("a read"),
-            None
-        );
+        assert_eq!(bench.store.payout(payout_id(2)).await.expect("a read"), None);
         let read = |n| bench.store.message(message_id(n));
-        assert_eq!(
-            read(7).await.expect("a read"),
-            Some(message(7, b"<a/>".to_vec()))
-        );
+        assert_eq!(read(7).await.expect("a read"), Some(message(7, b"<a/>".to_vec())));
         assert_eq!(read(8).await.expect("a read"), Some(message(8, Vec::new())));
         assert_eq!(read(9).await.expect("a read"), None);
         assert_eq!(bench.store.apps().await.expect("apps"), [app(0), app(5)]);
-        assert_eq!(
-            bench.store.cases(None, 10).await.expect("cases"),
-            [case(1), case(2)]
-        );
+        assert_eq!(bench.store.cases(None, 10).await.expect("cases"), [case(1), case(2)]);
         bench.is_sound().await;
         bench.reopen().await;
     }
@@ -71,19 +62,10 @@ async fn a_refused_commit_leaves_nothing(mut bench: Bench) {
         apps: vec![app(5)],
     };
     let error = bench.store.commit(refused).await.expect_err("a refusal");
-    assert!(
-        matches!(error, CommitError::Conflict(id) if id == payout_id(1)),
-        "{error}"
-    );
+    assert!(matches!(error, CommitError::Conflict(id) if id == payout_id(1)), "{error}");
     for _round in 0..2 {
-        assert_eq!(
-            bench.store.payout(payout_id(2)).await.expect("a read"),
-            None
-        );
-        assert_eq!(
-            bench.store.message(message_id(5)).await.expect("a read"),
-            None
-        );
+        assert_eq!(bench.store.payout(payout_id(2)).await.expect("a read"), None);
+        assert_eq!(bench.store.message(message_id(5)).await.expect("a read"), None);
         assert_eq!(bench.store.events(1, 10).await.expect("a read"), []);
         assert_eq!(bench.store.cases(None, 10).await.expect("a read"), []);
         assert_eq!(bench.store.apps().await.expect("a read"), []);
@@ -93,10 +75,7 @@ async fn a_refused_commit_leaves_nothing(mut bench: Bench) {
         bench.reopen().await;
     }
     // The key of the refused commit is still free.
-    let again = Commit {
-        claims: vec![claim(0, "fresh", 2)],
-        ..Commit::default()
-    };
+    let again = Commit { claims: vec![claim(0, "fresh", 2)], ..Commit::default() };
     bench.commit(again).await;
 }
 
@@ -110,11 +89,7 @@ async fn a_payout_moves_only_from_where_it_stands(bench: Bench) {
     };
     conflict(moved(1, 0, 1, Status::Sending)).await;
     bench.commit(taken(1, 0)).await;
-    conflict(Commit {
-        payouts: vec![write(payout(1, 0), 0)],
-        ..Commit::default()
-    })
-    .await;
+    conflict(Commit { payouts: vec![write(payout(1, 0), 0)], ..Commit::default() }).await;
     conflict(moved(1, 0, 2, Status::Sending)).await;
     bench.commit(moved(1, 0, 1, Status::Sending)).await;
     conflict(moved(1, 0, 1, Status::Accepted)).await;
@@ -141,32 +116,21 @@ async fn what_was_asked_for_never_changes(bench: Bench) {
     bench.commit(taken(1, 0)).await;
     let mut other = payout(1, 0);
     other.details.amount = Amount::from_shillings(250_000);
-    let commit = Commit {
-        payouts: vec![write(other.clone(), 1)],
-        ..Commit::default()
-    };
+    let commit = Commit { payouts: vec![write(other.clone(), 1)], ..Commit::default() };
     let error = bench.store.commit(commit).await.expect_err("a refusal");
     assert!(matches!(error, CommitError::Conflict(_)), "{error}");
     let mut changed = payout(2, 0);
     changed.details.remarks = "another".to_owned();
-    let commit = Commit {
-        payouts: vec![write(payout(2, 0), 0), write(changed, 1)],
-        ..Commit::default()
-    };
+    let commit =
+        Commit { payouts: vec![write(payout(2, 0), 0), write(changed, 1)], ..Commit::default() };
     let error = bench.store.commit(commit).await.expect_err("a refusal");
     assert!(matches!(error, CommitError::Conflict(_)), "{error}");
     bench.is_sound().await;
 }
 
 async fn an_idempotency_key_is_used_once(mut bench: Bench) {
-    let claims = |claims| Commit {
-        claims,
-        ..Commit::default()
-    };
-    let first = Remembered {
-        fingerprint: [1; 32],
-        payout: payout_id(1),
-    };
+    let claims = |claims| Commit { claims, ..Commit::default() };
+    let first = Remembered { fingerprint: [1; 32], payout: payout_id(1) };
     let refused = |error: CommitError| match error {
         CommitError::Claimed(remembered) => remembered,
         other => panic!("not a claim's refusal: {other}"),
@@ -184,13 +148,12 @@ async fn an_idempotency_key_is_used_once(mut bench: Bench) {
     }
     // Another application's key, a key that begins alike, and one of the greatest length.
     let long = "k".repeat(255);
-    let free = [
-        claim(1, "key", 4),
-        claim(0, "ke", 5),
-        claim(0, "keys", 6),
-        claim(0, &long, 7),
-    ];
+    let free = [claim(1, "key", 4), claim(0, "ke", 5), claim(0, "keys", 6), claim(0, &long, 7)];
     bench.commit(claims(free.to_vec())).await;
+    let stands = async |app, key| bench.store.claim(make::app_id(app), key).await.expect("a read");
+    assert_eq!(stands(0, "key").await, Some(first));
+    assert_eq!(stands(1, "key").await.map(|used| used.payout), Some(payout_id(4)));
+    assert_eq!(stands(0, "other").await, None);
 }
 
 async fn of_many_at_once_one_wins(bench: Bench) {
@@ -251,15 +214,8 @@ async fn events_are_numbered_chained_and_linked(mut bench: Bench) {
 
     let feed = bench.store.events(0, 100).await.expect("the feed");
     let links: Vec<_> = feed.iter().map(|it| (it.seq, it.previous)).collect();
-    let due = [
-        (1, None),
-        (2, None),
-        (3, None),
-        (4, Some(1)),
-        (5, Some(4)),
-        (6, None),
-        (7, Some(5)),
-    ];
+    let due =
+        [(1, None), (2, None), (3, None), (4, Some(1)), (5, Some(4)), (6, None), (7, Some(5))];
     assert_eq!(links, due);
     let hashes: std::collections::BTreeSet<_> = feed.iter().map(|it| it.hash).collect();
     assert_eq!(hashes.len(), feed.len());
@@ -269,7 +225,7 @@ async fn events_are_numbered_chained_and_linked(mut bench: Bench) {
     };
     assert_eq!(seqs(of(payout_id(1)).await.expect("events")), [1, 4, 5, 7]);
     assert_eq!(seqs(of(payout_id(2)).await.expect("events")), [3]);
-    assert_eq!(seqs(of(payout_id(99)).await.expect("events")), []);
+    assert!(seqs(of(payout_id(99)).await.expect("events")).is_empty());
     let stored = bench.store.payout(payout_id(1)).await.expect("a read");
     let stored = stored.expect("the payout");
     // An event alone is no move.
@@ -280,12 +236,7 @@ async fn events_are_numbered_chained_and_linked(mut bench: Bench) {
 async fn the_feed_is_read_in_pages(bench: Bench) {
     let total = PAGE_LEN_MAX as u64 + 20;
     let events = (1..=total).map(|n| event(n, None)).collect();
-    bench
-        .commit(Commit {
-            events,
-            ..Commit::default()
-        })
-        .await;
+    bench.commit(Commit { events, ..Commit::default() }).await;
     for (after, limit, first, count) in [
         (0, 10, 1, 10),
         (10, 10, 11, 10),
@@ -302,12 +253,7 @@ async fn the_feed_is_read_in_pages(bench: Bench) {
     }
     for n in 1..=5 {
         let cases = vec![case(n)];
-        bench
-            .commit(Commit {
-                cases,
-                ..Commit::default()
-            })
-            .await;
+        bench.commit(Commit { cases, ..Commit::default() }).await;
     }
     let read = |after: Option<u64>| bench.store.cases(after.map(make::case_id), 2);
     assert_eq!(read(None).await.expect("cases"), [case(1), case(2)]);
@@ -318,22 +264,14 @@ async fn the_feed_is_read_in_pages(bench: Bench) {
 async fn a_conversation_leads_to_its_payout_for_ever(mut bench: Bench) {
     let find = |bench: &Bench, n| {
         let store = Arc::clone(&bench.store);
-        async move {
-            store
-                .payout_by_conversation(&conversation(n))
-                .await
-                .expect("a read")
-        }
+        async move { store.payout_by_conversation(&conversation(n)).await.expect("a read") }
     };
     bench.commit(taken(1, 0)).await;
     assert_eq!(find(&bench, 1).await, None);
     bench.commit(moved(1, 0, 1, Status::Accepted)).await;
     assert_eq!(find(&bench, 1).await, Some(payout_id(1)));
     // Put back in the queue, it no longer holds the name; a late result under it still finds it.
-    let back = Commit {
-        payouts: vec![write(payout(1, 0), 2)],
-        ..Commit::default()
-    };
+    let back = Commit { payouts: vec![write(payout(1, 0), 2)], ..Commit::default() };
     bench.commit(back).await;
     bench.reopen().await;
     assert_eq!(find(&bench, 1).await, Some(payout_id(1)));
@@ -344,18 +282,12 @@ async fn a_conversation_leads_to_its_payout_for_ever(mut bench: Bench) {
 async fn long_records_are_kept_whole(mut bench: Bench) {
     // As much metadata as the API takes, in letters of four bytes.
     let mut long = payout(1, 0);
-    long.details.metadata = (0..20)
-        .map(|n| (format!("{n:040}"), "\u{1F600}".repeat(500)))
-        .collect();
-    let noise: Vec<u8> = (0..200_000_u64)
-        .map(|n| ((n * n * 31) >> 7) as u8)
-        .collect();
+    long.details.metadata =
+        (0..20).map(|n| (format!("{n:040}"), "\u{1F600}".repeat(500))).collect();
+    let noise: Vec<u8> = (0..200_000_u64).map(|n| ((n * n * 31) >> 7) as u8).collect();
     let mut commit = taken(1, 0);
     commit.payouts = vec![write(long.clone(), 0)];
-    commit.messages = vec![
-        message(1, noise.clone()),
-        message(2, b"<a/>".repeat(40_000)),
-    ];
+    commit.messages = vec![message(1, noise.clone()), message(2, b"<a/>".repeat(40_000))];
     bench.commit(commit).await;
     let mut shorter = at(long.clone(), 1, Status::Cancelled);
     shorter.updated_at = time(5);
@@ -386,10 +318,6 @@ async fn a_closed_store_takes_nothing(bench: Bench) {
     bench.store.close().await;
     bench.store.close().await;
     assert_eq!(bench.store.health(), Health::Closed);
-    let error = bench
-        .store
-        .commit(taken(2, 0))
-        .await
-        .expect_err("a refusal");
+    let error = bench.store.commit(taken(2, 0)).await.expect_err("a refusal");
     assert!(matches!(error, CommitError::Broken(_)), "{error}");
 }

@@ -34,25 +34,13 @@ async fn fill(bench: &Bench) {
 fn queries() -> Vec<PayoutQuery> {
     let mut queries = Vec::new();
     let apps = [None, Some(app_id(0)), Some(app_id(2)), Some(app_id(9))];
-    let statuses = [
-        None,
-        Some(Status::Queued),
-        Some(Status::Succeeded),
-        Some(Status::Unknown),
-    ];
+    let statuses = [None, Some(Status::Queued), Some(Status::Succeeded), Some(Status::Unknown)];
     for app in apps {
         for status in statuses {
-            let base = PayoutQuery {
-                app,
-                status,
-                ..PayoutQuery::all(7)
-            };
+            let base = PayoutQuery { app, status, ..PayoutQuery::all(7) };
             queries.push(base.clone());
             for n in 0..5 {
-                queries.push(PayoutQuery {
-                    reference: Some(reference(n)),
-                    ..base.clone()
-                });
+                queries.push(PayoutQuery { reference: Some(reference(n)), ..base.clone() });
             }
             queries.extend(narrowed(&base));
         }
@@ -108,15 +96,9 @@ async fn every_filter_gives_what_it_says(mut bench: Bench) {
     let mut found = 0;
     for query in queries() {
         for descending in [false, true] {
-            let query = PayoutQuery {
-                descending,
-                ..query.clone()
-            };
-            let mut due: Vec<_> = everything
-                .iter()
-                .filter(|row| query.admits(&row.payout))
-                .cloned()
-                .collect();
+            let query = PayoutQuery { descending, ..query.clone() };
+            let mut due: Vec<_> =
+                everything.iter().filter(|row| query.admits(&row.payout)).cloned().collect();
             if descending {
                 due.reverse();
             }
@@ -127,10 +109,7 @@ async fn every_filter_gives_what_it_says(mut bench: Bench) {
     }
     assert!(found > 1_000, "the filters found only {found}");
     // The ends of what a page may be.
-    assert_eq!(
-        bench.page(&PayoutQuery::all(0)).await,
-        PayoutPage::default()
-    );
+    assert_eq!(bench.page(&PayoutQuery::all(0)).await, PayoutPage::default());
     let whole = bench.page(&PayoutQuery::all(FILTERED as usize)).await;
     assert_eq!((whole.rows.len() as u64, whole.next), (FILTERED, None));
     bench.is_sound().await;
@@ -140,18 +119,9 @@ async fn pages_hold_still_while_payouts_arrive(bench: Bench) {
     for n in 0..40 {
         bench.commit(taken(n, n % 2)).await;
     }
-    for (descending, app) in [
-        (false, None),
-        (true, None),
-        (false, Some(1)),
-        (true, Some(1)),
-    ] {
-        let mut query = PayoutQuery {
-            descending,
-            app: app.map(app_id),
-            limit: 4,
-            ..PayoutQuery::all(4)
-        };
+    for (descending, app) in [(false, None), (true, None), (false, Some(1)), (true, Some(1))] {
+        let mut query =
+            PayoutQuery { descending, app: app.map(app_id), limit: 4, ..PayoutQuery::all(4) };
         let before: Vec<_> = all_pages(&bench, &query).await;
         let mut rows = Vec::new();
         let mut fresh = 1_000 * (u64::from(descending) + 2 * app.unwrap_or(0) + 1);
@@ -169,11 +139,7 @@ async fn pages_hold_still_while_payouts_arrive(bench: Bench) {
             }
         }
         // What was there is there once, in order; what arrived comes after, if it comes.
-        let seen: Vec<_> = rows
-            .iter()
-            .filter(|row| before.contains(row))
-            .cloned()
-            .collect();
+        let seen: Vec<_> = rows.iter().filter(|row| before.contains(row)).cloned().collect();
         assert_eq!(seen, before);
         assert!(
             rows.is_sorted_by(|a, b| { (a.payout.details.id < b.payout.details.id) != descending })
@@ -211,15 +177,9 @@ async fn lists_are_whole_while_payouts_arrive_and_move(bench: Bench) {
             if descending {
                 ids.reverse();
             }
-            assert!(
-                ids.is_sorted_by(|a, b| a < b),
-                "one came twice, or out of order"
-            );
+            assert!(ids.is_sorted_by(|a, b| a < b), "one came twice, or out of order");
             for n in &there {
-                assert!(
-                    ids.binary_search(&payout_id(*n)).is_ok(),
-                    "payout {n} is missed"
-                );
+                assert!(ids.binary_search(&payout_id(*n)).is_ok(), "payout {n} is missed");
             }
         }
         rounds += 1;
@@ -236,10 +196,7 @@ async fn counts_follow_the_payouts(mut bench: Bench) {
         for status in Status::ALL {
             assert_eq!(counts.of(status), each, "{status}");
         }
-        let query = PayoutQuery {
-            status: Some(Status::Unknown),
-            ..PayoutQuery::all(100)
-        };
+        let query = PayoutQuery { status: Some(Status::Unknown), ..PayoutQuery::all(100) };
         let doubtful = bench.page(&query).await.rows;
         let cents = doubtful.iter().map(|row| row.payout.details.amount.cents());
         assert_eq!(counts.in_doubt(), Amount::from_cents(cents.sum()));
@@ -249,10 +206,7 @@ async fn counts_follow_the_payouts(mut bench: Bench) {
     let before = bench.store.counts();
     bench.commit(moved(3, 0, 1, Status::Unknown)).await;
     assert_ne!(bench.store.counts(), before);
-    let back = Commit {
-        payouts: vec![write(payout(3, 0), 2)],
-        ..Commit::default()
-    };
+    let back = Commit { payouts: vec![write(payout(3, 0), 2)], ..Commit::default() };
     bench.commit(back).await;
     assert_eq!(bench.store.counts(), before);
 }

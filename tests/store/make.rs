@@ -89,12 +89,7 @@ pub fn receipt(n: u64) -> Receipt {
     Receipt::new(&format!("TA1{n:07}")).expect("a receipt")
 }
 
-const TRIED_ONCE: Tries = Tries {
-    attempts: 1,
-    busy: 0,
-    unreachable: 0,
-    not_found: 0,
-};
+const TRIED_ONCE: Tries = Tries { attempts: 1, busy: 0, unreachable: 0, not_found: 0 };
 
 /// The payout moved to `status` (whether the domain would allow that or not is not the store's).
 pub fn at(mut payout: Payout, n: u64, status: Status) -> Payout {
@@ -105,19 +100,11 @@ pub fn at(mut payout: Payout, n: u64, status: Status) -> Payout {
         attempts: 1,
     };
     payout.state = match status {
-        Status::AwaitingApproval => State::AwaitingApproval {
-            rule: "above 1000".to_owned(),
-        },
-        Status::Queued => State::Queued {
-            not_before: time(n),
-            tries: Tries::NONE,
-        },
+        Status::AwaitingApproval => State::AwaitingApproval { rule: "above 1000".to_owned() },
+        Status::Queued => State::Queued { not_before: time(n), tries: Tries::NONE },
         Status::Sending => State::Sending {
             tries: TRIED_ONCE,
-            lease: Lease {
-                owner: RunId::from_bytes(id_bytes(0)),
-                until: time(n + 30_000),
-            },
+            lease: Lease { owner: RunId::from_bytes(id_bytes(0)), until: time(n + 30_000) },
         },
         Status::Accepted => State::Accepted {
             tries: TRIED_ONCE,
@@ -157,10 +144,7 @@ pub fn at(mut payout: Payout, n: u64, status: Status) -> Payout {
 }
 
 pub fn write(payout: Payout, expected_version: u64) -> PayoutWrite {
-    PayoutWrite {
-        payout,
-        expected_version,
-    }
+    PayoutWrite { payout, expected_version }
 }
 
 pub fn claim(app: u64, key: &str, n: u64) -> Claim {
@@ -215,11 +199,7 @@ pub fn app(n: u64) -> App {
         id: app_id(n),
         name: format!("app {n}"),
         scopes: vec![Scope::PayoutsWrite, Scope::PayoutsRead],
-        keys: vec![AppKey {
-            hash: [n as u8; 32],
-            created_at: time(n),
-            ends_at: None,
-        }],
+        keys: vec![AppKey { hash: [n as u8; 32], created_at: time(n), ends_at: None }],
         created_at: time(n),
         revoked_at: None,
     }

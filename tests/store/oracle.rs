@@ -80,36 +80,19 @@ fn queries() -> Vec<PayoutQuery> {
         queries.push(base.clone());
         for status in Status::ALL {
             let status = Some(status);
-            queries.push(PayoutQuery {
-                status,
-                ..base.clone()
-            });
+            queries.push(PayoutQuery { status, ..base.clone() });
         }
         for n in 0..5 {
             queries.extend([
-                PayoutQuery {
-                    reference: Some(reference(n)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    phone: Some(payout(n, 0).details.phone),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    receipt: Some(receipt(n)),
-                    ..base.clone()
-                },
-                PayoutQuery {
-                    batch: Some(batch_id(n)),
-                    ..base.clone()
-                },
+                PayoutQuery { reference: Some(reference(n)), ..base.clone() },
+                PayoutQuery { phone: Some(payout(n, 0).details.phone), ..base.clone() },
+                PayoutQuery { receipt: Some(receipt(n)), ..base.clone() },
+                PayoutQuery { batch: Some(batch_id(n)), ..base.clone() },
             ]);
         }
     }
-    let backwards = queries.clone().into_iter().map(|query| PayoutQuery {
-        descending: true,
-        ..query
-    });
+    let backwards =
+        queries.clone().into_iter().map(|query| PayoutQuery { descending: true, ..query });
     queries.extend(backwards);
     queries
 }
@@ -124,6 +107,7 @@ async fn compare(one: &dyn Store, other: &dyn Store) -> Result<(), TestCaseError
     for n in 0..PAYOUTS {
         same!(.payout(payout_id(n)));
         same!(.payout_by_conversation(&conversation(n)));
+        same!(.payout_by_receipt(&receipt(n)));
         same!(.events_of(payout_id(n)));
         same!(.message(message_id(n)));
     }

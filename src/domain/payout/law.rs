@@ -57,42 +57,16 @@ pub fn check(
 ) -> Result<(), Broken> {
     let held = [
         (before.details == after.details, Broken::OneName),
-        (
-            !before.status().is_final() || before.state == after.state,
-            Broken::FinalIsFinal,
-        ),
-        (
-            sends_from_queued_only(before, after),
-            Broken::SendFromQueuedOnly,
-        ),
-        (
-            requeues_on_proof_only(before, event, after),
-            Broken::RequeueOnProofOnly,
-        ),
-        (
-            attempts_never_shrink(before, after),
-            Broken::AttemptsNeverShrink,
-        ),
-        (
-            succeeds_on_evidence_only(before, event, after),
-            Broken::SucceededOnEvidenceOnly,
-        ),
-        (
-            fails_on_evidence_only(before, event, after),
-            Broken::FailedOnEvidenceOnly,
-        ),
-        (
-            cancels_unsent_only(before, after),
-            Broken::CancelledUnsentOnly,
-        ),
-        (
-            credential_stops_the_rail(before, event, after, effects),
-            Broken::CredentialStopsTheRail,
-        ),
+        (!before.status().is_final() || before.state == after.state, Broken::FinalIsFinal),
+        (sends_from_queued_only(before, after), Broken::SendFromQueuedOnly),
+        (requeues_on_proof_only(before, event, after), Broken::RequeueOnProofOnly),
+        (attempts_never_shrink(before, after), Broken::AttemptsNeverShrink),
+        (succeeds_on_evidence_only(before, event, after), Broken::SucceededOnEvidenceOnly),
+        (fails_on_evidence_only(before, event, after), Broken::FailedOnEvidenceOnly),
+        (cancels_unsent_only(before, after), Broken::CancelledUnsentOnly),
+        (credential_stops_the_rail(before, event, after, effects), Broken::CredentialStopsTheRail),
     ];
-    held.into_iter()
-        .find(|(kept, _law)| !kept)
-        .map_or(Ok(()), |(_kept, law)| Err(law))
+    held.into_iter().find(|(kept, _law)| !kept).map_or(Ok(()), |(_kept, law)| Err(law))
 }
 
 const fn is_queued(payout: &Payout) -> bool {
@@ -123,10 +97,7 @@ fn requeues_on_proof_only(before: &Payout, event: &Event, after: &Payout) -> boo
         }
         (
             State::Unknown { .. },
-            Event::NotFound {
-                window_over: true,
-                rule: NotFoundRule::Resend,
-            },
+            Event::NotFound { window_over: true, rule: NotFoundRule::Resend },
         ) => true,
         _ => false,
     }
@@ -144,23 +115,16 @@ fn succeeds_on_evidence_only(before: &Payout, event: &Event, after: &Payout) -> 
     match event {
         Event::ResultArrived(facts) => {
             facts.class() == ResultClass::Paid
+                && facts.odd.is_none()
                 && facts.receipt.as_ref() == after.state.receipt()
-                && facts
-                    .amount
-                    .is_none_or(|amount| amount == before.details.amount)
-                && facts
-                    .payee
-                    .is_none_or(|payee| payee == before.details.phone)
+                && facts.amount.is_none_or(|amount| amount == before.details.amount)
+                && facts.payee.is_none_or(|payee| payee == before.details.phone)
         }
         Event::InquiryAnswered(facts) => {
             facts.status == TransactionStatus::Completed
                 && facts.receipt.as_ref() == after.state.receipt()
-                && facts
-                    .amount
-                    .is_none_or(|amount| amount == before.details.amount)
-                && facts
-                    .payee
-                    .is_none_or(|payee| payee == before.details.phone)
+                && facts.amount.is_none_or(|amount| amount == before.details.amount)
+                && facts.payee.is_none_or(|payee| payee == before.details.phone)
         }
         Event::StatementShows(facts) => facts.amount == before.details.amount,
         Event::Ruled(ruling) => ruling.receipt.as_ref() == after.state.receipt(),
@@ -210,9 +174,8 @@ fn credential_stops_the_rail(
         Event::ResultArrived(facts) => outcome::result(&facts.code).blame,
         _ => return true,
     };
-    let failed = matches!(after.state, State::Failed { .. }) && before.state != after.state;
-    let stops = effects
-        .iter()
-        .any(|effect| matches!(effect, Effect::StopRail { .. }));
-    !(blame.stops_the_rail() && failed) || stops
+    let moved = matches!(after.state, State::Failed { .. } | State::Unknown { .. })
+        && before.state != after.state;
+    let stops = effects.iter().any(|effect| matches!(effect, Effect::StopRail { .. }));
+    !(blame.stops_the_rail() && moved) || stops
 }

@@ -1,6 +1,6 @@
 //! A payout: what was asked for, where it stands, and how it moves.
 //!
-//! [`step`] is the whole of its life: a pure function of the payout, an event and the time. The
+//! [`step()`] is the whole of its life: a pure function of the payout, an event and the time. The
 //! engine commits what it decides and then performs the effects; [`law`] says what must hold
 //! whatever happens.
 

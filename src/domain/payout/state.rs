@@ -137,11 +137,7 @@ impl FromStr for Rail {
     type Err = NotOneOf;
 
     fn from_str(text: &str) -> Result<Self, NotOneOf> {
-        if text == Self::Soap.as_str() {
-            Ok(Self::Soap)
-        } else {
-            Err(NotOneOf("soap".to_owned()))
-        }
+        if text == Self::Soap.as_str() { Ok(Self::Soap) } else { Err(NotOneOf("soap".to_owned())) }
     }
 }
 
@@ -235,12 +231,7 @@ pub struct Tries {
 
 impl Tries {
     /// Before the first send.
-    pub const NONE: Self = Self {
-        attempts: 0,
-        busy: 0,
-        unreachable: 0,
-        not_found: 0,
-    };
+    pub const NONE: Self = Self { attempts: 0, busy: 0, unreachable: 0, not_found: 0 };
 }
 
 /// Who owns a send, and until when (law 2).
@@ -340,20 +331,14 @@ impl fmt::Display for Doubt {
                 f.write_str("the answer does not say whether M-Pesa took the request")
             }
             Self::Answer { code } => {
-                write!(
-                    f,
-                    "the answer's code {code} does not say whether M-Pesa took the request"
-                )
+                write!(f, "the answer's code {code} does not say whether M-Pesa took the request")
             }
             Self::Cached => f.write_str("the broker holds the request and will pass it on"),
             Self::QueueTimeout => f.write_str("the broker gave up on the request that it held"),
             Self::Duplicate => f.write_str("M-Pesa says that it was sent this id before"),
             Self::ResultOverdue => f.write_str("the result did not come in time"),
             Self::Result { code } => {
-                write!(
-                    f,
-                    "the result's code {code} does not say whether money moved"
-                )
+                write!(f, "the result's code {code} does not say whether money moved")
             }
             Self::LeaseLapsed => f.write_str("the program stopped while it was sending"),
             Self::Mismatch { what } => write!(f, "M-Pesa speaks of another payment: {what}"),
@@ -537,15 +522,9 @@ impl Payout {
     /// A payout as it is taken: queued, nothing sent.
     pub const fn queued(details: Details) -> Self {
         let created_at = details.created_at;
-        let state = State::Queued {
-            not_before: created_at,
-            tries: Tries::NONE,
-        };
-        Self {
-            details,
-            state,
-            updated_at: created_at,
-        }
+        // At once, and not "from then on": a clock that is set back must not hold it up.
+        let state = State::Queued { not_before: Timestamp::EPOCH, tries: Tries::NONE };
+        Self { details, state, updated_at: created_at }
     }
 
     /// The contract's word for where it stands.

@@ -5,9 +5,9 @@
 //! in blocks of up to a few kilobytes. A block's key is not above the keys in it, and the next
 //! block's key is above them all.
 //!
-//! `format:u8 crc32:u32 body`, where the body is `(key_len:varint key value_len:varint value)*` with
-//! keys ascending; in the packed format, its length as a varint and then LZ4. The messages and
-//! events of a block are so alike that packing them together leaves about a tenth.
+//! `format:u8 crc32:u32 body`, where the body is `(key_len:varint key value_len:varint value)*`
+//! with keys ascending; in the packed format, its length as a varint and then LZ4. The messages
+//! and events of a block are so alike that packing them together leaves about a tenth.
 
 use bytes::Bytes;
 
@@ -41,10 +41,7 @@ pub(super) fn read(block: &Bytes) -> Result<Vec<Entry>, Flaw> {
     for entry in (Walk { rest: &body }) {
         let (key, value) = entry?;
         let key = body.slice_ref(key);
-        if entries
-            .last()
-            .is_some_and(|(before, _value)| *before >= key)
-        {
+        if entries.last().is_some_and(|(before, _value)| *before >= key) {
             return Err("its keys are out of order");
         }
         entries.push((key, body.slice_ref(value)));
@@ -116,9 +113,8 @@ enum Body<'a> {
 
 /// The entries of a block whose format and checksum are right.
 fn open(block: &[u8]) -> Result<Body<'_>, Flaw> {
-    let ([format, sum @ ..], body) = block
-        .split_first_chunk::<HEADER_LEN>()
-        .ok_or("it is too short")?;
+    let ([format, sum @ ..], body) =
+        block.split_first_chunk::<HEADER_LEN>().ok_or("it is too short")?;
     if u32::from_be_bytes(*sum) != crc32fast::hash(body) {
         return Err("its checksum is wrong");
     }
@@ -205,11 +201,7 @@ mod tests {
 
     #[test]
     fn a_block_reads_back_what_it_was_written_from() {
-        for list in [
-            vec![],
-            vec![("a", 0)],
-            vec![("a", 127), ("aa", 128), ("b", 20_000)],
-        ] {
+        for list in [vec![], vec![("a", 0)], vec![("a", 127), ("aa", 128), ("b", 20_000)]] {
             let entries = entries(&list);
             for is_packed in [false, true] {
                 let block = Bytes::from(write(&entries, is_packed));

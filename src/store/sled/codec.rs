@@ -41,17 +41,13 @@ pub(super) fn write<T: Serialize>(record: &T) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("a record cannot be encoded: {error}"))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Flaw> {
     let (record, rest) = read_head(bytes)?;
-    if rest.is_empty() {
-        Ok(record)
-    } else {
-        Err("something stands behind the record")
-    }
+    if rest.is_empty() { Ok(record) } else { Err("something stands behind the record") }
 }
 
 fn read_head<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Flaw> {
@@ -126,11 +122,7 @@ pub(super) fn read_payout(bytes: &[u8]) -> Result<Stored, Flaw> {
     if !rest.is_empty() {
         return Err("something stands behind the payout");
     }
-    Ok(Stored {
-        payout,
-        version,
-        last_event,
-    })
+    Ok(Stored { payout, version, last_event })
 }
 
 /// An event's record: `version:u8 linked:u8 previous:u64 hash:[u8; 32] event`.
@@ -143,13 +135,7 @@ pub(super) fn write_event(
     event: &[u8],
 ) -> Vec<u8> {
     let previous = previous.unwrap_or(0).to_be_bytes();
-    [
-        &[VERSION, u8::from(is_linked)],
-        previous.as_slice(),
-        hash,
-        event,
-    ]
-    .concat()
+    [&[VERSION, u8::from(is_linked)], previous.as_slice(), hash, event].concat()
 }
 
 /// An event, and whether its payout's history leads to it.
@@ -172,26 +158,14 @@ pub(super) fn read_event(seq: u64, bytes: &[u8]) -> Result<ReadEvent, Flaw> {
     if !rest.is_empty() || *linked > 1 {
         return Err("it has an unknown form");
     }
-    let event = FeedEvent {
-        seq,
-        event,
-        previous: (previous != 0).then_some(previous),
-        hash: *hash,
-    };
-    Ok(ReadEvent {
-        is_linked: *linked == 1,
-        event,
-    })
+    let event =
+        FeedEvent { seq, event, previous: (previous != 0).then_some(previous), hash: *hash };
+    Ok(ReadEvent { is_linked: *linked == 1, event })
 }
 
 /// A used key's record.
 pub(super) fn write_claim(claim: &Claim) -> Vec<u8> {
-    [
-        &[VERSION],
-        claim.fingerprint.as_slice(),
-        &claim.payout.bytes(),
-    ]
-    .concat()
+    [&[VERSION], claim.fingerprint.as_slice(), &claim.payout.bytes()].concat()
 }
 
 /// Reads what [`write_claim`] wrote.
@@ -199,13 +173,9 @@ pub(super) fn write_claim(claim: &Claim) -> Vec<u8> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read_claim(bytes: &[u8]) -> Result<Remembered, Flaw> {
-    let (fingerprint, payout) = versioned(bytes)?
-        .split_first_chunk::<32>()
-        .ok_or("it is too short")?;
-    Ok(Remembered {
-        fingerprint: *fingerprint,
-        payout: read_id(payout)?,
-    })
+    let (fingerprint, payout) =
+        versioned(bytes)?.split_first_chunk::<32>().ok_or("it is too short")?;
+    Ok(Remembered { fingerprint: *fingerprint, payout: read_id(payout)? })
 }
 
 /// The payout's id that is all of `bytes`.
@@ -213,10 +183,7 @@ pub(super) fn read_claim(bytes: &[u8]) -> Result<Remembered, Flaw> {
 /// # Errors
 /// When it is none.
 pub(super) fn read_id(bytes: &[u8]) -> Result<PayoutId, Flaw> {
-    bytes
-        .try_into()
-        .map(PayoutId::from_bytes)
-        .map_err(|_error| "it is not an id")
+    bytes.try_into().map(PayoutId::from_bytes).map_err(|_error| "it is not an id")
 }
 
 /// What is kept of a message besides its id and its body.

@@ -91,14 +91,7 @@ impl Disk {
 
     /// Lets go of everything, and waits until sled's own threads have let go of its file.
     pub(super) fn close(self) {
-        let Self {
-            db,
-            data,
-            dir,
-            written,
-            _lock: lock,
-            ..
-        } = self;
+        let Self { db, data, dir, written, _lock: lock, .. } = self;
         drop(db);
         await_sled(&data);
         if written.into_inner() > UNSNAPPED_LEN_MAX {
@@ -160,20 +153,14 @@ impl Disk {
     /// The first block of `kind` whose own key is above `key`.
     pub(super) fn block_after(&self, kind: Kind, key: &[u8]) -> Result<Option<Raw>, StoreError> {
         let end = [kind.letter().saturating_add(1)];
-        let above = (
-            std::ops::Bound::Excluded(key),
-            std::ops::Bound::Excluded(&end[..]),
-        );
+        let above = (std::ops::Bound::Excluded(key), std::ops::Bound::Excluded(&end[..]));
         raw(self.db.range::<&[u8], _>(above).next())
     }
 
     /// The key of the first block of `kind` above `key`, or what every key of it is below.
     pub(super) fn end_of_block(&self, kind: Kind, key: &[u8]) -> Result<Vec<u8>, StoreError> {
         let end = [kind.letter().saturating_add(1)];
-        let above = (
-            std::ops::Bound::Excluded(key),
-            std::ops::Bound::Excluded(&end[..]),
-        );
+        let above = (std::ops::Bound::Excluded(key), std::ops::Bound::Excluded(&end[..]));
         let next = self.db.range::<&[u8], _>(above).keys().next();
         let next = next.transpose().map_err(|error| wrong(&error))?;
         Ok(next.map_or_else(|| end.to_vec(), |key| key.to_vec()))
@@ -248,10 +235,7 @@ fn wrong(error: &sled::Error) -> StoreError {
 /// Owns the directory, or says who does.
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let failed = |error: io::Error| {
-        StoreError::Failed(format!(
-            "cannot open the lock in {}: {error}",
-            dir.display()
-        ))
+        StoreError::Failed(format!("cannot open the lock in {}: {error}", dir.display()))
     };
     let lock = File::options()
         .create(true)

@@ -64,13 +64,8 @@ impl Kind {
     ];
 
     /// Every kind of which nothing but its own number says how many there should be.
-    pub(super) const COUNTED: [Self; 5] = [
-        Self::App,
-        Self::Case,
-        Self::Claim,
-        Self::Conversation,
-        Self::Message,
-    ];
+    pub(super) const COUNTED: [Self; 5] =
+        [Self::App, Self::Case, Self::Claim, Self::Conversation, Self::Message];
 
     /// What its keys begin with.
     pub(super) const fn letter(self) -> u8 {
@@ -161,10 +156,7 @@ impl Kind {
 
 /// Where a used idempotency key stands. The key itself is nowhere.
 pub(super) fn claim(app: AppId, key: &str) -> Vec<u8> {
-    let digest = Sha256::new()
-        .chain_update(app.bytes())
-        .chain_update(key.as_bytes())
-        .finalize();
+    let digest = Sha256::new().chain_update(app.bytes()).chain_update(key.as_bytes()).finalize();
     digest.iter().copied().take(ID_LEN).collect()
 }
 
@@ -229,10 +221,7 @@ pub(super) fn fixed_entries(payout: &Payout) -> Vec<(Kind, Vec<u8>)> {
     if let Some(batch) = details.batch {
         entries.push((Kind::ByBatch, of_batch(details.app, batch)));
     }
-    entries
-        .into_iter()
-        .map(|(kind, prefix)| (kind, entry(prefix, details.id)))
-        .collect()
+    entries.into_iter().map(|(kind, prefix)| (kind, entry(prefix, details.id))).collect()
 }
 
 /// The index entries that a payout has where it stands now.
@@ -248,8 +237,5 @@ pub(super) fn moving_entries(payout: &Payout) -> Vec<(Kind, Vec<u8>)> {
 
 /// The payout that an index entry ends with.
 pub(super) fn payout_in(entry: &[u8]) -> Option<PayoutId> {
-    entry
-        .last_chunk::<ID_LEN>()
-        .copied()
-        .map(PayoutId::from_bytes)
+    entry.last_chunk::<ID_LEN>().copied().map(PayoutId::from_bytes)
 }

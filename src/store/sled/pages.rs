@@ -51,9 +51,7 @@ pub(super) fn find(disk: &Disk, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>
         return Ok(None);
     };
     let stored = block::find(&bytes, key).map_err(|flaw| damaged(kind, key, flaw))?;
-    stored
-        .map(|stored| unfold(kind, key, &stored, |piece| disk.get(piece)))
-        .transpose()
+    stored.map(|stored| unfold(kind, key, &stored, |piece| disk.get(piece))).transpose()
 }
 
 /// Whether there is such a record.
@@ -138,12 +136,7 @@ struct Page {
 impl<'a> Pages<'a> {
     /// As they stand on the disk.
     pub(super) const fn new(disk: &'a Disk) -> Self {
-        Self {
-            disk,
-            touched: BTreeMap::new(),
-            pieces: BTreeMap::new(),
-            added: BTreeMap::new(),
-        }
+        Self { disk, touched: BTreeMap::new(), pieces: BTreeMap::new(), added: BTreeMap::new() }
     }
 
     /// The record's value.
@@ -211,9 +204,7 @@ impl<'a> Pages<'a> {
     fn stored(&mut self, kind: Kind, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let (_name, page) = self.page(kind, key)?;
         let place = page.place_of(key).ok();
-        Ok(place
-            .and_then(|place| page.entries.get(place))
-            .map(|(_key, value)| value.clone()))
+        Ok(place.and_then(|place| page.entries.get(place)).map(|(_key, value)| value.clone()))
     }
 
     /// Turns a value into what stands in the block, its pieces put aside.
@@ -243,11 +234,7 @@ impl<'a> Pages<'a> {
             return;
         };
         let len = page.entries.len();
-        let at = if is_last {
-            len.saturating_sub(1)
-        } else {
-            len / 2
-        };
+        let at = if is_last { len.saturating_sub(1) } else { len / 2 };
         let entries = page.entries.split_off(at);
         page.len = block::written_len(&page.entries);
         let Some(first) = entries.first().map(|(first, _value)| full(kind, first)) else {
@@ -259,8 +246,8 @@ impl<'a> Pages<'a> {
         self.touched.insert(first, right);
     }
 
-    /// The page that a key belongs to, and its name: one that was touched, or a block from the disk,
-    /// or a new one of the key's own name.
+    /// The page that a key belongs to, and its name: one that was touched, or a block from the
+    /// disk, or a new one of the key's own name.
     fn page(&mut self, kind: Kind, key: &[u8]) -> Result<(&Vec<u8>, &mut Page), StoreError> {
         let target = full(kind, key);
         let known = self.up_to(kind, &target);
@@ -333,18 +320,11 @@ fn write_block(kind: Kind, name: Vec<u8>, entries: &[Entry], writes: &mut Writes
 
 impl Page {
     fn of(kind: Kind, entries: Vec<Entry>, end: Vec<u8>) -> Self {
-        Self {
-            kind,
-            len: block::written_len(&entries),
-            entries,
-            is_changed: false,
-            end,
-        }
+        Self { kind, len: block::written_len(&entries), entries, is_changed: false, end }
     }
 
     fn place_of(&self, key: &[u8]) -> Result<usize, usize> {
-        self.entries
-            .binary_search_by(|(known, _value)| known.as_ref().cmp(key))
+        self.entries.binary_search_by(|(known, _value)| known.as_ref().cmp(key))
     }
 
     /// Puts an entry in its place, and gives the value that it replaces.

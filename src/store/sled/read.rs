@@ -50,10 +50,8 @@ impl<'a> Cursor<'a> {
             kind,
             descending,
             low: [&[letter], low].concat(),
-            high: high.map_or_else(
-                || vec![letter.saturating_add(1)],
-                |high| [&[letter], high].concat(),
-            ),
+            high: high
+                .map_or_else(|| vec![letter.saturating_add(1)], |high| [&[letter], high].concat()),
             reached: None,
             buffer: VecDeque::new(),
         }
@@ -77,15 +75,8 @@ impl<'a> Cursor<'a> {
             let (_letter, within) = name.split_at_checked(1).unwrap_or_default();
             let mut entries =
                 block::read(&bytes).map_err(|flaw| damaged(self.kind, within, flaw))?;
-            if entries
-                .first()
-                .is_some_and(|(key, _)| key.as_ref() < within)
-            {
-                return Err(damaged(
-                    self.kind,
-                    within,
-                    "a key stands in the wrong block",
-                ));
+            if entries.first().is_some_and(|(key, _)| key.as_ref() < within) {
+                return Err(damaged(self.kind, within, "a key stands in the wrong block"));
             }
             if self.descending {
                 entries.reverse();
@@ -188,10 +179,7 @@ fn plan(query: &PayoutQuery, apps: &[AppId]) -> (Kind, Vec<Vec<u8>>) {
     let each = |prefix: &dyn Fn(AppId) -> Vec<u8>| apps.iter().map(|app| prefix(*app)).collect();
     let reference = query.reference.as_ref().filter(|it| !it.is_empty());
     if let Some(reference) = reference {
-        (
-            Kind::ByReference,
-            each(&|app| keys::of_reference(app, reference)),
-        )
+        (Kind::ByReference, each(&|app| keys::of_reference(app, reference)))
     } else if let Some(phone) = query.phone {
         (Kind::ByPhone, each(&|app| keys::of_phone(app, phone)))
     } else if let Some(batch) = query.batch {
@@ -220,10 +208,8 @@ pub(super) fn payouts(
     }
     let bounds = Bounds::of(query);
     let (kind, prefixes) = plan(query, apps);
-    let mut cursors: Vec<Cursor<'_>> = prefixes
-        .iter()
-        .map(|prefix| bounds.under(disk, kind, prefix, query.descending))
-        .collect();
+    let mut cursors: Vec<Cursor<'_>> =
+        prefixes.iter().map(|prefix| bounds.under(disk, kind, prefix, query.descending)).collect();
     let mut heads = BTreeMap::new();
     for (place, cursor) in cursors.iter_mut().enumerate() {
         if let Some((id, value)) = id_of(kind, cursor.next()?)? {
@@ -232,11 +218,7 @@ pub(super) fn payouts(
     }
     let mut page = PayoutPage::default();
     for scanned in 1..=PAGE_SCAN_MAX {
-        let head = if query.descending {
-            heads.pop_last()
-        } else {
-            heads.pop_first()
-        };
+        let head = if query.descending { heads.pop_last() } else { heads.pop_first() };
         let Some((id, (place, value))) = head else {
             return Ok(page);
         };
@@ -282,9 +264,9 @@ fn payout_at(
     }
     let record = pages::unfold(kind, &id.bytes(), value, |piece| disk.get(piece));
     match record {
-        Ok(record) => codec::read_payout(&record)
-            .map(Some)
-            .map_err(|flaw| damaged(kind, &id.bytes(), flaw)),
+        Ok(record) => {
+            codec::read_payout(&record).map(Some).map_err(|flaw| damaged(kind, &id.bytes(), flaw))
+        }
         // Its pieces may have been replaced since its block was read: look again.
         Err(_) => payout(disk, id),
     }
@@ -302,9 +284,9 @@ pub(super) fn payout(disk: &Disk, id: PayoutId) -> Result<Option<Stored>, StoreE
     match pages::find(disk, Kind::Payout, &key) {
         Ok(record) => record.map(decode).transpose(),
         // A long record's pieces may have been replaced while they were read: look again, once.
-        Err(StoreError::Damaged(_)) => pages::find(disk, Kind::Payout, &key)?
-            .map(decode)
-            .transpose(),
+        Err(StoreError::Damaged(_)) => {
+            pages::find(disk, Kind::Payout, &key)?.map(decode).transpose()
+        }
         Err(error) => Err(error),
     }
 }
@@ -368,10 +350,7 @@ pub(super) fn events(
             break;
         };
         let flawed = |flaw| damaged(Kind::Event, &key, flaw);
-        let seq = key
-            .as_ref()
-            .try_into()
-            .map_err(|_error| flawed("it has no number"))?;
+        let seq = key.as_ref().try_into().map_err(|_error| flawed("it has no number"))?;
         let record = pages::unfold(Kind::Event, &key, &value, |piece| disk.get(piece))?;
         let read = codec::read_event(u64::from_be_bytes(seq), &record).map_err(flawed)?;
         events.push(read.event);

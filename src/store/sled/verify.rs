@@ -41,18 +41,9 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
     let pieces = disk.count(PIECE)?;
     if Rest::of(shared) == at_first {
         let sums = [
-            (
-                check.counts == at_first.meta.counts,
-                "the counts do not agree with the payouts",
-            ),
-            (
-                check.entries_due == entries,
-                "an index has entries that no payout has",
-            ),
-            (
-                check.linked_due == linked,
-                "the payouts' histories do not lead to every event",
-            ),
+            (check.counts == at_first.meta.counts, "the counts do not agree with the payouts"),
+            (check.entries_due == entries, "an index has entries that no payout has"),
+            (check.linked_due == linked, "the payouts' histories do not lead to every event"),
             (check.pieces_due == pieces, "there are pieces of no record"),
         ];
         for (_agrees, says) in sums.into_iter().filter(|(agrees, _says)| !agrees) {
@@ -81,10 +72,7 @@ struct Rest {
 impl Rest {
     fn of(shared: &Shared) -> Self {
         let view = shared.view();
-        Self {
-            meta: view.meta,
-            groups: view.groups,
-        }
+        Self { meta: view.meta, groups: view.groups }
     }
 }
 
@@ -169,18 +157,12 @@ impl Check<'_> {
                 check.fault(format!("the event chain is broken at number {seq}"));
             }
             // Go on from what is there, so that one break is one fault.
-            head = Head {
-                seq,
-                hash: read.event.hash,
-            };
+            head = Head { seq, hash: read.event.hash };
             linked = linked.saturating_add(u64::from(read.is_linked));
             Ok(())
         })?;
         if head != end {
-            self.fault(format!(
-                "the feed ends at number {} and not at {}",
-                head.seq, end.seq
-            ));
+            self.fault(format!("the feed ends at number {} and not at {}", head.seq, end.seq));
         }
         self.found.events = count;
         Ok(linked)
@@ -195,9 +177,7 @@ impl Check<'_> {
             if payout.details.id.bytes() != key {
                 return Err(damaged(Kind::Payout, key, "it stands under another id"));
             }
-            check
-                .counts
-                .moved(None, payout.status(), payout.details.amount);
+            check.counts.moved(None, payout.status(), payout.details.amount);
             check.entries(&stored)?;
             check.history(&stored)
         })?;
@@ -241,9 +221,7 @@ impl Check<'_> {
             next = read.event.previous;
             let goes_back = next.is_none_or(|next| next < seq);
             if read.event.event.payout != Some(id) || !read.is_linked || !goes_back {
-                self.fault(format!(
-                    "the history of {id} leads to event {seq}, not its own"
-                ));
+                self.fault(format!("the history of {id} leads to event {seq}, not its own"));
                 return Ok(());
             }
             self.linked_due = self.linked_due.saturating_add(1);
@@ -285,8 +263,7 @@ impl Check<'_> {
         for kind in Kind::INDEXES {
             let count = self.each(kind, |_check, key, _value| {
                 let id = keys::payout_in(key);
-                id.map(|_id| ())
-                    .ok_or_else(|| damaged(kind, key, "it has no id"))
+                id.map(|_id| ()).ok_or_else(|| damaged(kind, key, "it has no id"))
             })?;
             entries = entries.saturating_add(count);
         }

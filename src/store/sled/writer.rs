@@ -85,12 +85,7 @@ impl Work {
                 })
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self {
-            payouts,
-            claims: commit.claims,
-            events,
-            records,
-        })
+        Ok(Self { payouts, claims: commit.claims, events, records })
     }
 }
 
@@ -110,10 +105,7 @@ impl From<StoreError> for Stop {
 
 /// Runs until it is told to close or nobody can give orders any more.
 pub(super) fn run(orders: &Receiver<Order>, shared: &Shared, disk: Arc<Disk>, meta: Meta) {
-    let mut guard = EndGuard {
-        shared,
-        is_closing: false,
-    };
+    let mut guard = EndGuard { shared, is_closing: false };
     let mut meta = meta;
     while let Some((group, is_last)) = gather(orders) {
         if !group.is_empty() {
@@ -170,11 +162,7 @@ fn take(group: Vec<Job>, shared: &Shared, disk: &Disk, meta: &mut Meta) {
         }
         return;
     }
-    let mut place = Placing {
-        pages: Pages::new(disk),
-        meta: *meta,
-        apps: Vec::new(),
-    };
+    let mut place = Placing { pages: Pages::new(disk), meta: *meta, apps: Vec::new() };
     let mut verdicts = Vec::with_capacity(group.len());
     let mut failure = None;
     for job in group {
@@ -234,8 +222,7 @@ impl Placing<'_> {
         let claims = self.check_claims(&work.claims)?;
         let mut stored = self.check_payouts(&work.payouts)?;
         for (key, claim) in claims {
-            self.pages
-                .put(Kind::Claim, key, &codec::write_claim(claim))?;
+            self.pages.put(Kind::Claim, key, &codec::write_claim(claim))?;
         }
         let mut bodies = BTreeMap::new();
         for write in work.payouts {
@@ -250,10 +237,8 @@ impl Placing<'_> {
             stored.insert(id, after);
             bodies.insert(id, write.body);
         }
-        let mut last_events: BTreeMap<PayoutId, (u64, Option<u64>)> = stored
-            .iter()
-            .map(|(id, it)| (*id, (it.version, it.last_event)))
-            .collect();
+        let mut last_events: BTreeMap<PayoutId, (u64, Option<u64>)> =
+            stored.iter().map(|(id, it)| (*id, (it.version, it.last_event))).collect();
         for (payout, event) in work.events {
             self.put_event(payout, &event, &mut last_events, &mut bodies)?;
         }
@@ -277,10 +262,9 @@ impl Placing<'_> {
         for claim in claims {
             let key = keys::claim(claim.app, &claim.key);
             let used = match own.get(&key) {
-                Some(claim) => Some(Remembered {
-                    fingerprint: claim.fingerprint,
-                    payout: claim.payout,
-                }),
+                Some(claim) => {
+                    Some(Remembered { fingerprint: claim.fingerprint, payout: claim.payout })
+                }
                 None => self
                     .pages
                     .find(Kind::Claim, &key)?
@@ -317,10 +301,7 @@ impl Placing<'_> {
             }
             own.insert(id, (version.saturating_add(1), details));
         }
-        Ok(stored
-            .into_iter()
-            .filter_map(|(id, it)| Some((id, it?)))
-            .collect())
+        Ok(stored.into_iter().filter_map(|(id, it)| Some((id, it?))).collect())
     }
 
     fn payout(&mut self, id: PayoutId) -> Result<Option<Stored>, StoreError> {
@@ -389,8 +370,7 @@ impl Placing<'_> {
         if let Some((_version, last)) = about {
             *last = Some(seq);
         }
-        self.pages
-            .put(Kind::Event, seq.to_be_bytes().to_vec(), &record)
+        self.pages.put(Kind::Event, seq.to_be_bytes().to_vec(), &record)
     }
 
     /// Puts the group on the disk, and then shows that it is there.

@@ -1,0 +1,373 @@
+//! The composition root: configuration → parts → tasks → drain. The only file that names every
+//! layer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::section::{self, HeaderNamespace, PasswordCase};
+use crate::config::{Serve, StoreUrl};
+use crate::credential::{Certificate, CredentialError};
+use crate::domain::payout::{Policy, Status};
+use crate::domain::time::Timestamp;
+use crate::engine::port::Ids;
+use crate::engine::{Engine, Parts, Settings};
+use crate::http::BodyLimits;
+use crate::http::admin::{self, Admin, AppView, AppWithKey};
+use crate::http::api::Api;
+use crate::http::apps::{Desk, NotDone};
+use crate::http::auth::Apps;
+use crate::http::callback::{self, Callbacks};
+use crate::http::router;
+use crate::http::server::{Limits, Router, Server};
+use crate::ids::{self, RandomIds};
+use crate::rail::soap::{self as soap_rail, SoapRail};
+use crate::rail::transport::Deadlines;
+use crate::soap::header::{HexCase, Namespace};
+use crate::soap::request::Caller;
+use crate::store::memory::MemoryStore;
+use crate::store::sled::{Options, SledStore};
+use crate::store::{Scope, Store, StoreError};
+use crate::telemetry::metric;
+
+/// How long requests that are under way may go on once the program is to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long results of what was sent last are waited for then.
+const RESULTS_GRACE: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Why the gateway did not start. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The credential certificate will not do.
+    #[error("organisation.credential_certificate, {path}: {error}")]
+    Certificate {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: CredentialError,
+    },
+    /// A file cannot be read.
+    #[error("{path} cannot be read: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// A port is in use, or an address is not this machine's.
+    #[error("{0}: {1}")]
+    Listen(&'static str, io::Error),
+    /// The store cannot be opened or read.
+    #[error("store.url: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Where the API listens.
+    pub api: SocketAddr,
+    /// Where callbacks listen.
+    pub callbacks: SocketAddr,
+    engine: Arc<Engine>,
+    apps: Arc<Apps>,
+    /// The engine's tasks: the worker, the timer, every send.
+    work: TaskTracker,
+    /// The listeners.
+    doors: TaskTracker,
+    /// Ends sending and the API.
+    stop: CancellationToken,
+    /// Ends the callbacks, which go on while results of what was sent may come.
+    closing: CancellationToken,
+    started_at: Timestamp,
+}
+
+impl Gateway {
+    /// Opens the store, puts what was in flight in its right state, and serves.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub async fn start(config: &Serve) -> Result<Self, NotStarted> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let started_at = clock.now();
+        // Everything that can fail is done before anything is sent: ports first, as they are
+        // what most often is not as it should be.
+        let api = Server::bind(config.api.listen)
+            .map_err(|error| NotStarted::Listen("api.listen", error))?;
+        let callbacks = Server::bind(config.callbacks.listen)
+            .map_err(|error| NotStarted::Listen("callbacks.listen", error))?;
+        let caller = caller(config, started_at)?;
+        let store = open(&config.store).await?;
+        let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
+        let rail = Arc::new(rail(config, caller));
+        let apps = Arc::new(Apps::load(store.as_ref()).await?);
+        let engine = Engine::new(Parts { store, rail, clock, ids }, settings(config));
+        let (work, stop) = (TaskTracker::new(), CancellationToken::new());
+        let office = office(&config.store, &engine, &apps)?;
+        let rescued = engine.start(&work, &stop).await?;
+        tracing::info!(
+            in_doubt = rescued.lapsed,
+            awaited = rescued.awaited,
+            queued = rescued.queued,
+            "what was in flight is in its right state"
+        );
+        let gateway = Self {
+            api: api.local_addr().map_err(|error| NotStarted::Listen("api.listen", error))?,
+            callbacks: callbacks
+                .local_addr()
+                .map_err(|error| NotStarted::Listen("callbacks.listen", error))?,
+            engine,
+            apps,
+            work,
+            doors: TaskTracker::new(),
+            stop,
+            closing: CancellationToken::new(),
+            started_at,
+        };
+        gateway.serve(config, (api, callbacks), office);
+        metric::announce();
+        Ok(gateway)
+    }
+
+    fn serve(
+        &self,
+        config: &Serve,
+        (api, callbacks): (Server, Server),
+        office: Option<(Server, Router)>,
+    ) {
+        let body =
+            BodyLimits { bytes: config.api.max_body_bytes, timeout: config.api.body_timeout };
+        let limits = Limits {
+            connections: config.api.max_connections,
+            header_timeout: config.api.header_timeout,
+            stall_timeout: config.api.body_timeout,
+            drain: DRAIN,
+        };
+        let api_router = router::router(Api {
+            engine: Arc::clone(&self.engine),
+            apps: Arc::clone(&self.apps),
+            limits: body,
+            shutdown: self.stop.clone(),
+        });
+        let callback_router = callback::router(Callbacks {
+            engine: Arc::clone(&self.engine),
+            token: config.callbacks.token.reveal().to_owned(),
+            allow: config.callbacks.allow.clone(),
+            public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
+            limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
+        });
+        let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
+        self.host(api, api_router, limits, &self.stop);
+        self.host(callbacks, callback_router, callback_limits, &self.closing);
+        if let Some((server, router)) = office {
+            self.host(server, router, Limits { connections: 16, ..limits }, &self.stop);
+        }
+    }
+
+    fn host(&self, server: Server, router: Router, limits: Limits, stop: &CancellationToken) {
+        let stop = stop.clone();
+        self.doors.spawn(async move {
+            let cut = server.serve(router, limits, stop).await;
+            if cut > 0 {
+                tracing::warn!(cut, "connections were cut because they did not end in time");
+            }
+        });
+    }
+
+    /// Makes an application with a key, and answers the key.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub async fn create_app(&self, name: &str, scopes: &[Scope]) -> Result<String, NotDone> {
+        let parts = (self.engine.store(), self.engine.clock(), self.engine.ids());
+        let desk = desk(parts.0.as_ref(), parts.1.as_ref(), parts.2.as_ref());
+        let (app, key) = desk.create(name, scopes).await?;
+        self.apps.put(&app);
+        Ok(key.reveal().to_owned())
+    }
+
+    /// When it started.
+    pub const fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// What it remembers with.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        self.engine.store()
+    }
+
+    /// Stops taking and sending, finishes what is under way and writes it down, and lets go of
+    /// the store.
+    pub async fn drain(self) {
+        self.stop.cancel();
+        self.work.close();
+        self.work.wait().await;
+        self.await_results().await;
+        self.closing.cancel();
+        self.doors.close();
+        self.doors.wait().await;
+        self.engine.store().close().await;
+    }
+
+    /// What was sent last may be answered by a result within moments, and a broker that finds the
+    /// door closed may not come again (spec/soap.md §5.8): the door stays open a little longer.
+    async fn await_results(&self) {
+        let until = Instant::now().checked_add(RESULTS_GRACE);
+        let awaited = || self.engine.store().counts().of(Status::Accepted) > 0;
+        while awaited() && until.is_some_and(|until| Instant::now() < until) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Opens the store.
+async fn open(config: &section::Store) -> Result<Arc<dyn Store>, StoreError> {
+    match &config.url {
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreUrl::Sled(dir) => {
+            let dir = dir.clone();
+            let options = Options { cache_bytes: config.cache_bytes };
+            // Opening reads much of the disk: not on a thread that serves.
+            let opened = tokio::task::spawn_blocking(move || SledStore::open(&dir, options)).await;
+            match opened {
+                Ok(store) => Ok(Arc::new(store?)),
+                Err(error) => Err(StoreError::Failed(format!("opening it was cut off: {error}"))),
+            }
+        }
+    }
+}
+
+/// The socket beside the store, for the shell. None for a store in memory.
+fn office(
+    config: &section::Store,
+    engine: &Arc<Engine>,
+    apps: &Arc<Apps>,
+) -> Result<Option<(Server, Router)>, NotStarted> {
+    let Some(path) = socket(&config.url) else {
+        return Ok(None);
+    };
+    let server = Server::bind_file(&path)
+        .map_err(|error| NotStarted::Listen("the socket beside the store", error))?;
+    let admin = Admin::new(Arc::clone(engine), Arc::clone(apps), ids::random);
+    Ok(Some((server, admin::router(admin))))
+}
+
+/// Where the socket of a gateway on this store is.
+pub fn socket(url: &StoreUrl) -> Option<PathBuf> {
+    match url {
+        StoreUrl::Memory => None,
+        StoreUrl::Sled(dir) => Some(admin::socket_beside(dir)),
+    }
+}
+
+fn caller(config: &Serve, now: Timestamp) -> Result<Caller, NotStarted> {
+    let organisation = &config.organisation;
+    let path: &Path = &organisation.credential_certificate;
+    let shown = path.display().to_string();
+    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
+    let bytes =
+        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
+    let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
+    if certificate.is_expired(now) {
+        tracing::warn!(certificate = %path.display(),
+            "the credential certificate has expired; M-Pesa does not mind, but ask for a newer one");
+    }
+    let password = organisation.operator.initiator_password.reveal();
+    let provider = &config.broker.provider;
+    let base = config.callbacks.public_url.trim_end_matches('/');
+    let token = config.callbacks.token.reveal();
+    Ok(Caller {
+        namespace: match config.broker.link.header_namespace {
+            HeaderNamespace::A => Namespace::A,
+            HeaderNamespace::B => Namespace::B,
+        },
+        hex_case: match config.broker.link.password_case {
+            PasswordCase::Upper => HexCase::Upper,
+            PasswordCase::Lower => HexCase::Lower,
+        },
+        sp_id: provider.sp_id.clone(),
+        sp_password: provider.sp_password.reveal().to_owned(),
+        service_id: provider.service_id.clone(),
+        shortcode: organisation.operator.shortcode.as_str().to_owned(),
+        initiator: organisation.operator.initiator.clone(),
+        // One value serves for as long as the password does (spec/soap.md §6).
+        security_credential: certificate.encrypt(password).map_err(wrong)?,
+        result_url: format!("{base}/cb/{token}/b2c/result"),
+        queue_timeout_url: format!("{base}/cb/{token}/b2c/timeout"),
+    })
+}
+
+fn rail(config: &Serve, caller: Caller) -> SoapRail {
+    let link = &config.broker.link;
+    let limits = soap_rail::Limits {
+        deadlines: Deadlines {
+            connect: link.connect_timeout,
+            send: link.send_timeout,
+            answer: link.timeout,
+        },
+        max_per_second: link.max_per_second,
+        max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
+    };
+    SoapRail::new(config.broker.url.host(), config.broker.url.port(), caller, limits)
+}
+
+fn settings(config: &Serve) -> Settings {
+    let first_inquiry = config.payouts.inquiry_intervals.first().copied();
+    Settings {
+        organisation: config.organisation.name.clone(),
+        shortcode: config.organisation.operator.shortcode.clone(),
+        policy: Policy {
+            result_overdue: config.payouts.result_overdue,
+            first_inquiry: first_inquiry.unwrap_or(config.payouts.result_overdue),
+        },
+        limits: config.payouts.amounts,
+    }
+}
+
+fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> Desk<'a> {
+    Desk { store, clock, ids: source, random: ids::random }
+}
+
+/// The book without a gateway: for shell commands when none runs.
+#[derive(Debug)]
+pub struct Book {
+    store: Arc<dyn Store>,
+    ids: RandomIds,
+}
+
+impl Book {
+    /// Opens the store itself.
+    ///
+    /// # Errors
+    /// It cannot be opened; such as when a gateway has it open.
+    pub async fn open(config: &section::Store) -> Result<Self, StoreError> {
+        Ok(Self { store: open(config).await?, ids: RandomIds::default() })
+    }
+
+    /// Makes an application.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub async fn create_app(&self, name: &str, scopes: &[Scope]) -> Result<AppWithKey, NotDone> {
+        let (app, key) = self.desk().create(name, scopes).await?;
+        Ok(AppWithKey { app: AppView::from(&app), key: key.reveal().to_owned() })
+    }
+
+    /// What may be done to applications.
+    pub fn desk(&self) -> Desk<'_> {
+        desk(self.store.as_ref(), &SystemClock, &self.ids)
+    }
+
+    /// Lets go of the store.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,371 @@
+//! `mlango demo`: simulator and gateway together, and what became of each kind of payout.
+//!
+//! Everything goes over real sockets and the real wire formats. What stands in the table is read
+//! from the gateway's API and from the simulator's ledger, and compared.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::client::{Client, base_of};
+use super::{Asked, Context, Failure, init, out, simulate};
+use crate::app::Gateway;
+use crate::config::{Environment, Source};
+use crate::domain::money::Amount;
+use crate::sim::{Delivery, Running};
+use crate::store::Scope;
+use crate::telemetry;
+
+/// How long every payout may take to come to where it should stand.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// More than the demo ever pays.
+const LEDGER_ROWS: usize = 10_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// End when every payout is where it should be: exit code 0 then, and 1 if one is not.
+    #[arg(long)]
+    once: bool,
+    /// Keep configuration and data there; without it they are thrown away at the end.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// A payout of the demo, and where it should come to stand.
+struct Sample {
+    phone: &'static str,
+    amount: &'static str,
+    story: &'static str,
+    ends: &'static str,
+    /// Whether M-Pesa's ledger should show it.
+    paid: bool,
+}
+
+const fn sample(
+    phone: &'static str,
+    amount: &'static str,
+    story: &'static str,
+    ends: &'static str,
+    paid: bool,
+) -> Sample {
+    Sample { phone, amount, story, ends, paid }
+}
+
+/// The contract's phones (part 4), and ordinary ones.
+const SAMPLES: [Sample; 12] = [
+    sample("254722123456", "1500.00", "an ordinary payout", "succeeded", true),
+    sample("254110123457", "25000.00", "an ordinary payout", "succeeded", true),
+    sample("254733123458", "10.00", "an ordinary payout, the smallest", "succeeded", true),
+    sample("254722000001", "100.00", "M-Pesa refuses it at once", "failed", false),
+    sample("254722000002", "200.00", "taken, then: recipient can't take it", "failed", false),
+    sample("254722000003", "300.00", "taken, then: insufficient funds", "failed", false),
+    sample(
+        "254722000004",
+        "400.00",
+        "paid; the answer is lost, the result comes",
+        "succeeded",
+        true,
+    ),
+    sample("254722000005", "500.00", "paid; the result never comes", "unknown", true),
+    sample("254722000006", "600.00", "the result comes before the answer", "succeeded", true),
+    sample("254722000007", "700.00", "the result comes twice", "succeeded", true),
+    sample("254722000008", "800.00", "paid; neither answer nor result comes", "unknown", true),
+    sample("254722000009", "900.00", "the line drops before M-Pesa acts", "unknown", false),
+];
+
+/// A demo that runs.
+struct Stage {
+    gateway: Gateway,
+    simulator: Running,
+    client: Client,
+    mpesa: Client,
+    key: String,
+    file: PathBuf,
+}
+
+/// What became of a sample.
+struct Outcome {
+    sample: &'static Sample,
+    payout: Value,
+    /// M-Pesa's own entry for it.
+    entry: Option<Value>,
+}
+
+impl Demo {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        if context.config.is_some() {
+            let why = "demo makes its own configuration; --dir DIR keeps it";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        let scratch = match &self.dir {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().map_err(Failure::failed)?),
+        };
+        let dir = match (&self.dir, &scratch) {
+            (Some(dir), _) => dir.clone(),
+            (None, Some(scratch)) => scratch.path().to_owned(),
+            (None, None) => PathBuf::from("."),
+        };
+        let stage = set_up(&dir).await?;
+        let verdict = play(&stage, context.json).await;
+        if !self.once && verdict.is_ok() {
+            stay(&stage, Asked::listen()?).await;
+        }
+        let Stage { gateway, simulator, .. } = stage;
+        gateway.drain().await;
+        simulator.shutdown().await;
+        verdict
+    }
+}
+
+async fn set_up(dir: &Path) -> Result<Stage, Failure> {
+    let file = dir.join("mlango.toml");
+    if !file.exists() {
+        init::write(dir, &overrides()?)?;
+    }
+    let open = || Source::open(Some(&file), Environment::default());
+    let simulate = open()?.simulate()?.config;
+    let serve = open()?.serve()?.config;
+    telemetry::log::init(&serve.log).map_err(|error| Failure::Usage(error.to_string()))?;
+    let settings = simulate::settings(&simulate, 1, Delivery::default())?;
+    let simulator = simulate::start(settings).await?;
+    let gateway = Gateway::start(&serve).await.map_err(Failure::failed)?;
+    // A name of its own for each run: with --dir, the store remembers those before.
+    let name = format!("demo {}", gateway.started_at());
+    let scopes = [Scope::PayoutsWrite, Scope::PayoutsRead];
+    let key = gateway.create_app(&name, &scopes).await.map_err(Failure::failed)?;
+    let client = Client::to(base_of(gateway.api), key.clone())?;
+    let mpesa = Client::to(base_of(simulator.addr), String::new())?;
+    Ok(Stage { gateway, simulator, client, mpesa, key, file })
+}
+
+/// What differs from a fresh configuration: free ports, and waits short enough to watch.
+fn overrides() -> Result<Vec<(&'static str, String)>, Failure> {
+    let (api, callbacks, broker) = (free_port(8080)?, free_port(8081)?, free_port(8310)?);
+    let address = |port: u16| format!("\"127.0.0.1:{port}\"");
+    Ok(vec![
+        ("api.listen", address(api)),
+        ("callbacks.listen", address(callbacks)),
+        ("callbacks.public_url", format!("\"http://127.0.0.1:{callbacks}\"")),
+        ("callbacks.allow", "[\"127.0.0.0/8\"]".to_owned()),
+        ("broker.url", format!("\"http://127.0.0.1:{broker}\"")),
+        ("broker.timeout", "\"2s\"".to_owned()),
+        ("payouts.result_overdue", "\"3s\"".to_owned()),
+        ("simulator.listen", address(broker)),
+        ("log.level", "\"error\"".to_owned()),
+    ])
+}
+
+/// The port that the README speaks of, or any free one where another program has it.
+fn free_port(wanted: u16) -> Result<u16, Failure> {
+    let bound = TcpListener::bind(("127.0.0.1", wanted));
+    bound
+        .or_else(|_taken| TcpListener::bind(("127.0.0.1", 0)))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| Failure::Failed(format!("no free port on 127.0.0.1: {error}")))
+}
+
+async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
+    out::say(&format!(
+        "gateway on {}, simulated M-Pesa on {}",
+        base_of(stage.gateway.api),
+        base_of(stage.simulator.addr)
+    ));
+    out::say(&format!("sending {} payouts through the real wire formats …", SAMPLES.len()));
+    let mut ids = Vec::new();
+    for (nth, sample) in SAMPLES.iter().enumerate() {
+        let body = json!({
+            "amount": sample.amount,
+            "phone": sample.phone,
+            "reference": format!("DEMO-{nth:02}"),
+            "remarks": "demo",
+        });
+        let key = format!("demo-{nth}");
+        let reply = stage.client.post("/v1/payouts", &key, &body).await?;
+        let id = reply.body.get("id").and_then(Value::as_str).map(str::to_owned);
+        let refused =
+            || Failure::Failed(format!("{} was not taken: {}", sample.phone, reply.problem()));
+        ids.push((sample, id.ok_or_else(refused)?));
+    }
+    let outcomes = settle(stage, &ids).await?;
+    report(&outcomes, as_json);
+    let faults = faults(stage, &outcomes).await?;
+    for fault in &faults {
+        out::say(fault);
+    }
+    match faults.len() {
+        0 => Ok(()),
+        many => Err(Failure::Failed(format!("{many} things are not as they should be"))),
+    }
+}
+
+/// Waits until every payout stands where it should, or patience ends.
+async fn settle(stage: &Stage, ids: &[(&'static Sample, String)]) -> Result<Vec<Outcome>, Failure> {
+    let patient_until = Instant::now().checked_add(PATIENCE);
+    loop {
+        let mut payouts = Vec::new();
+        for (sample, id) in ids {
+            let reply = stage.client.get(&format!("/v1/payouts/{id}"), &[]).await?;
+            payouts.push((*sample, reply.body));
+        }
+        let settled = payouts.iter().all(|(sample, payout)| {
+            payout.get("status").and_then(Value::as_str) == Some(sample.ends)
+        });
+        if settled || patient_until.is_none_or(|until| Instant::now() >= until) {
+            let ledger = ledger(stage).await?;
+            let found =
+                |payout: &Value| ledger.get(field(payout, "originator_conversation_id")).cloned();
+            return Ok(payouts
+                .into_iter()
+                .map(|(sample, payout)| Outcome { sample, entry: found(&payout), payout })
+                .collect());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// M-Pesa's own book, by OriginatorConversationID.
+async fn ledger(stage: &Stage) -> Result<HashMap<String, Value>, Failure> {
+    let limit = [("limit", LEDGER_ROWS.to_string())];
+    let reply = stage.mpesa.get("/sim/ledger", &limit).await?;
+    let entries = reply.body.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    let named = entries
+        .into_iter()
+        .map(|entry| (field(&entry, "originator_conversation_id").to_owned(), entry));
+    Ok(named.collect())
+}
+
+/// What is not as it should be: a payout that stands elsewhere, or books that disagree.
+async fn faults(stage: &Stage, outcomes: &[Outcome]) -> Result<Vec<String>, Failure> {
+    let mut faults = Vec::new();
+    for outcome in outcomes {
+        let Outcome { sample, payout, entry } = outcome;
+        let status = field(payout, "status");
+        let mut fault = |what: String| faults.push(format!("{}: {what}", sample.phone));
+        if status != sample.ends {
+            fault(format!("stands at {status}, and should stand at {}", sample.ends));
+        }
+        if entry.is_some() != sample.paid {
+            let (is, should) = (paid_word(entry.is_some()), paid_word(sample.paid));
+            fault(format!("M-Pesa's ledger says {is}, and should say {should}"));
+        }
+        match (status, entry) {
+            ("succeeded", None) => fault("succeeded here, and not in M-Pesa's ledger".to_owned()),
+            ("succeeded", Some(entry)) => {
+                for name in ["receipt", "amount", "phone"] {
+                    if field(entry, name) != field(payout, name) {
+                        fault(format!("the {name} differs from M-Pesa's ledger"));
+                    }
+                }
+            }
+            ("failed" | "cancelled", Some(_)) => {
+                fault(format!("{status} here, and paid in M-Pesa's ledger"));
+            }
+            _ => {}
+        }
+    }
+    let names: Vec<&str> = outcomes
+        .iter()
+        .map(|outcome| field(&outcome.payout, "originator_conversation_id"))
+        .collect();
+    let ours = stage.simulator.ledger().entries;
+    let paid = ours.iter().filter(|entry| names.contains(&&*entry.originator_conversation_id));
+    let expected = outcomes.iter().filter(|outcome| outcome.entry.is_some()).count();
+    if paid.count() != expected {
+        faults.push("M-Pesa's ledger shows a payout more than once".to_owned());
+    }
+    Ok(faults)
+}
+
+fn report(outcomes: &[Outcome], as_json: bool) {
+    if as_json {
+        let rows: Vec<Value> = outcomes
+            .iter()
+            .map(|Outcome { sample, payout, entry }| {
+                json!({"story": sample.story, "expected": sample.ends, "payout": payout,
+                       "ledger": entry})
+            })
+            .collect();
+        out::data(&json!({ "data": rows }).to_string());
+        return;
+    }
+    let rows: Vec<Vec<String>> = outcomes
+        .iter()
+        .map(|Outcome { sample, payout, entry }| {
+            let ledger = match entry {
+                Some(entry) => format!("paid {}", field(entry, "amount")),
+                None => "not paid".to_owned(),
+            };
+            let why = payout.get("failure").filter(|failure| failure.is_object());
+            let detail = why.map_or_else(
+                || field(payout, "receipt").to_owned(),
+                |failure| format!("code {}", field(failure, "code")),
+            );
+            let amount = format!("{:>10}", sample.amount);
+            let status = field(payout, "status").to_owned();
+            vec![sample.phone.to_owned(), amount, sample.story.to_owned(), status, detail, ledger]
+        })
+        .collect();
+    let head =
+        ["phone", "    amount", "what happens", "the gateway says", "receipt", "M-Pesa's ledger"];
+    out::data(&out::table(&head, &rows));
+    out::data("");
+    out::data(&summary(outcomes));
+}
+
+fn summary(outcomes: &[Outcome]) -> String {
+    let sum = |picked: &dyn Fn(&Outcome) -> bool| {
+        let picked = outcomes.iter().filter(|outcome| picked(outcome));
+        picked.fold((0_usize, Amount::ZERO), |(count, sum), outcome| {
+            let amount = outcome.sample.amount.parse().unwrap_or_default();
+            (count.saturating_add(1), sum.checked_add(amount).unwrap_or(sum))
+        })
+    };
+    let stands =
+        |status: &'static str| move |outcome: &Outcome| field(&outcome.payout, "status") == status;
+    let (paid, paid_sum) = sum(&stands("succeeded"));
+    let (failed, failed_sum) = sum(&stands("failed"));
+    let (unknown, unknown_sum) = sum(&stands("unknown"));
+    let (moved, moved_sum) = sum(&|outcome| outcome.entry.is_some());
+    let (open, open_sum) = sum(&|outcome| stands("unknown")(outcome) && outcome.entry.is_some());
+    format!(
+        "The gateway's book:  {paid} succeeded ({paid_sum}), {failed} failed ({failed_sum}), \
+         {unknown} unknown ({unknown_sum}).\n\
+         M-Pesa's ledger:     {moved} paid ({moved_sum}): the {paid} that succeeded, and {open} \
+         ({open_sum}) of the unknown.\n\
+         Unknown means that money may or may not have moved: nothing is sent again on a guess. \
+         Only asking M-Pesa\nsettles these; this version does not ask yet, so they rest until \
+         their result comes."
+    )
+}
+
+async fn stay(stage: &Stage, asked: Asked) {
+    let base = base_of(stage.gateway.api);
+    out::say("");
+    out::say("It stays up until Ctrl-C. Try, in another terminal:");
+    out::data(&format!("export MLANGO_API_KEY={}", stage.key));
+    out::data(&format!(
+        "curl -s {base}/v1/payouts -H \"X-API-Key: $MLANGO_API_KEY\" -H 'Content-Type: \
+         application/json' -H 'Idempotency-Key: my-first' -d '{{\"amount\":\"1500.00\",\
+         \"phone\":\"0722 000 111\",\"reference\":\"INV-2041\"}}'"
+    ));
+    out::data(&format!("mlango --config {} payouts list", stage.file.display()));
+    out::say(&format!("API description: {base}/openapi.json · metrics: {base}/metrics"));
+    out::say(&format!("M-Pesa's ledger: {}/sim/ledger", base_of(stage.simulator.addr)));
+    asked.wait().await;
+}
+
+const fn paid_word(paid: bool) -> &'static str {
+    if paid { "paid" } else { "not paid" }
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,165 @@
+//! The shell: one file per command.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes: 0 done; 1 the
+//! thing asked for failed; 2 bad usage or bad configuration (contract, part 1).
+
+mod apps;
+mod client;
+mod credential;
+mod demo;
+mod init;
+mod out;
+mod payouts;
+mod serve;
+mod simulate;
+mod socket;
+mod xml;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::{Environment, Faults, Source};
+
+/// The M-Pesa gateway: at most one debit per payout, and no result silently lost.
+#[derive(Debug, Parser)]
+#[command(name = "mlango", version, about, propagate_version = true)]
+struct Cli {
+    /// The configuration; without it `mlango.toml`, and then the built-in defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start simulator and gateway together, send sample payouts, and show what became of each.
+    Demo(demo::Demo),
+    /// Write a commented configuration with a fresh callback token, ready for the simulator.
+    Init(init::Init),
+    /// Run the gateway.
+    Serve,
+    /// Run the M-Pesa simulator: the SOAP broker, with a ledger of what was really paid.
+    Simulate(simulate::Simulate),
+    /// Applications and their API keys.
+    #[command(subcommand)]
+    Apps(apps::Apps),
+    /// Payouts, by way of the REST API.
+    Payouts(payouts::Payouts),
+    /// The initiator's password and certificate.
+    #[command(subcommand)]
+    Credential(credential::Credential),
+    /// Recorded messages.
+    #[command(subcommand)]
+    Xml(xml::Xml),
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+enum Failure {
+    /// Bad usage or bad configuration: exit code 2.
+    Usage(String),
+    /// The thing asked for failed: exit code 1.
+    Failed(String),
+}
+
+impl Failure {
+    fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::Usage(format!("the configuration is not usable:\n{faults}"))
+    }
+}
+
+/// What every command is told.
+#[derive(Debug)]
+struct Context {
+    config: Option<PathBuf>,
+    json: bool,
+}
+
+impl Context {
+    /// The configuration's file and environment, read but not yet checked.
+    fn source(&self) -> Result<Source, Failure> {
+        Ok(Source::open(self.config.as_deref(), Environment::process())?)
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let Cli { config, json, command } = Cli::parse();
+    let context = Context { config, json };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::say(&format!("mlango: no runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&context, command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(why)) => {
+            out::say(&format!("mlango: {why}"));
+            ExitCode::FAILURE
+        }
+        Err(Failure::Usage(why)) => {
+            out::say(&format!("mlango: {why}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(demo) => demo.run(context).await,
+        Command::Init(init) => init.run(),
+        Command::Serve => serve::run(context).await,
+        Command::Simulate(simulate) => simulate.run(context).await,
+        Command::Apps(apps) => apps.run(context).await,
+        Command::Payouts(payouts) => payouts.run(context).await,
+        Command::Credential(credential) => credential.run(),
+        Command::Xml(xml) => xml.run(),
+    }
+}
+
+/// SIGTERM and SIGINT, as requests to stop.
+///
+/// Before it listens a signal ends the program at once; so a command listens before it begins what
+/// must be ended in order.
+#[derive(Debug)]
+struct Asked {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Asked {
+    /// Listens from now on.
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Failed(format!("no signals are heard: {error}")))
+        };
+        Ok(Self {
+            terminated: listen(SignalKind::terminate())?,
+            interrupted: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for either, if it has not come yet.
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+    }
+}

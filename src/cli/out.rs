@@ -1,0 +1,53 @@
+//! The only place that writes to standard output and standard error.
+
+/// Data, to standard output. A reader that went away (`| head`) is no fault of ours.
+pub(super) fn data(line: &str) {
+    write_or_leave(&mut std::io::stdout().lock(), line);
+}
+
+/// Anything else, to standard error.
+pub(super) fn say(line: &str) {
+    write_or_leave(&mut std::io::stderr().lock(), line);
+}
+
+fn write_or_leave(to: &mut impl std::io::Write, line: &str) {
+    if writeln!(to, "{line}").and_then(|()| to.flush()).is_err() {
+        // There is nobody left to tell.
+    }
+}
+
+/// Rows under a head, each column as wide as its widest cell.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let mut lines = vec![line(&widths, &head), line(&widths, &rule)];
+    lines.extend(rows.iter().map(|row| line(&widths, row)));
+    lines.join("\n")
+}
+
+fn line(widths: &[usize], cells: &[String]) -> String {
+    let cells: Vec<String> = widths
+        .iter()
+        .zip(cells)
+        .map(|(width, cell)| format!("{cell:<width$}", width = *width))
+        .collect();
+    cells.join("  ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["1".to_owned(), "two".to_owned()], vec!["333".to_owned(), "4".to_owned()]];
+        let shown = table(&["a", "b"], &rows);
+        assert_eq!(shown, "a    b\n---  ---\n1    two\n333  4");
+    }
+}

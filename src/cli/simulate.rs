@@ -1,0 +1,92 @@
+//! `mlango simulate`: the M-Pesa simulator.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{Asked, Context, Failure, out};
+use crate::clock::SystemClock;
+use crate::config;
+use crate::credential::PrivateKey;
+use crate::sim::{Delivery, HOLD, Running, Settings, Simulator};
+use crate::telemetry;
+
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    /// Where to listen; without it, `[simulator] listen`.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Two runs with the same seed behave alike.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Choose behaviour by a file. Not in this version: phones choose it.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+}
+
+impl Simulate {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        if self.scenario.is_some() {
+            let why = "--scenario is not in this version; the last digits of a phone choose what \
+                       happens (0001 to 0009)";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        let mut loaded = context.source()?.simulate()?;
+        let log = telemetry::log::init(&loaded.config.log);
+        log.map_err(|error| Failure::Usage(error.to_string()))?;
+        if let Some(listen) = self.listen {
+            loaded.config.simulator.listen = listen;
+        }
+        let settings = settings(&loaded.config, self.seed, Delivery::default())?;
+        let asked = Asked::listen()?;
+        let running = start(settings).await?;
+        out::say(&format!(
+            "M-Pesa simulator on http://{0}: broker at /mminterface/request, ledger at \
+             http://{0}/sim/ledger",
+            running.addr
+        ));
+        asked.wait().await;
+        running.shutdown().await;
+        Ok(())
+    }
+}
+
+/// What the simulator is told, from the configuration that the gateway has too.
+pub(super) fn settings(
+    config: &config::Simulate,
+    seed: u64,
+    delivery: Delivery,
+) -> Result<Settings, Failure> {
+    Ok(Settings {
+        listen: config.simulator.listen,
+        sp_id: config.provider.sp_id.clone(),
+        sp_password: config.provider.sp_password.reveal().to_owned(),
+        service_id: config.provider.service_id.clone(),
+        initiator: config.operator.initiator.clone(),
+        initiator_password: config.operator.initiator_password.reveal().to_owned(),
+        shortcode: config.operator.shortcode.clone(),
+        credential_key: key(&config.credential_key)?,
+        balance: config.simulator.balance,
+        seed,
+        delivery,
+        hold: HOLD,
+    })
+}
+
+fn key(path: &Path) -> Result<PrivateKey, Failure> {
+    let wrong = |error: String| {
+        Failure::Usage(format!("simulator.credential_key, {}: {error}", path.display()))
+    };
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    PrivateKey::from_pem(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+/// Starts it.
+pub(super) async fn start(settings: Settings) -> Result<Running, Failure> {
+    let listen = settings.listen;
+    Simulator::start(settings, Arc::new(SystemClock)).await.map_err(|error| {
+        Failure::Failed(format!("the simulator cannot listen on {listen}: {error}"))
+    })
+}

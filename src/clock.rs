@@ -1,0 +1,93 @@
+//! What time it is. The only reader of the wall clock.
+//!
+//! Everything else takes a [`Clock`], so that a test can say what time it is and a payout's
+//! history can be played again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::domain::time::Timestamp;
+
+/// Tells the time, in UTC.
+///
+/// It may step back when the machine's time is corrected; nothing may rest on it going forward.
+/// Waiting is not its business: for deadlines, use tokio's timers.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        self.as_ref().now()
+    }
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the wall clock"
+    )]
+    fn now(&self) -> Timestamp {
+        // A machine set before 1970 reads as 1970: wrong either way, and `mlango check` says so.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::EPOCH.after(since_epoch)
+    }
+}
+
+/// A clock that stands still until it is moved, for tests and for playing history again.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    millis: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    pub const fn new(start: Timestamp) -> Self {
+        Self { millis: AtomicI64::new(start.millis()) }
+    }
+
+    /// Puts the clock to `time`, which may be earlier than it was.
+    pub fn set(&self, time: Timestamp) {
+        self.millis.store(time.millis(), Ordering::SeqCst);
+    }
+
+    /// Moves the clock on by `step` (whole milliseconds count) and returns the new time.
+    pub fn advance(&self, step: Duration) -> Timestamp {
+        let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        let before = self.millis.fetch_add(step, Ordering::SeqCst);
+        Timestamp::from_millis(before.wrapping_add(step))
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = ManualClock::new(Timestamp::from_millis(1_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(1_000));
+        assert_eq!(clock.advance(Duration::from_secs(2)), Timestamp::from_millis(3_000));
+        assert_eq!(clock.now(), Timestamp::from_millis(3_000));
+        clock.set(Timestamp::from_millis(5));
+        assert_eq!(clock.now(), Timestamp::from_millis(5));
+    }
+
+    #[test]
+    fn the_machines_clock_is_past_the_day_this_was_written() {
+        let written = Timestamp::from_millis(1_704_067_200_000);
+        assert!(SystemClock.now() > written);
+    }
+}

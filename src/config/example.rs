@@ -1,0 +1,82 @@
+//! Writes a commented configuration from the table of keys.
+
+use super::key::{self, Given, Key, Kind};
+use super::value::{size_words, time_words};
+
+/// What stands at the top.
+const HEAD: &str = "\
+# Configuration of Mlango. Every key is here.
+#
+# - What is commented out has the default that is shown; what is not must be set.
+# - Each key is also an environment variable, which wins: [broker] url is MLANGO__BROKER__URL.
+#   Lists there are texts with commas between.
+# - A secret `name` can be given as `name_file` instead: the first line of that file.
+# - Relative paths are looked for beside this file (those in variables: from where the program
+#   was started).
+";
+
+/// `mlango.example.toml`: every key with its meaning, its default or a placeholder.
+pub fn example() -> String {
+    with(&[])
+}
+
+/// The same with these keys set, each as its full name and its value in TOML: what `mlango init`
+/// writes.
+pub fn with(values: &[(&str, &str)]) -> String {
+    let mut text = HEAD.to_owned();
+    for section in key::SECTIONS.iter().filter(|known| !known.doc.is_empty()) {
+        text.push_str(&format!("\n[{}] # {}\n", section.name, section.doc));
+        let keys = key::all().filter(|key| key.section == section.name && key.given.is_open());
+        for key in keys {
+            let full_name = key.full_name();
+            let value = values.iter().find(|(name, _)| *name == full_name);
+            write_key(&mut text, key, value.map(|(_, value)| *value));
+        }
+    }
+    text
+}
+
+fn write_key(text: &mut String, key: &Key, value: Option<&str>) {
+    for line in key.doc.lines() {
+        text.push_str(&format!("# {line}\n"));
+    }
+    if let Some(bounds) = bounds(key.kind) {
+        text.push_str(&format!("# {bounds}\n"));
+    }
+    let name = key.name;
+    let line = match (value, key.given) {
+        (Some(value), _) => format!("{name} = {value}\n"),
+        (None, Given::Default(toml)) => format!("# {name} = {toml}\n"),
+        (None, Given::Needed(_, toml)) => format!("{name} = {toml}\n"),
+        (None, Given::Later) => String::new(),
+    };
+    text.push_str(&line);
+}
+
+fn bounds(kind: Kind) -> Option<String> {
+    match kind {
+        Kind::Count(least, most) => Some(format!("From {least} to {most}.")),
+        Kind::Size(least, most) => Some(format!(
+            "From {} to {}; a number of bytes, or such as \"64 KiB\".",
+            size_words(least),
+            size_words(most)
+        )),
+        Kind::Time(least, most) | Kind::Times(least, most) => {
+            let (least, most) = (time_words(least), time_words(most));
+            Some(format!("From {least} to {most}."))
+        }
+        Kind::Text
+        | Kind::Secret
+        | Kind::Token
+        | Kind::Listen
+        | Kind::PublicUrl
+        | Kind::HttpOrigin
+        | Kind::StoreUrl
+        | Kind::File
+        | Kind::Networks
+        | Kind::ShortCode
+        | Kind::Money
+        | Kind::Word(_)
+        | Kind::LogLevel => None,
+    }
+}

@@ -1,0 +1,491 @@
+//! Every key there is: the one table behind reading, the check for unknown keys, and
+//! `mlango.example.toml`.
+
+use std::time::Duration;
+
+/// What a section is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// As it stands between the brackets.
+    pub name: &'static str,
+    /// What it sets, for the example file. Empty: its keys are not in this version.
+    pub doc: &'static str,
+}
+
+/// A command, as far as it decides which keys must be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `mlango serve`.
+    Serve,
+    /// `mlango simulate`.
+    Simulate,
+}
+
+/// Whether a key must be set.
+#[derive(Clone, Copy, Debug)]
+pub enum Given {
+    /// It has this value, in TOML, when it is not set.
+    Default(&'static str),
+    /// These commands need it; the example file holds this, in TOML. A text in angle brackets is
+    /// a placeholder, which no command accepts.
+    Needed(&'static [Purpose], &'static str),
+    /// It is of a later version; setting it is a fault, so that nobody counts on it.
+    Later,
+}
+
+impl Given {
+    /// Whether the key may be set in this version.
+    pub const fn is_open(self) -> bool {
+        !matches!(self, Self::Later)
+    }
+}
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Any text of 1 to 200 characters.
+    Text,
+    /// A text that is not to be shown; also as `name_file`.
+    Secret,
+    /// A secret of 16 to 128 hexadecimal digits; also as `name_file`.
+    Token,
+    /// Address and port to listen on.
+    Listen,
+    /// How M-Pesa reaches the callbacks.
+    PublicUrl,
+    /// `http://host:port`.
+    HttpOrigin,
+    /// Where the book is kept.
+    StoreUrl,
+    /// A file.
+    File,
+    /// Source networks.
+    Networks,
+    /// A short code.
+    ShortCode,
+    /// Shillings.
+    Money,
+    /// A whole number within bounds.
+    Count(u64, u64),
+    /// A size in bytes within bounds.
+    Size(u64, u64),
+    /// A length of time within bounds.
+    Time(Duration, Duration),
+    /// A list of one to twenty lengths of time within bounds.
+    Times(Duration, Duration),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// What is logged.
+    LogLevel,
+}
+
+impl Kind {
+    /// Whether the value must not be shown.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Token)
+    }
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its section.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What its value must look like.
+    pub kind: Kind,
+    /// Whether it must be set.
+    pub given: Given,
+    /// What it means, for the example file; lines are broken as written here.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// `section.name`.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// The environment variable that overrides it.
+    pub fn variable(&self) -> String {
+        let (section, name) = (self.section, self.name);
+        format!("MLANGO__{section}__{name}").to_uppercase()
+    }
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const MINUTE: Duration = secs(60);
+const DAY: Duration = secs(24 * 60 * 60);
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// More connections than one process should hold; each costs memory and a file descriptor.
+const CONNECTIONS_MAX: u64 = 100_000;
+/// A deadline beyond this is no deadline.
+const DEADLINE_MAX: Duration = secs(5 * 60);
+
+const SERVE: &[Purpose] = &[Purpose::Serve];
+const BOTH: &[Purpose] = &[Purpose::Serve, Purpose::Simulate];
+const SIMULATE: &[Purpose] = &[Purpose::Simulate];
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    given: Given,
+    doc: &'static str,
+) -> Key {
+    Key { section, name, kind, given, doc }
+}
+
+const fn later(section: &'static str, name: &'static str) -> Key {
+    key(section, name, Kind::Text, Given::Later, "")
+}
+
+/// All sections, in the order of the example file.
+pub const SECTIONS: &[Section] = &[
+    section("api", "The REST API and the metrics, for your own systems."),
+    section("callbacks", "The listener that M-Pesa calls."),
+    section("store", "Where the book is kept."),
+    section("organisation", "Who pays."),
+    section("payouts", "What may be paid, and how long to wait."),
+    section("broker", "The SOAP rail: M-Pesa's broker."),
+    section("simulator", "Only for `mlango simulate`."),
+    section("log", "What is written to standard error."),
+    section("daraja", ""),
+    section("sms", ""),
+    section("webhooks", ""),
+    section("dashboard", ""),
+    section("telemetry", ""),
+];
+
+const fn section(name: &'static str, doc: &'static str) -> Section {
+    Section { name, doc }
+}
+
+/// All keys, by section, in the order of the example file.
+pub const KEYS: &[&[Key]] = &[API, CALLBACKS, STORE, ORGANISATION, PAYOUTS, BROKER, SIMULATOR, LOG];
+
+const API: &[Key] = &[
+    key(
+        "api",
+        "listen",
+        Kind::Listen,
+        Given::Default("\"127.0.0.1:8080\""),
+        "Address and port. It speaks plain HTTP: keep it on loopback or behind a TLS proxy.",
+    ),
+    key(
+        "api",
+        "max_connections",
+        Kind::Count(1, CONNECTIONS_MAX),
+        Given::Default("1024"),
+        "How many connections may be open at once; more wait to be accepted.",
+    ),
+    key(
+        "api",
+        "max_body_bytes",
+        Kind::Size(KIB, 16 * MIB),
+        Given::Default("65536"),
+        "The largest request body; a larger one is answered 413.",
+    ),
+    key(
+        "api",
+        "header_timeout",
+        Kind::Time(secs(1), DEADLINE_MAX),
+        Given::Default("\"10s\""),
+        "How long a client may take over its request's head.",
+    ),
+    key(
+        "api",
+        "body_timeout",
+        Kind::Time(secs(1), DEADLINE_MAX),
+        Given::Default("\"15s\""),
+        "How long a client may take over its request's body.",
+    ),
+];
+
+const CALLBACKS: &[Key] = &[
+    key(
+        "callbacks",
+        "listen",
+        Kind::Listen,
+        Given::Default("\"127.0.0.1:8081\""),
+        "Address and port; its own, so that it alone is reachable over the VPN.",
+    ),
+    key(
+        "callbacks",
+        "public_url",
+        Kind::PublicUrl,
+        Given::Needed(SERVE, "\"https://gw.example.org\""),
+        "How M-Pesa reaches this listener; /cb/TOKEN/… is appended.",
+    ),
+    key(
+        "callbacks",
+        "token",
+        Kind::Token,
+        Given::Needed(SERVE, "\"<32 or more hexadecimal digits>\""),
+        "The secret part of the callback paths: `openssl rand -hex 24` makes one.",
+    ),
+    key(
+        "callbacks",
+        "allow",
+        Kind::Networks,
+        Given::Default("[]"),
+        "Source networks that may call, such as [\"196.201.212.0/22\"]. Empty: any.",
+    ),
+    key(
+        "callbacks",
+        "max_connections",
+        Kind::Count(1, CONNECTIONS_MAX),
+        Given::Default("1024"),
+        "How many connections may be open at once; more wait to be accepted.",
+    ),
+    key(
+        "callbacks",
+        "max_body_bytes",
+        Kind::Size(16 * KIB, 16 * MIB),
+        Given::Default("1048576"),
+        "The largest message; a larger one is refused.",
+    ),
+    later("callbacks", "tls_certificate"),
+    later("callbacks", "tls_key"),
+    later("callbacks", "client_ca"),
+];
+
+const STORE: &[Key] = &[
+    key(
+        "store",
+        "url",
+        Kind::StoreUrl,
+        Given::Default("\"sled:./data\""),
+        "\"sled:DIRECTORY\", or \"memory:\" (for trying out: all is forgotten at exit).",
+    ),
+    key(
+        "store",
+        "cache_bytes",
+        Kind::Size(MIB, 64 * GIB),
+        Given::Default("\"96 MiB\""),
+        "Memory for the store's cache.",
+    ),
+];
+
+const ORGANISATION: &[Key] = &[
+    key(
+        "organisation",
+        "name",
+        Kind::Text,
+        Given::Needed(SERVE, "\"ExampleOrg\""),
+        "Its name, for people.",
+    ),
+    key(
+        "organisation",
+        "shortcode",
+        Kind::ShortCode,
+        Given::Needed(BOTH, "\"600999\""),
+        "The short code that payouts are paid from.",
+    ),
+    key(
+        "organisation",
+        "initiator",
+        Kind::Text,
+        Given::Needed(BOTH, "\"apiop\""),
+        "The API operator's user name on the M-Pesa portal.",
+    ),
+    key(
+        "organisation",
+        "initiator_password",
+        Kind::Secret,
+        Given::Needed(BOTH, "\"<the API operator's password>\""),
+        "The API operator's password.",
+    ),
+    key(
+        "organisation",
+        "credential_certificate",
+        Kind::File,
+        Given::Needed(SERVE, "\"certs/credential.cer\""),
+        "M-Pesa's certificate (PEM or DER) that the password is encrypted with.",
+    ),
+];
+
+const PAYOUTS: &[Key] = &[
+    key("payouts", "rail", Kind::Word(&["soap"]), Given::Default("\"soap\""), "The way to M-Pesa."),
+    key(
+        "payouts",
+        "result_overdue",
+        Kind::Time(secs(1), DAY.saturating_mul(7)),
+        Given::Default("\"120s\""),
+        "How long an accepted payout waits for its result before it counts as unknown.",
+    ),
+    key(
+        "payouts",
+        "inquiry_intervals",
+        Kind::Times(secs(1), DAY.saturating_mul(7)),
+        Given::Default("[\"5s\", \"30s\", \"2m\", \"10m\", \"1h\"]"),
+        "The pauses before each question to M-Pesa about an unknown payout.",
+    ),
+    key(
+        "payouts",
+        "amount_min",
+        Kind::Money,
+        Given::Default("\"10\""),
+        "The least that one payout may pay, in whole shillings.",
+    ),
+    key(
+        "payouts",
+        "amount_max",
+        Kind::Money,
+        Given::Default("\"250000\""),
+        "The most that one payout may pay, in whole shillings.",
+    ),
+    key(
+        "payouts",
+        "approval_above",
+        Kind::Money,
+        Given::Default("\"0\""),
+        "\"0\": no payout waits for approval. Nothing else is in this version.",
+    ),
+];
+
+const BROKER: &[Key] = &[
+    key(
+        "broker",
+        "url",
+        Kind::HttpOrigin,
+        Given::Needed(SERVE, "\"http://192.0.2.49:18423\""),
+        "The broker's host and port; /mminterface/request and the rest are appended.",
+    ),
+    key(
+        "broker",
+        "sp_id",
+        Kind::Text,
+        Given::Needed(BOTH, "\"100001\""),
+        "The service provider's id (spId).",
+    ),
+    key(
+        "broker",
+        "sp_password",
+        Kind::Secret,
+        Given::Needed(BOTH, "\"<the service provider's password>\""),
+        "The service provider's password, from which each request's spPassword is made.",
+    ),
+    key(
+        "broker",
+        "service_id",
+        Kind::Text,
+        Given::Needed(BOTH, "\"100001000\""),
+        "The service's id (serviceId).",
+    ),
+    key(
+        "broker",
+        "timeout",
+        Kind::Time(secs(1), DEADLINE_MAX),
+        Given::Default("\"30s\""),
+        "How long to wait for the broker's answer once a request is sent.",
+    ),
+    key(
+        "broker",
+        "connect_timeout",
+        Kind::Time(Duration::from_millis(100), MINUTE),
+        Given::Default("\"10s\""),
+        "How long to wait for a connection.",
+    ),
+    key(
+        "broker",
+        "send_timeout",
+        Kind::Time(Duration::from_millis(100), MINUTE),
+        Given::Default("\"10s\""),
+        "How long sending a request may take.",
+    ),
+    key(
+        "broker",
+        "max_in_flight",
+        Kind::Count(1, 10_000),
+        Given::Default("64"),
+        "How many requests may await their answer at once.",
+    ),
+    key(
+        "broker",
+        "max_per_second",
+        Kind::Count(1, 100_000),
+        Given::Default("20"),
+        "How many requests may be sent per second: what your contract with M-Pesa allows.",
+    ),
+    key(
+        "broker",
+        "header_namespace",
+        Kind::Word(&["a", "b"]),
+        Given::Default("\"a\""),
+        "The namespace of RequestSOAPHeader: \"a\" is http://www.huawei.com/schema/osg/common/v2_1,\n\
+         \"b\" is http://www.huawei.com.cn/schema/common/v2_1. The broker takes either.",
+    ),
+    key(
+        "broker",
+        "password_case",
+        Kind::Word(&["upper", "lower"]),
+        Given::Default("\"upper\""),
+        "The case of the hexadecimal digits inside spPassword. The broker takes either.",
+    ),
+    later("broker", "ca"),
+    later("broker", "client_certificate"),
+    later("broker", "client_key"),
+    later("broker", "client_pkcs12"),
+    later("broker", "server_name"),
+    later("broker", "tls"),
+    later("broker", "local_address"),
+];
+
+const SIMULATOR: &[Key] = &[
+    key(
+        "simulator",
+        "listen",
+        Kind::Listen,
+        Given::Default("\"127.0.0.1:8310\""),
+        "Address and port of the simulated broker.",
+    ),
+    key(
+        "simulator",
+        "credential_key",
+        Kind::File,
+        Given::Needed(SIMULATE, "\"certs/credential.key\""),
+        "The private key (PEM) that belongs to organisation.credential_certificate.",
+    ),
+    key(
+        "simulator",
+        "balance",
+        Kind::Money,
+        Given::Default("\"10000000.00\""),
+        "What the organisation's simulated account holds at the start.",
+    ),
+];
+
+const LOG: &[Key] = &[
+    key(
+        "log",
+        "level",
+        Kind::LogLevel,
+        Given::Default("\"info\""),
+        "off, error, warn, info, debug or trace; also by part: \"info,mlango::rail=debug\".",
+    ),
+    key(
+        "log",
+        "format",
+        Kind::Word(&["text", "json"]),
+        Given::Default("\"text\""),
+        "\"text\" for people, \"json\" for log collectors.",
+    ),
+];
+
+/// Every key, in order.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().flat_map(|keys| keys.iter())
+}
+
+/// The key of this name.
+pub fn find(section: &str, name: &str) -> Option<&'static Key> {
+    all().find(|key| key.section == section && key.name == name)
+}

@@ -1,0 +1,321 @@
+//! Takes values one by one and notes everything that is wrong with them on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fault::{Fault, Place};
+use super::key::{self, Given, Key, Kind};
+use super::secret::Secret;
+use super::source::{self, Found, Gathered, Raw};
+use super::value::{self, Bad};
+
+/// A file that the configuration names.
+pub(super) struct NamedFile {
+    /// By which key.
+    pub key: &'static Key,
+    /// Where the key stands.
+    pub place: Place,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Hands out values by name. What is asked for and is not there, or is wrong, is noted; the
+/// answer is then `None`.
+pub(super) struct Reader {
+    values: BTreeMap<String, Found>,
+    base: PathBuf,
+    /// What is wrong so far.
+    pub faults: Vec<Fault>,
+    /// What is risky so far.
+    pub warnings: Vec<Fault>,
+    /// Keys that have no default and are not set.
+    pub missing: Vec<&'static Key>,
+    /// The files that are named.
+    pub files: Vec<NamedFile>,
+    /// Every name that was asked for.
+    pub asked: BTreeSet<String>,
+}
+
+impl Reader {
+    pub fn new(gathered: Gathered) -> Self {
+        Self {
+            values: gathered.values,
+            base: gathered.base,
+            faults: gathered.faults,
+            warnings: Vec::new(),
+            missing: Vec::new(),
+            files: Vec::new(),
+            asked: BTreeSet::new(),
+        }
+    }
+
+    /// Notes that the key is wrong.
+    pub fn fault(&mut self, name: &str, what: impl Into<String>) {
+        let fault = self.remark(name, what.into());
+        self.faults.push(fault);
+    }
+
+    /// Notes that the key is risky.
+    pub fn warn(&mut self, name: &str, what: impl Into<String>) {
+        let fault = self.remark(name, what.into());
+        self.warnings.push(fault);
+    }
+
+    fn remark(&self, name: &str, what: String) -> Fault {
+        Fault { place: self.place(name), key: name.to_owned(), what }
+    }
+
+    /// Where the key (or its `_file`) stands.
+    pub fn place(&self, name: &str) -> Place {
+        let file = || self.values.get(&format!("{name}_file"));
+        let found = self.values.get(name).or_else(file);
+        found.map_or(Place::Nowhere, |found| found.place.clone())
+    }
+
+    /// Whether a secret stands in the configuration file itself.
+    pub fn file_with_secrets(&self) -> Option<&Path> {
+        key::all().filter(|key| key.kind.is_secret()).find_map(|key| {
+            match &self.values.get(&key.full_name())?.place {
+                Place::Line(path, _) => Some(path.as_path()),
+                Place::File(_) | Place::Variable(_) | Place::Nowhere => None,
+            }
+        })
+    }
+
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name, |raw, _, _| value::text(raw))
+    }
+
+    pub fn parsed<T>(&mut self, name: &str) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        self.take(name, |raw, _, _| value::parsed(raw))
+    }
+
+    pub fn money(&mut self, name: &str) -> Option<crate::domain::money::Amount> {
+        self.take(name, |raw, _, _| value::money(raw))
+    }
+
+    pub fn listen(&mut self, name: &str) -> Option<SocketAddr> {
+        self.take(name, |raw, _, _| value::listen(raw))
+    }
+
+    pub fn public_url(&mut self, name: &str) -> Option<String> {
+        self.take(name, |raw, _, _| value::public_url(raw))
+    }
+
+    pub fn http_origin(&mut self, name: &str) -> Option<value::HttpOrigin> {
+        self.take(name, |raw, _, _| value::http_origin(raw))
+    }
+
+    pub fn store_url(&mut self, name: &str) -> Option<value::StoreUrl> {
+        self.take(name, |raw, _, base| value::store_url(raw, base))
+    }
+
+    /// A file, which is also noted in [`Self::files`].
+    pub fn file(&mut self, name: &str) -> Option<PathBuf> {
+        let path = self.take(name, |raw, _, base| value::file(raw, base))?;
+        let (section, short) = name.split_once('.')?;
+        self.files.push(NamedFile {
+            key: key::find(section, short)?,
+            place: self.place(name),
+            path: path.clone(),
+        });
+        Some(path)
+    }
+
+    pub fn networks(&mut self, name: &str) -> Option<Vec<ipnet::IpNet>> {
+        self.take(name, |raw, _, _| value::networks(raw))
+    }
+
+    pub fn log_level(&mut self, name: &str) -> Option<String> {
+        self.take(name, |raw, _, _| value::log_level(raw))
+    }
+
+    pub fn count<T: TryFrom<u64>>(&mut self, name: &str) -> Option<T> {
+        self.take(name, |raw, kind, _| {
+            let Kind::Count(least, most) = kind else {
+                return Err(misfit(kind));
+            };
+            value::count(raw, least, most)
+        })
+    }
+
+    pub fn size<T: TryFrom<u64>>(&mut self, name: &str) -> Option<T> {
+        self.take(name, |raw, kind, _| {
+            let Kind::Size(least, most) = kind else {
+                return Err(misfit(kind));
+            };
+            value::size(raw, least, most)
+        })
+    }
+
+    pub fn time(&mut self, name: &str) -> Option<Duration> {
+        self.take(name, |raw, kind, _| {
+            let Kind::Time(least, most) = kind else {
+                return Err(misfit(kind));
+            };
+            value::time(raw, least, most)
+        })
+    }
+
+    pub fn times(&mut self, name: &str) -> Option<Vec<Duration>> {
+        self.take(name, |raw, kind, _| {
+            let Kind::Times(least, most) = kind else {
+                return Err(misfit(kind));
+            };
+            value::times(raw, least, most)
+        })
+    }
+
+    pub fn rail(&mut self, name: &str) -> Option<&'static str> {
+        self.take(name, |raw, kind, _| {
+            let Kind::Word(words) = kind else {
+                return Err(misfit(kind));
+            };
+            value::rail(raw, words)
+        })
+    }
+
+    /// One of the key's words, by what each means.
+    pub fn word<T: Copy>(&mut self, name: &str, meanings: &[(&str, T)]) -> Option<T> {
+        self.take(name, |raw, kind, _| {
+            let Kind::Word(words) = kind else {
+                return Err(misfit(kind));
+            };
+            let word = value::word(raw, words)?;
+            let meant = meanings.iter().find(|(known, _)| *known == word);
+            meant.map(|(_, meaning)| *meaning).ok_or_else(|| misfit(kind))
+        })
+    }
+
+    /// A secret, written out or in a file of its own.
+    pub fn secret(&mut self, name: &str) -> Option<Secret> {
+        let by_file = format!("{name}_file");
+        if let Some(found) = self.values.get(&by_file) {
+            if self.values.contains_key(name) {
+                self.fault(name, format!("is set twice, here and as {by_file}"));
+                return None;
+            }
+            let base = self.base_of(found.from_variable);
+            let secret = value::file(&found.raw, &base).and_then(|path| first_line(&path));
+            match secret {
+                Ok(secret) => {
+                    let mut found = found.clone();
+                    found.raw = Raw::Text(secret);
+                    self.values.insert(name.to_owned(), found);
+                }
+                Err(bad) => {
+                    self.asked.insert(name.to_owned());
+                    let what = match bad {
+                        Bad::Expected(what) => format!("expected {what}"),
+                        Bad::Says(what) => what,
+                    };
+                    let mut fault = self.remark(name, what);
+                    fault.key = by_file;
+                    self.faults.push(fault);
+                    return None;
+                }
+            }
+        }
+        self.take(name, |raw, kind, _| {
+            if matches!(kind, Kind::Token) { value::token(raw) } else { value::text(raw) }
+        })
+        .map(Secret::new)
+    }
+
+    fn take<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&Raw, Kind, &Path) -> Result<T, Bad>,
+    ) -> Option<T> {
+        self.asked.insert(name.to_owned());
+        let (section, short) = name.split_once('.').unwrap_or_default();
+        let Some(key) = key::find(section, short) else {
+            self.fault(name, "is missing from the table of keys: a bug in Mlango");
+            return None;
+        };
+        let (raw, from_variable) = match (self.values.get(name), key.given) {
+            (Some(found), _) => (found.raw.clone(), found.from_variable),
+            (None, Given::Default(toml)) => (source::literal(toml), false),
+            (None, Given::Needed(..)) => {
+                self.missing.push(key);
+                return None;
+            }
+            (None, Given::Later) => return None,
+        };
+        let raw = match (raw, key.kind) {
+            (Raw::Text(text), Kind::Networks | Kind::Times(..)) if from_variable => {
+                source::list_of(&text)
+            }
+            (raw, _) => raw,
+        };
+        let base = self.base_of(from_variable);
+        if is_placeholder(&raw) {
+            self.fault(name, "still holds the example's placeholder; put the real value here");
+            return None;
+        }
+        match parse(&raw, key.kind, &base) {
+            Ok(value) => return Some(value),
+            Err(Bad::Expected(what)) => {
+                let found = shown(&raw, key.kind);
+                self.fault(name, format!("found {found}; expected {what}"));
+            }
+            Err(Bad::Says(what)) => self.fault(name, what),
+        }
+        None
+    }
+
+    /// Relative files in the configuration file are looked for beside it, in variables from
+    /// where the program was started.
+    fn base_of(&self, from_variable: bool) -> PathBuf {
+        if from_variable { PathBuf::new() } else { self.base.clone() }
+    }
+}
+
+fn misfit(kind: Kind) -> Bad {
+    Bad::Says(format!("is read otherwise than as {kind:?}: a bug in Mlango"))
+}
+
+fn is_placeholder(raw: &Raw) -> bool {
+    matches!(raw, Raw::Text(text) if text.starts_with('<') && text.ends_with('>'))
+}
+
+/// The first line of a secret's file.
+fn first_line(path: &Path) -> Result<String, Bad> {
+    let text = source::read_text(path)
+        .map_err(|what| Bad::Says(format!("the file {} {what}", path.display())))?;
+    match text.lines().next() {
+        Some(line) if !line.trim().is_empty() => Ok(line.to_owned()),
+        Some(_) | None => {
+            let path = path.display();
+            Err(Bad::Says(format!("the first line of {path} is empty")))
+        }
+    }
+}
+
+/// What was found, for a fault; never a secret.
+fn shown(raw: &Raw, kind: Kind) -> String {
+    /// As much of a wrong value as helps to find it.
+    const CHARS_SHOWN_MAX: usize = 60;
+    match raw {
+        Raw::Text(text) if kind.is_secret() => format!("{} characters", text.chars().count()),
+        Raw::Text(text) => {
+            let head: String = text.chars().take(CHARS_SHOWN_MAX).collect();
+            let more = if head.len() < text.len() { "…" } else { "" };
+            format!("\"{}{more}\"", head.escape_debug())
+        }
+        Raw::Integer(_) if kind.is_secret() => "a number".to_owned(),
+        Raw::Integer(number) => number.to_string(),
+        Raw::List(list) => {
+            let shown: Vec<String> = list.iter().take(5).map(|one| shown(one, kind)).collect();
+            let more = if list.len() > 5 { ", …" } else { "" };
+            format!("[{}{more}]", shown.join(", "))
+        }
+        Raw::Other(what) => (*what).to_owned(),
+    }
+}

@@ -1,0 +1,193 @@
+//! The events of a send: it starts, it is answered, it fails, it lapses (law 2).
+
+use super::{Contradiction, Forbidden, Moment, Verdict, described};
+use crate::domain::id::ConversationId;
+use crate::domain::outcome::{self, AnswerClass};
+use crate::domain::payout::effect::{CaseKind, Effect, Notice};
+use crate::domain::payout::event::AnswerFacts;
+use crate::domain::payout::state::{Doubt, Failure, Lease, Stage, State, Tries};
+use crate::domain::retry;
+
+impl Moment<'_> {
+    pub(super) fn send_started(&self, lease: Lease) -> Verdict {
+        match &self.payout.state {
+            State::Queued { not_before, .. } if !retry::is_due(*not_before, self.now) => {
+                Verdict::Forbidden(Forbidden::NotDue)
+            }
+            State::Queued { tries, .. } => {
+                let attempts = tries.attempts.saturating_add(1);
+                Verdict::Moved {
+                    state: State::Sending { tries: Tries { attempts, ..*tries }, lease },
+                    notice: Notice::Sending,
+                    effects: vec![
+                        Effect::Transmit { attempt: attempts },
+                        Effect::WakeAt(lease.until),
+                    ],
+                }
+            }
+            State::AwaitingApproval { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => Verdict::Forbidden(Forbidden::NotQueued),
+        }
+    }
+
+    pub(super) fn answered(&self, attempt: u32, answer: &AnswerFacts) -> Verdict {
+        let class = answer.class();
+        // Whether the answer rules out that M-Pesa has the request.
+        let refuses = matches!(class, AnswerClass::Refused | AnswerClass::TryLater);
+        match &self.payout.state {
+            State::Sending { tries, .. } if tries.attempts == attempt => {
+                self.answered_in_time(*tries, answer, class)
+            }
+            State::Sending { .. } | State::Queued { .. } if refuses => {
+                Verdict::Noted("an earlier send was refused, as was known")
+            }
+            State::Sending { .. } | State::Queued { .. } => {
+                self.contradicts("an earlier send was known to have taken nothing", answer)
+            }
+            State::Accepted { .. } if refuses => {
+                self.contradicts("M-Pesa took the request before", answer)
+            }
+            State::Accepted { .. } => Verdict::Noted("M-Pesa took the request before"),
+            State::Unknown { tries, .. } if tries.attempts == attempt && !refuses => {
+                self.learn_conversation(answer.conversation.as_ref())
+            }
+            State::Unknown { .. } => Verdict::Noted("an answer after the doubt settles nothing"),
+            State::Succeeded { .. } if refuses => self.contradicts("it is paid", answer),
+            State::Succeeded { .. } => Verdict::Noted("the answer came after the result"),
+            State::Failed { failure, .. }
+                if failure.stage == Stage::Request && class == AnswerClass::Taken =>
+            {
+                self.contradicts("M-Pesa refused the request before", answer)
+            }
+            State::Failed { .. } => Verdict::Noted("the answer came after the end"),
+            State::AwaitingApproval { .. } | State::Cancelled { .. } => {
+                self.contradicts("nothing was sent", answer)
+            }
+        }
+    }
+
+    fn answered_in_time(&self, tries: Tries, answer: &AnswerFacts, class: AnswerClass) -> Verdict {
+        let conversation = answer.conversation.clone();
+        match class {
+            AnswerClass::Taken => {
+                let overdue_at = self.now.after(self.policy.result_overdue);
+                Verdict::Moved {
+                    state: State::Accepted { tries, conversation, overdue_at },
+                    notice: Notice::Accepted,
+                    effects: vec![Effect::WakeAt(overdue_at)],
+                }
+            }
+            AnswerClass::Cached => self.doubt(tries, Doubt::Cached, conversation, vec![]),
+            AnswerClass::Doubt if answer.code == "15" => {
+                self.doubt(tries, Doubt::Duplicate, conversation, vec![])
+            }
+            AnswerClass::Doubt => {
+                let why = Doubt::Answer { code: answer.code.clone() };
+                self.doubt(tries, why, conversation, vec![])
+            }
+            AnswerClass::TryLater => {
+                let busy = tries.busy.saturating_add(1);
+                let slow = Effect::SlowRail { code: answer.code.clone() };
+                if busy >= retry::BUSY_ANSWERS_MAX {
+                    return self.fail(request_failure(answer), conversation, None, vec![slow]);
+                }
+                let not_before = retry::resend_at(self.now, busy);
+                let tries = Tries { busy, unreachable: 0, ..tries };
+                self.queue(tries, not_before, Notice::Requeued, vec![slow])
+            }
+            AnswerClass::Refused => self.fail(request_failure(answer), conversation, None, vec![]),
+        }
+    }
+
+    pub(super) fn nothing_sent(&self, attempt: u32) -> Verdict {
+        match &self.payout.state {
+            State::Sending { tries, .. } if tries.attempts == attempt => {
+                let unreachable = tries.unreachable.saturating_add(1);
+                let not_before = retry::resend_at(self.now, unreachable);
+                let tries = Tries { unreachable, busy: 0, ..*tries };
+                self.queue(tries, not_before, Notice::Requeued, vec![])
+            }
+            State::Accepted { .. } | State::Succeeded { .. } => {
+                Verdict::Contradicted(Contradiction {
+                    kind: CaseKind::Contradiction,
+                    says: "M-Pesa has the request, yet not one byte of it is known to have left"
+                        .to_owned(),
+                })
+            }
+            State::AwaitingApproval { .. }
+            | State::Queued { .. }
+            | State::Sending { .. }
+            | State::Unknown { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => Verdict::Noted("a send of which nothing left had ended"),
+        }
+    }
+
+    pub(super) fn no_answer(&self, attempt: u32) -> Verdict {
+        match &self.payout.state {
+            State::Sending { tries, .. } if tries.attempts == attempt => {
+                self.doubt(*tries, Doubt::NoAnswer, None, vec![])
+            }
+            State::AwaitingApproval { .. }
+            | State::Queued { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => Verdict::Noted("a send without an answer had ended"),
+        }
+    }
+
+    pub(super) fn lease_lapsed(&self, lapsed: Lease) -> Verdict {
+        match &self.payout.state {
+            State::Sending { tries, lease } if *lease == lapsed => {
+                self.doubt(*tries, Doubt::LeaseLapsed, None, vec![])
+            }
+            State::AwaitingApproval { .. }
+            | State::Queued { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => Verdict::Stale,
+        }
+    }
+
+    fn learn_conversation(&self, told: Option<&ConversationId>) -> Verdict {
+        match (&self.payout.state, told) {
+            (
+                State::Unknown { tries, why, conversation: None, since, ask_at, asked },
+                Some(told),
+            ) => Verdict::Moved {
+                state: State::Unknown {
+                    tries: *tries,
+                    why: why.clone(),
+                    conversation: Some(told.clone()),
+                    since: *since,
+                    ask_at: *ask_at,
+                    asked: *asked,
+                },
+                notice: Notice::Noted,
+                effects: vec![],
+            },
+            _ => Verdict::Noted("an answer after the doubt settles nothing"),
+        }
+    }
+}
+
+fn request_failure(answer: &AnswerFacts) -> Failure {
+    let meaning = outcome::answer(&answer.code);
+    Failure {
+        stage: Stage::Request,
+        code: answer.code.clone(),
+        description: described(&answer.description, meaning.says),
+        retryable: meaning.blame.is_retryable(),
+    }
+}

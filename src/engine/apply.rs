@@ -1,0 +1,329 @@
+//! One event, one commit: read, decide, check the laws, write if nothing moved meanwhile.
+
+use super::Engine;
+use crate::domain::id::{CaseId, EventId, PayoutId};
+use crate::domain::payout::{
+    CaseKind, Effect, Event, Forbidden, Notice, Payout, State, Verdict, law, step,
+};
+use crate::domain::time::Timestamp;
+use crate::store::{
+    Case, Commit, CommitError, Direction, Durable, Message, NewEvent, PayoutWrite, StoreError,
+    Stored,
+};
+
+/// How often a decision is taken anew because the payout moved meanwhile. Two or three parties can
+/// touch one payout at a time; more than this is a fault.
+const DECISIONS_MAX: u32 = 32;
+
+/// What an event did.
+#[derive(Debug)]
+pub enum Applied {
+    /// The payout moved, and that is durable.
+    Moved {
+        /// As it stands now.
+        payout: Box<Payout>,
+        /// Proof that it is on the disk.
+        proof: Durable,
+    },
+    /// Recorded; it changed nothing.
+    Noted,
+    /// Recorded, with a case; it changed nothing.
+    Contradicted,
+    /// Overtaken; nothing to record.
+    Stale,
+    /// It may not be done.
+    Forbidden(Forbidden),
+    /// The step would have broken a law: it was not taken, and a person is called.
+    Parked,
+}
+
+/// Why an event could not be applied. Nothing was written, or nobody knows (`Store`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotApplied {
+    /// There is no such payout.
+    #[error("no such payout")]
+    NoSuchPayout,
+    /// Too many writes are waiting.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// The store failed.
+    #[error("{0}")]
+    Store(String),
+}
+
+impl From<StoreError> for NotApplied {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// One event that happens to one payout, with its evidence.
+struct Turn<'a> {
+    engine: &'a Engine,
+    stored: Stored,
+    event: &'a Event,
+    messages: &'a [Message],
+    now: Timestamp,
+}
+
+/// What is to be written about it, and what follows when it is.
+struct Decision {
+    /// Nothing, where there is nothing to keep.
+    commit: Option<Commit>,
+    effects: Vec<Effect>,
+    came_to: CameTo,
+}
+
+/// What it came to, once that is on the disk.
+enum CameTo {
+    Moved(Box<Payout>),
+    Noted,
+    Contradicted,
+    Stale,
+    Forbidden(Forbidden),
+    Parked,
+}
+
+impl Engine {
+    /// Applies `event` to a payout; `messages` belong to it. Those that came from M-Pesa are
+    /// written whatever the event does, those that go to it only if it moves the payout.
+    pub(super) async fn apply(
+        &self,
+        id: PayoutId,
+        event: &Event,
+        messages: Vec<Message>,
+    ) -> Result<Applied, NotApplied> {
+        for _ in 0..DECISIONS_MAX {
+            let stored = self.parts.store.payout(id).await?.ok_or(NotApplied::NoSuchPayout)?;
+            let now = self.parts.clock.now();
+            let turn = Turn { engine: self, stored, event, messages: &messages, now };
+            let Decision { commit, effects, came_to } = turn.decide();
+            let Some(commit) = commit else {
+                return Ok(came_to.without_writing());
+            };
+            match self.commit(commit).await {
+                Ok(proof) => {
+                    self.perform(id, &effects, now);
+                    return Ok(came_to.written(proof));
+                }
+                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Full) => return Err(NotApplied::Busy),
+                Err(
+                    error @ (CommitError::Broken(_)
+                    | CommitError::Unfit(_)
+                    | CommitError::Claimed(_)),
+                ) => return Err(NotApplied::Store(error.to_string())),
+            }
+        }
+        Err(NotApplied::Busy)
+    }
+
+    /// What follows from a step that is on the disk. Sending itself is the worker's, who holds the
+    /// proof; inquiries rest until there is somebody who asks.
+    fn perform(&self, id: PayoutId, effects: &[Effect], now: Timestamp) {
+        for effect in effects {
+            match effect {
+                Effect::WakeAt(at) => self.timers.add(*at, id),
+                Effect::StopRail { code } => {
+                    tracing::error!(payout = %id, code, "M-Pesa refused our credentials: sending \
+                        stops before it locks the operator. Queued payouts wait; nothing is lost. \
+                        Mend the credentials, then start again");
+                    self.gate.stop(code);
+                }
+                Effect::SlowRail { code } => {
+                    tracing::warn!(payout = %id, code, "M-Pesa is too busy: sending slows down");
+                    self.gate.slow(now);
+                }
+                Effect::Transmit { .. }
+                | Effect::Inquire { .. }
+                | Effect::Announce(_)
+                | Effect::OpenCase(_) => {}
+            }
+        }
+    }
+}
+
+impl CameTo {
+    fn written(self, proof: Durable) -> Applied {
+        match self {
+            Self::Moved(payout) => Applied::Moved { payout, proof },
+            other @ (Self::Noted
+            | Self::Contradicted
+            | Self::Stale
+            | Self::Forbidden(_)
+            | Self::Parked) => other.without_writing(),
+        }
+    }
+
+    fn without_writing(self) -> Applied {
+        match self {
+            // A move is always written; without its proof it is none.
+            Self::Moved(_) | Self::Noted => Applied::Noted,
+            Self::Contradicted => Applied::Contradicted,
+            Self::Stale => Applied::Stale,
+            Self::Forbidden(why) => Applied::Forbidden(why),
+            Self::Parked => Applied::Parked,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// What the domain says about the event, as a commit.
+    fn decide(self) -> Decision {
+        let before = &self.stored.payout;
+        let id = before.details.id;
+        match step(before, self.event, &self.engine.settings.policy, self.now) {
+            Verdict::Moved { state, notice, effects } => {
+                let updated_at = self.now.max(before.updated_at);
+                let after = Payout { details: before.details.clone(), state, updated_at };
+                match law::check(before, self.event, &after, &effects) {
+                    Ok(()) => self.moves(after, notice, effects),
+                    Err(broken) => {
+                        tracing::error!(payout = %id, event = self.event.name(), %broken,
+                            "a step would break a law and was not taken; a person must look");
+                        let says = format!("{}: {broken}", self.event.name());
+                        self.stays(CameTo::Parked, Some((CaseKind::LawBroken, says)))
+                    }
+                }
+            }
+            Verdict::Noted(why) => {
+                tracing::debug!(payout = %id, event = self.event.name(), why, "noted");
+                self.stays(CameTo::Noted, None)
+            }
+            Verdict::Contradicted(contradiction) => {
+                tracing::warn!(payout = %id, event = self.event.name(), status = %before.status(),
+                    says = contradiction.says,
+                    "a contradiction changes nothing; a person must look");
+                let case = (contradiction.kind, contradiction.says);
+                self.stays(CameTo::Contradicted, Some(case))
+            }
+            // What M-Pesa said is kept whatever becomes of it. A request of ours that was not
+            // begun is no evidence: it must not look as if it had gone.
+            Verdict::Stale | Verdict::Forbidden(_) if self.holds_mpesas_word() => {
+                self.stays(CameTo::Noted, None)
+            }
+            Verdict::Stale => Decision::nothing(CameTo::Stale),
+            Verdict::Forbidden(why) => Decision::nothing(CameTo::Forbidden(why)),
+        }
+    }
+
+    fn holds_mpesas_word(&self) -> bool {
+        self.messages.iter().any(|message| message.direction == Direction::In)
+    }
+
+    fn moves(self, after: Payout, notice: Notice, effects: Vec<Effect>) -> Decision {
+        tracing::info!(payout = %after.details.id, event = self.event.name(),
+            status = %after.status(), attempt = after.state.attempts(), "payout moved");
+        let (says, code) = said(self.event, &after.state);
+        let cases = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::OpenCase(kind) => Some(self.case(*kind, says.clone())),
+                Effect::Transmit { .. }
+                | Effect::WakeAt(_)
+                | Effect::Inquire { .. }
+                | Effect::Announce(_)
+                | Effect::StopRail { .. }
+                | Effect::SlowRail { .. } => None,
+            })
+            .collect();
+        let event = self.feed(notice, &after, says, code);
+        Decision {
+            commit: Some(self.commit(after.clone(), event, cases)),
+            effects,
+            came_to: CameTo::Moved(Box::new(after)),
+        }
+    }
+
+    fn stays(self, came_to: CameTo, case: Option<(CaseKind, String)>) -> Decision {
+        let payout = self.stored.payout.clone();
+        let (says, code) = said(self.event, &payout.state);
+        let (notice, says, cases) = match case {
+            Some((kind, why)) => (Notice::Contradicted, why.clone(), vec![self.case(kind, why)]),
+            None => (Notice::Noted, says, vec![]),
+        };
+        let event = self.feed(notice, &payout, says, code);
+        Decision { commit: Some(self.commit(payout, event, cases)), effects: vec![], came_to }
+    }
+
+    fn commit(self, payout: Payout, event: NewEvent, cases: Vec<Case>) -> Commit {
+        // Written even where it stays as it is: its version guards what was decided.
+        let write = PayoutWrite { payout, expected_version: self.stored.version };
+        Commit {
+            payouts: vec![write],
+            events: vec![event],
+            messages: self.messages.to_vec(),
+            cases,
+            ..Commit::default()
+        }
+    }
+
+    fn feed(
+        &self,
+        notice: Notice,
+        payout: &Payout,
+        says: String,
+        code: Option<String>,
+    ) -> NewEvent {
+        NewEvent {
+            id: EventId::from_bytes(self.engine.parts.ids.fresh(self.now)),
+            at: self.now,
+            kind: notice.as_str().to_owned(),
+            app: Some(payout.details.app),
+            payout: Some(payout.details.id),
+            status: Some(payout.status()),
+            says,
+            code,
+            messages: self.messages.iter().map(|message| message.id).collect(),
+        }
+    }
+
+    fn case(&self, kind: CaseKind, says: String) -> Case {
+        Case {
+            id: CaseId::from_bytes(self.engine.parts.ids.fresh(self.now)),
+            at: self.now,
+            kind,
+            payout: Some(self.stored.payout.details.id),
+            says,
+            messages: self.messages.iter().map(|message| message.id).collect(),
+        }
+    }
+}
+
+impl Decision {
+    const fn nothing(came_to: CameTo) -> Self {
+        Self { commit: None, effects: vec![], came_to }
+    }
+}
+
+/// What an event says, in words without personal data, and M-Pesa's code if it has one.
+fn said(event: &Event, state: &State) -> (String, Option<String>) {
+    match event {
+        Event::Answered { answer, .. } => {
+            let words =
+                if answer.description.is_empty() { "no words" } else { &answer.description };
+            (format!("M-Pesa answered: {words}"), Some(answer.code.clone()))
+        }
+        Event::ResultArrived(facts) => {
+            let words = if facts.description.is_empty() { "no words" } else { &facts.description };
+            (format!("M-Pesa's result: {words}"), Some(facts.code.clone()))
+        }
+        Event::NothingSent { why, .. } => (format!("nothing was sent: {}", why.says()), None),
+        Event::NoAnswer { why, .. } => (format!("{}; money may have moved", why.says()), None),
+        Event::Rejected { reason } => (format!("rejected: {reason}"), None),
+        Event::Ruled(ruling) => (format!("ruled by {}: {}", ruling.by, ruling.reason), None),
+        Event::SendStarted { .. } => (format!("send {} begins", state.attempts()), None),
+        Event::LeaseLapsed { .. } => {
+            ("the program stopped while it was sending; money may have moved".to_owned(), None)
+        }
+        Event::ResultOverdue => ("the result is overdue; money may have moved".to_owned(), None),
+        Event::QueueTimedOut => ("the broker gave up on the request".to_owned(), None),
+        Event::Approved
+        | Event::ApprovalExpired
+        | Event::CancelAsked
+        | Event::InquirySent { .. }
+        | Event::InquiryAnswered(_)
+        | Event::NotFound { .. }
+        | Event::StatementShows(_) => (event.name().replace('_', " "), None),
+    }
+}

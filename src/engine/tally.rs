@@ -1,0 +1,63 @@
+//! What the engine counts, and the one way by which it writes.
+
+use crate::store::{Commit, CommitError, Durable};
+use crate::telemetry::metric::{self, Counter, Gauge, Histogram};
+
+use super::Engine;
+use super::port::Outcome;
+use crate::domain::outcome::AnswerClass;
+use crate::domain::payout::Rail;
+
+/// Handles that are asked for once.
+#[derive(Debug)]
+pub(super) struct Tally {
+    pub(super) submitted: Counter,
+    pub(super) in_flight: Gauge,
+    commit_seconds: Histogram,
+    waiting: Gauge,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            submitted: metric::PAYOUTS_SUBMITTED.with([]),
+            in_flight: metric::RAIL_IN_FLIGHT.with([Rail::Soap.as_str()]),
+            commit_seconds: metric::STORE_COMMIT_SECONDS.with([]),
+            waiting: metric::STORE_QUEUE_DEPTH.with([]),
+        }
+    }
+}
+
+impl Engine {
+    /// Every write of the engine goes through here, so that it is timed and its cases are counted.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Durable, CommitError> {
+        let cases: Vec<&'static str> = commit.cases.iter().map(|case| case.kind.as_str()).collect();
+        let since = tokio::time::Instant::now();
+        self.tally.waiting.add(1);
+        let written = self.parts.store.commit(commit).await;
+        self.tally.waiting.subtract(1);
+        self.tally.commit_seconds.record(since.elapsed());
+        if written.is_ok() {
+            for kind in cases {
+                metric::CASES.with([kind]).increment();
+            }
+        }
+        written
+    }
+
+    /// Counts what became of a send.
+    pub(super) fn count_send(&self, outcome: &Outcome) {
+        let word = match outcome {
+            Outcome::Answered(facts) => match facts.class() {
+                AnswerClass::Taken => "taken",
+                AnswerClass::Cached => "cached",
+                AnswerClass::TryLater => "busy",
+                AnswerClass::Refused => "refused",
+                AnswerClass::Doubt => "doubt",
+            },
+            Outcome::NothingSent(_) => "nothing_sent",
+            Outcome::NoAnswer(_) => "no_answer",
+        };
+        metric::SENDS.with([word]).increment();
+    }
+}

@@ -1,0 +1,96 @@
+//! What finance systems ask for (contract, part 2).
+
+mod cursor;
+mod json;
+mod list;
+mod messages;
+mod ops;
+mod payouts;
+mod submit;
+pub mod view;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::{Apps, Caller};
+pub use super::body::BodyLimits;
+use super::problem::{Code, FieldFault, Problem};
+use crate::engine::Engine;
+
+pub(super) use list::{EVENT_PARAMETERS, Kind, LIST_PARAMETERS, Parameter};
+pub(super) use messages::get as get_message;
+pub(super) use ops::{Readiness, health, metrics, openapi, ready};
+pub(super) use payouts::{cancel, create, events, get, list as list_payouts};
+#[cfg(test)]
+#[cfg(test)]
+pub(super) use submit::FIELDS;
+
+/// What the API works with.
+#[derive(Clone)]
+pub struct Api {
+    /// Does what is asked for.
+    pub engine: Arc<Engine>,
+    /// Knows the keys.
+    pub apps: Arc<Apps>,
+    /// What a body may take.
+    pub limits: BodyLimits,
+    /// The program is to stop: it is no longer ready.
+    pub shutdown: CancellationToken,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("apps", &self.apps)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request, once its caller is known and its body read.
+pub(super) struct Ask {
+    pub(super) api: Arc<Api>,
+    pub(super) parts: Parts,
+    /// What stands for `{id}` in the path.
+    pub(super) id: String,
+    pub(super) body: Bytes,
+}
+
+/// An answer, or why there is none.
+pub(super) type Answer = Result<Response, Problem>;
+/// An answer to come.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// What anybody may ask.
+pub(super) type OpenHandler = fn(Ask) -> Answering;
+/// What a known caller may ask.
+pub(super) type KeyedHandler = fn(Caller, Ask) -> Answering;
+
+/// `value` as a JSON answer.
+fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    /// Most answers fit.
+    const USUAL_BYTES: usize = 1_024;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, value).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Problem::new(
+            Code::Internal,
+            "The answer could not be written. What was asked for may have been done: look it up.",
+        )
+    })?;
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
+}

@@ -1,0 +1,93 @@
+//! What an operator's machines ask.
+
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Answer, Api, Ask, json};
+use crate::domain::payout::{Rail, Status};
+use crate::http::openapi::document;
+use crate::store::Health;
+use crate::telemetry::metric;
+
+/// Whether the gateway can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    ready: bool,
+    /// Why not, one sentence each; empty when it is.
+    reasons: Vec<String>,
+}
+
+/// `GET /healthz`: alive, whatever its state.
+pub(in crate::http) async fn health(_ask: Ask) -> Answer {
+    Ok(text("text/plain; charset=utf-8", Bytes::from_static(b"ok\n")))
+}
+
+/// `GET /readyz`: 503 when payouts cannot be taken and sent.
+pub(in crate::http) async fn ready(ask: Ask) -> Answer {
+    let reasons = reasons(&ask.api);
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let view = Readiness { ready: reasons.is_empty(), reasons };
+    let mut answer = json(status, &view)?;
+    let fresh = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(CACHE_CONTROL, fresh);
+    Ok(answer)
+}
+
+fn reasons(api: &Api) -> Vec<String> {
+    let mut reasons = Vec::new();
+    match api.engine.store().health() {
+        Health::Ready => {}
+        Health::Failed(why) => reasons.push(format!(
+            "the store failed ({why}); nothing is taken, sent or acknowledged until the gateway \
+             is restarted"
+        )),
+        Health::Closed => reasons.push("the store is closed".to_owned()),
+    }
+    if let Some(code) = api.engine.rail_state().stopped {
+        reasons.push(format!(
+            "sending is stopped, because M-Pesa refused our credentials with code {code}; payouts \
+             and results are still taken; correct the credentials and restart"
+        ));
+    }
+    if api.shutdown.is_cancelled() {
+        reasons.push("the gateway is shutting down".to_owned());
+    }
+    reasons
+}
+
+/// `GET /metrics`.
+pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
+    let api = &ask.api;
+    let counts = api.engine.store().counts();
+    // What is final only grows; how much there is of it is not news.
+    for status in Status::ALL.iter().filter(|status| !status.is_final()) {
+        metric::PAYOUTS.with([status.as_str()]).set(counts.of(*status));
+    }
+    let doubt = counts.in_doubt().cents().checked_div(100);
+    metric::SHILLINGS_IN_DOUBT.with([]).set(doubt.unwrap_or_default());
+    let stopped = api.engine.rail_state().stopped.is_some();
+    metric::RAIL_STOPPED.with([Rail::Soap.as_str()]).set(u64::from(stopped));
+    let media_type = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(text(media_type, metric::render().into()))
+}
+
+/// `GET /openapi.json`.
+pub(in crate::http) async fn openapi(_ask: Ask) -> Answer {
+    static DOCUMENT: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
+    Ok(text("application/json", DOCUMENT.clone()))
+}
+
+fn text(media_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}

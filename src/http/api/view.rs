@@ -1,0 +1,384 @@
+//! What the API shows: the shapes of contract, part 2, written straight from the values.
+
+use std::fmt::Display;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::domain::money::Amount;
+use crate::domain::payout::{self, Metadata, State};
+use crate::domain::time::Timestamp;
+use crate::store;
+
+/// Writes a value as the string that it displays.
+fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Writes a value as the string that it displays, or null.
+fn shown_or_null<T: Display, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A payout as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Payout<'a> {
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, example = "po_01hn4y7z2c8e0vq3m5x7r9t1wb")]
+    id: crate::domain::id::PayoutId,
+    #[schema(inline)]
+    status: Status,
+    /// Kenyan shillings with two places.
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, example = "1500.00")]
+    amount: Amount,
+    #[schema(example = "KES")]
+    currency: &'static str,
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, example = "254722000111")]
+    phone: u64,
+    #[schema(example = "BusinessPayment")]
+    command: &'static str,
+    reference: &'a str,
+    remarks: &'a str,
+    occasion: &'a str,
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    metadata: &'a Metadata,
+    #[schema(example = "soap")]
+    rail: &'static str,
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    batch_id: Option<crate::domain::id::BatchId>,
+    /// Its one name towards M-Pesa.
+    originator_conversation_id: &'a str,
+    /// M-Pesa's name for it.
+    #[schema(required)]
+    conversation_id: Option<&'a str>,
+    /// M-Pesa's receipt; set when `succeeded`.
+    #[schema(required, example = "QK12ABCD34")]
+    receipt: Option<&'a str>,
+    /// Who got it, as M-Pesa names him.
+    #[schema(required)]
+    recipient_name: Option<&'a str>,
+    /// What M-Pesa says the charge was.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    charge: Option<Amount>,
+    /// Why it failed; set when `failed`.
+    #[schema(required)]
+    failure: Option<Failure<'a>>,
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    /// When it became final.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    completed_at: Option<Timestamp>,
+}
+
+/// Where a payout stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Held for a checker.
+    AwaitingApproval,
+    /// On disk, nothing sent.
+    Queued,
+    /// A send has begun; written to disk before the first byte leaves.
+    Sending,
+    /// M-Pesa took the request; its result is awaited.
+    Accepted,
+    /// Money may or may not have moved.
+    Unknown,
+    /// Paid. Final.
+    Succeeded,
+    /// Not paid and never will be. Final.
+    Failed,
+    /// Stopped before anything was sent. Final.
+    Cancelled,
+}
+
+impl From<payout::Status> for Status {
+    fn from(status: payout::Status) -> Self {
+        match status {
+            payout::Status::AwaitingApproval => Self::AwaitingApproval,
+            payout::Status::Queued => Self::Queued,
+            payout::Status::Sending => Self::Sending,
+            payout::Status::Accepted => Self::Accepted,
+            payout::Status::Unknown => Self::Unknown,
+            payout::Status::Succeeded => Self::Succeeded,
+            payout::Status::Failed => Self::Failed,
+            payout::Status::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// Why a payout failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Failure<'a> {
+    /// Which message said so: `request`, `result` or `inquiry`.
+    #[schema(example = "result")]
+    stage: &'static str,
+    /// M-Pesa's code, verbatim.
+    #[schema(example = "2001")]
+    code: &'a str,
+    description: &'a str,
+    /// Whether a new payout with the same details makes sense.
+    retryable: bool,
+}
+
+impl<'a> From<&'a payout::Payout> for Payout<'a> {
+    fn from(payout: &'a payout::Payout) -> Self {
+        let details = &payout.details;
+        let state = &payout.state;
+        let (recipient_name, charge) = match state {
+            State::Succeeded { recipient_name, charge, .. } => {
+                (recipient_name.as_ref().map(|name| name.reveal()), *charge)
+            }
+            State::AwaitingApproval { .. }
+            | State::Queued { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Unknown { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => (None, None),
+        };
+        Self {
+            id: details.id,
+            status: payout.status().into(),
+            amount: details.amount,
+            currency: "KES",
+            phone: details.phone.number(),
+            command: details.command.as_str(),
+            reference: &details.reference,
+            remarks: &details.remarks,
+            occasion: &details.occasion,
+            metadata: &details.metadata,
+            rail: details.rail.as_str(),
+            batch_id: details.batch,
+            originator_conversation_id: details.originator_conversation_id.as_str(),
+            conversation_id: state.conversation().map(|name| name.as_str()),
+            receipt: state.receipt().map(|receipt| receipt.as_str()),
+            recipient_name,
+            charge,
+            failure: failure_of(state),
+            created_at: details.created_at,
+            updated_at: payout.updated_at,
+            completed_at: state.completed_at(),
+        }
+    }
+}
+
+fn failure_of(state: &State) -> Option<Failure<'_>> {
+    let State::Failed { failure, .. } = state else {
+        return None;
+    };
+    Some(Failure {
+        stage: failure.stage.as_str(),
+        code: &failure.code,
+        description: &failure.description,
+        retryable: failure.retryable,
+    })
+}
+
+/// A page of payouts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PayoutPage<'a> {
+    /// May hold fewer than asked for, and still have a next page.
+    pub(super) data: Vec<Payout<'a>>,
+    /// Where the next page begins: give it back as `cursor`. Null on the last page.
+    #[schema(required)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A step in a payout's life.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PayoutEvent<'a> {
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String)]
+    id: crate::domain::id::EventId,
+    /// Its place among all events of the gateway.
+    seq: u64,
+    #[serde(rename = "type")]
+    #[schema(example = "payout.accepted")]
+    kind: &'a str,
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    data: EventData<'a>,
+}
+
+/// What an event says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventData<'a> {
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    payout_id: Option<crate::domain::id::PayoutId>,
+    /// Where the payout stands after it.
+    #[schema(required, value_type = Option<String>)]
+    status: Option<&'static str>,
+    /// What happened, in words.
+    says: &'a str,
+    /// M-Pesa's code, if one was the cause.
+    #[schema(required)]
+    code: Option<&'a str>,
+    /// The wire messages that belong to it.
+    messages: Vec<MessageLink>,
+}
+
+/// Where a wire message can be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageLink {
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String)]
+    id: crate::domain::id::MessageId,
+    #[schema(example = "/v1/messages/msg_01hn4y7z2c8e0vq3m5x7r9t1wb")]
+    href: String,
+}
+
+impl<'a> From<&'a store::FeedEvent> for PayoutEvent<'a> {
+    fn from(feed: &'a store::FeedEvent) -> Self {
+        let event = &feed.event;
+        let link = |id: &crate::domain::id::MessageId| MessageLink {
+            id: *id,
+            href: format!("/v1/messages/{id}"),
+        };
+        Self {
+            id: event.id,
+            seq: feed.seq,
+            kind: &event.kind,
+            created_at: event.at,
+            data: EventData {
+                payout_id: event.payout,
+                status: event.status.map(payout::Status::as_str),
+                says: &event.says,
+                code: event.code.as_deref(),
+                messages: event.messages.iter().map(link).collect(),
+            },
+        }
+    }
+}
+
+/// A page of a payout's events.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventPage<'a> {
+    pub(super) data: Vec<PayoutEvent<'a>>,
+    /// Where the next page begins: give it back as `cursor`. Null on the last page.
+    #[schema(required)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A message as it was on the wire; our secrets in it are masked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message<'a> {
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String)]
+    id: crate::domain::id::MessageId,
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    payout_id: Option<crate::domain::id::PayoutId>,
+    /// `out` to M-Pesa, `in` from M-Pesa.
+    #[schema(example = "in")]
+    direction: &'static str,
+    #[schema(example = "soap.result")]
+    channel: &'static str,
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The HTTP status of an answer.
+    #[schema(required)]
+    http_status: Option<u16>,
+    /// `utf-8`, or `base64` where its bytes are no UTF-8.
+    #[schema(example = "utf-8")]
+    encoding: &'static str,
+    #[schema(value_type = String)]
+    body: std::borrow::Cow<'a, str>,
+}
+
+impl<'a> From<&'a store::Message> for Message<'a> {
+    fn from(message: &'a store::Message) -> Self {
+        let (encoding, body) = std::str::from_utf8(&message.body).map_or_else(
+            |_error| ("base64", STANDARD.encode(&message.body).into()),
+            |text| ("utf-8", text.into()),
+        );
+        Self {
+            id: message.id,
+            payout_id: message.payout,
+            direction: message.direction.as_str(),
+            channel: message.channel.as_str(),
+            at: message.at,
+            http_status: message.http_status,
+            encoding,
+            body,
+        }
+    }
+}
+
+/// A payout to be made.
+//
+// It describes what `submit` reads; a test in `openapi` holds the two together.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPayout {
+    /// Whole shillings, by default from 10 to 250,000: a decimal string with at most two places
+    /// (both zero), or an integer.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// A Kenyan mobile number: `0722…`, `0110…`, `722…`, `+254 722…`, `254722…`, with blanks or
+    /// dashes.
+    #[schema(example = "0722 000 111")]
+    pub phone: String,
+    /// One of M-Pesa's B2C commands.
+    #[schema(inline, default = "BusinessPayment")]
+    pub command: Option<Command>,
+    /// Your own reference, on one line.
+    #[schema(max_length = 64, example = "INV-2041")]
+    pub reference: Option<String>,
+    /// M-Pesa's `Remark`, on one line.
+    #[schema(max_length = 255, example = "March commission")]
+    pub remarks: Option<String>,
+    /// M-Pesa's `Occasion`, on one line.
+    #[schema(max_length = 255)]
+    pub occasion: Option<String>,
+    /// Your own notes: at most 20 names of at most 40 characters, with values of at most 500.
+    pub metadata: Option<std::collections::BTreeMap<String, String>>,
+    /// Which way it goes; the configured one unless given.
+    #[schema(example = "soap")]
+    pub rail: Option<String>,
+}
+
+/// A B2C command of M-Pesa's.
+#[derive(Debug, Deserialize, ToSchema)]
+pub enum Command {
+    /// Registered and unregistered recipients.
+    SalaryPayment,
+    /// Registered recipients only.
+    BusinessPayment,
+    /// Registered and unregistered recipients, with another text message.
+    PromotionPayment,
+    /// As `SalaryPayment`, and the payer covers the withdrawal fee.
+    SalaryPaymentWithWithdrawalChargePaid,
+    /// As `BusinessPayment`, and the payer covers the withdrawal fee.
+    BusinessPaymentWithWithdrawalChargePaid,
+    /// For banks.
+    TransferFromBankToCustomer,
+}
+
+fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$"));
+    let number = ObjectBuilder::new().schema_type(Type::Integer);
+    OneOfBuilder::new().item(text).item(number).examples([serde_json::json!("1500.00")]).into()
+}

@@ -1,0 +1,266 @@
+//! The API's own description: OpenAPI, made from the list of routes and the types they show.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{
+    ContentBuilder, Header, HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem,
+    Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+};
+
+use super::api::{Kind, view};
+use super::problem::{Code, FieldFault, MEDIA_TYPE, ProblemBody};
+use super::router::{Gives, Method, ROUTES, Route, Takes};
+use crate::domain::payout::Status;
+use crate::store::PAGE_LEN_MAX;
+
+/// The two ways to give a key.
+const KEY_SCHEMES: [&str; 2] = ["apiKey", "bearer"];
+
+/// The description of everything in [`ROUTES`].
+pub fn document() -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    for route in &ROUTES {
+        let method = match route.method {
+            Method::Get => HttpMethod::Get,
+            Method::Post => HttpMethod::Post,
+        };
+        paths = paths.path(route.path, PathItem::new(method, operation(route)));
+    }
+    let info = InfoBuilder::new()
+        .title("Mlango")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(License::new("MIT OR Apache-2.0")));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components())).build()
+}
+
+const ABOUT: &str = "The M-Pesa gateway. An answer of 202 or 200 to a POST means: it is on disk. \
+Each POST that moves money needs an Idempotency-Key; a payout is never made twice for one key. \
+Amounts are Kenyan shillings as decimal strings, times are RFC 3339 in UTC. Errors are RFC 9457 \
+problem details whose `code` is one of a closed list. Every answer has an X-Request-Id: yours, if \
+you sent one of at most 64 letters, digits, dots, dashes and underscores.";
+
+fn components() -> utoipa::openapi::Components {
+    let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+        "X-API-Key",
+        "A key made with `mlango apps create`.",
+    )));
+    let bearer = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The same key."))
+            .build(),
+    );
+    let [key_name, bearer_name] = KEY_SCHEMES;
+    ComponentsBuilder::new()
+        .schema_from::<view::Payout<'_>>()
+        .schema_from::<view::Failure<'_>>()
+        .schema_from::<view::PayoutPage<'_>>()
+        .schema_from::<view::EventPage<'_>>()
+        .schema_from::<view::PayoutEvent<'_>>()
+        .schema_from::<view::EventData<'_>>()
+        .schema_from::<view::MessageLink>()
+        .schema_from::<view::Message<'_>>()
+        .schema_from::<view::NewPayout>()
+        .schema_from::<super::api::Readiness>()
+        .schema_from::<ProblemBody<'_>>()
+        .schema_from::<FieldFault>()
+        .schema_from::<Code>()
+        .security_scheme(key_name, key)
+        .security_scheme(bearer_name, bearer)
+        .build()
+}
+
+fn operation(route: &Route) -> OperationBuilder {
+    let mut operation =
+        OperationBuilder::new().operation_id(Some(route.name)).summary(Some(route.summary));
+    if let Some(scope) = route.scope() {
+        operation = operation.description(Some(format!("Scope: `{}`.", scope.as_str())));
+        for scheme in KEY_SCHEMES {
+            let security = SecurityRequirement::new(scheme, [scope.as_str()]);
+            operation = operation.security(security);
+        }
+    }
+    if route.path.contains("{id}") {
+        let id = ParameterBuilder::new()
+            .name("id")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(string()));
+        operation = operation.parameter(id);
+    }
+    for parameter in route.parameters {
+        let parameter = ParameterBuilder::new()
+            .name(parameter.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(parameter.means))
+            .schema(Some(value_of(parameter.kind)));
+        operation = operation.parameter(parameter);
+    }
+    if route.takes == Takes::Payout {
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::True)
+            .description(Some(
+                "1 to 255 visible ASCII characters, another one for each payout. The same key with \
+                 the same body, byte for byte, is answered as the first time; with another body it \
+                 is refused. A key is remembered for ever.",
+            ))
+            .schema(Some(string()));
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("NewPayout")));
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content("application/json", content.build());
+        operation = operation.parameter(key).request_body(Some(body.build()));
+    }
+    let (status, gives) = route.gives;
+    operation = operation.response(status.as_str(), good(route, gives));
+    if gives == Gives::Readiness {
+        let unready = StatusCode::SERVICE_UNAVAILABLE;
+        operation = operation.response(unready.as_str(), good(route, gives));
+    }
+    for (status, codes) in problems(route) {
+        operation = operation.response(status.to_string(), bad(&codes));
+    }
+    operation
+}
+
+fn string() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn value_of(kind: Kind) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    match kind {
+        Kind::Text => text.into(),
+        Kind::Time => text.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into(),
+        Kind::Limit => ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1_u64))
+            .maximum(Some(u64::try_from(PAGE_LEN_MAX).unwrap_or(u64::MAX)))
+            .into(),
+        Kind::Status => text.enum_values(Some(Status::ALL.map(Status::as_str))).into(),
+        Kind::Order => text.enum_values(Some(["asc", "desc"])).into(),
+    }
+}
+
+fn good(route: &Route, gives: Gives) -> Response {
+    let (media_type, schema) = match gives {
+        Gives::Payout => ("application/json", Ref::from_schema_name("Payout").into()),
+        Gives::Payouts => ("application/json", Ref::from_schema_name("PayoutPage").into()),
+        Gives::Events => ("application/json", Ref::from_schema_name("EventPage").into()),
+        Gives::Message => ("application/json", Ref::from_schema_name("Message").into()),
+        Gives::Readiness => ("application/json", Ref::from_schema_name("Readiness").into()),
+        Gives::Text => ("text/plain", string()),
+        Gives::Description => {
+            ("application/json", ObjectBuilder::new().schema_type(Type::Object).into())
+        }
+    };
+    let mut response = ResponseBuilder::new()
+        .description(route.summary)
+        .content(media_type, ContentBuilder::new().schema(Some(schema)).build());
+    if route.takes == Takes::Payout {
+        for (name, means) in [
+            ("Location", "Where the payout is."),
+            (
+                "Idempotency-Replayed",
+                "`true` when an earlier request with this key made the payout; the answer is that \
+                 request's.",
+            ),
+        ] {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            let mut header = Header::new(text);
+            header.description = Some(means.to_owned());
+            response = response.header(name, header);
+        }
+    }
+    response.build()
+}
+
+/// Everything that can go wrong on a route, by status.
+pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
+    let mut codes = route.problems.to_vec();
+    if route.scope().is_some() {
+        codes.extend([Code::KeyMissing, Code::KeyInvalid, Code::ScopeMissing]);
+        codes.extend([Code::InvalidQuery, Code::Internal, Code::StoreUnavailable]);
+    }
+    if route.takes == Takes::Payout {
+        codes.extend([Code::BodyTooLarge, Code::BodyTimeout, Code::UnsupportedMediaType]);
+    }
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status().as_u16()).or_default().push(code);
+    }
+    by_status
+}
+
+fn bad(codes: &[Code]) -> Response {
+    let lines: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.as_str(), code.meaning().trim()))
+        .collect();
+    let schema = Ref::from_schema_name("Problem");
+    ResponseBuilder::new()
+        .description(lines.join(" "))
+        .content(MEDIA_TYPE, ContentBuilder::new().schema(Some(schema)).build())
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::payout::Command;
+    use crate::http::api::FIELDS;
+
+    fn words(list: &Value) -> BTreeSet<&str> {
+        let words = list.as_array().into_iter().flatten();
+        words.filter_map(Value::as_str).collect()
+    }
+
+    #[test]
+    fn what_is_described_is_what_is_read() {
+        let document = serde_json::to_value(document()).expect("JSON");
+        let new = &document["components"]["schemas"]["NewPayout"];
+        let fields: BTreeSet<&str> = new["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys().map(String::as_str))
+            .collect();
+        assert_eq!(fields, FIELDS.into_iter().collect());
+        assert_eq!(words(&new["required"]), ["amount", "phone"].into());
+        assert_eq!(new["additionalProperties"], false);
+        let commands = new["properties"]["command"].to_string();
+        for command in Command::ALL {
+            let word = format!("\"{}\"", command.as_str());
+            assert!(commands.contains(&word), "{word} in {commands}");
+        }
+        let payout = &document["components"]["schemas"]["Payout"];
+        let statuses = Status::ALL.map(Status::as_str).into_iter().collect();
+        assert_eq!(words(&payout["properties"]["status"]["enum"]), statuses);
+    }
+
+    #[test]
+    fn every_code_has_its_own_name_and_says_what_it_means() {
+        let mut names = BTreeSet::new();
+        for code in Code::ALL {
+            assert!(names.insert(code.as_str()), "{code:?} shares its name");
+            let written = serde_json::to_value(code).expect("JSON");
+            assert_eq!(written, code.as_str());
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+            assert!(code.meaning().trim().ends_with('.'), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What a caller is told when something cannot be done: RFC 9457 problem details.
+//!
+//! `type` is `urn:mlango:problem:<code>`: a name, not an address. `detail` says what happened,
+//! whether money can have moved, and what to do now. `errors` names every faulty field.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::payout::Status;
+use crate::engine::{CancelError, SubmitError};
+use crate::store::{Scope, StoreError};
+
+/// What a problem's `type` begins with.
+pub const TYPE_PREFIX: &str = "urn:mlango:problem:";
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// Seconds after which a caller that was told "busy" may come again.
+const RETRY_BUSY_S: u16 = 1;
+/// Seconds after which a caller may ask again whether a failed store is back.
+const RETRY_STORE_S: u16 = 30;
+
+macro_rules! codes {
+    ($(
+        $(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:ident, $title:literal;
+    )*) => {
+        /// Every kind of problem. The list is closed: a program may branch on it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Code {
+            $( $(#[doc = $doc])+ $name, )*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$( Self::$name, )*];
+
+            /// Its name in the answer.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$name => $text, )* }
+            }
+
+            /// The HTTP status that it comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $( Self::$name => StatusCode::$status, )* }
+            }
+
+            /// The same few words each time.
+            pub const fn title(self) -> &'static str {
+                match self { $( Self::$name => $title, )* }
+            }
+
+            /// What it means and what to do, for the API's own description.
+            pub const fn meaning(self) -> &'static str {
+                match self { $( Self::$name => concat!($( $doc ),+), )* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON. Nothing was done.
+    InvalidJson = "invalid_json", BAD_REQUEST, "The body is not readable";
+    /// Fields of the body are faulty; `errors` names each. Nothing was done.
+    InvalidFields = "invalid_fields", UNPROCESSABLE_ENTITY, "Some fields are faulty";
+    /// Query parameters are faulty or unknown; `errors` names each.
+    InvalidQuery = "invalid_query", BAD_REQUEST, "Some query parameters are faulty";
+    /// The header Idempotency-Key is missing. Nothing was done.
+    IdempotencyKeyMissing = "idempotency_key_missing", BAD_REQUEST, "An Idempotency-Key is needed";
+    /// The Idempotency-Key is empty, too long, given twice or not visible ASCII. Nothing was done.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST, "The Idempotency-Key is not usable";
+    /// The Idempotency-Key was used before, with another body. Nothing was done.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key was used before";
+    /// No API key came with the request.
+    KeyMissing = "key_missing", UNAUTHORIZED, "An API key is needed";
+    /// The API key is unknown, revoked, or past its end.
+    KeyInvalid = "key_invalid", UNAUTHORIZED, "The API key is not good";
+    /// The API key lacks the scope that this needs.
+    ScopeMissing = "scope_missing", FORBIDDEN, "The API key may not do this";
+    /// Nothing is at this path.
+    NoSuchPath = "no_such_path", NOT_FOUND, "Nothing is here";
+    /// No such payout, or it is another application's.
+    NoSuchPayout = "no_such_payout", NOT_FOUND, "No such payout";
+    /// No such wire message, or it belongs to another application's payout.
+    NoSuchMessage = "no_such_message", NOT_FOUND, "No such message";
+    /// No such application.
+    NoSuchApp = "no_such_app", NOT_FOUND, "No such application";
+    /// The path is there, but not for this method; `Allow` lists those it has.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Another method is needed";
+    /// The body did not arrive in time. Nothing was done.
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
+    /// The payout can no longer be cancelled.
+    NotCancellable = "not_cancellable", CONFLICT, "The payout cannot be cancelled";
+    /// The application cannot be changed like this; `detail` says why.
+    AppConflict = "app_conflict", CONFLICT, "The application cannot be changed like this";
+    /// The body is longer than is taken. Nothing was done.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    /// The body is said to be something other than JSON. Nothing was done.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
+    /// Too many requests wait for the disk. Nothing was done; try again shortly.
+    Busy = "busy", TOO_MANY_REQUESTS, "Too busy just now";
+    /// A fault of the gateway's own.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
+    /// The store takes nothing more until the gateway is restarted.
+    StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store has failed";
+}
+
+/// One faulty field or query parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldFault {
+    /// Which: `amount`, or `metadata.branch`.
+    pub field: String,
+    /// What is wrong with it, to be read after its name.
+    pub message: String,
+}
+
+impl FieldFault {
+    /// A fault.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which kind.
+    pub code: Code,
+    /// What happened, whether money can have moved, what to do now.
+    pub detail: String,
+    /// Every faulty field.
+    pub errors: Vec<FieldFault>,
+    /// The scheme's words for `WWW-Authenticate`, on a 401.
+    challenge: Option<&'static str>,
+}
+
+/// A problem as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// `urn:mlango:problem:<code>`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same few words for each code.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, whether money can have moved, and what to do now.
+    detail: &'a str,
+    /// Which kind of problem it is.
+    code: Code,
+    /// Every faulty field or query parameter.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    errors: &'a [FieldFault],
+}
+
+impl Problem {
+    /// A problem in words.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), challenge: None }
+    }
+
+    /// Faulty fields of a body.
+    pub fn fields(errors: Vec<FieldFault>) -> Self {
+        let detail = match errors.len() {
+            1 => "One field is faulty. Nothing was done: correct it and send it again.".to_owned(),
+            many => format!(
+                "{many} fields are faulty. Nothing was done: correct them and send it again."
+            ),
+        };
+        Self { errors, ..Self::new(Code::InvalidFields, detail) }
+    }
+
+    /// Faulty query parameters.
+    pub fn query(errors: Vec<FieldFault>) -> Self {
+        let detail = match errors.len() {
+            1 => "One query parameter is faulty.".to_owned(),
+            many => format!("{many} query parameters are faulty."),
+        };
+        Self { errors, ..Self::new(Code::InvalidQuery, detail) }
+    }
+
+    /// No key came.
+    pub fn key_missing() -> Self {
+        Self {
+            challenge: Some("Bearer realm=\"mlango\""),
+            ..Self::new(
+                Code::KeyMissing,
+                "Send an API key as \"X-API-Key: KEY\" or \"Authorization: Bearer KEY\". \
+                 Nothing was done.",
+            )
+        }
+    }
+
+    /// The key that came opens nothing.
+    pub fn key_invalid() -> Self {
+        Self {
+            challenge: Some("Bearer realm=\"mlango\", error=\"invalid_token\""),
+            ..Self::new(
+                Code::KeyInvalid,
+                "The API key is unknown, revoked, or past its end. Nothing was done. The \
+                 gateway's operator can make a new one with \"mlango apps\".",
+            )
+        }
+    }
+
+    /// The key opens other doors.
+    pub fn scope_missing(scope: Scope) -> Self {
+        Self::new(
+            Code::ScopeMissing,
+            format!(
+                "This needs a key with the scope {}. Nothing was done. The gateway's operator \
+                 decides which scopes an application has.",
+                scope.as_str()
+            ),
+        )
+    }
+
+    /// Nothing is there, for this caller.
+    pub fn no_such_payout() -> Self {
+        Self::new(
+            Code::NoSuchPayout,
+            "No payout of yours has this id. Look for it with GET /v1/payouts.",
+        )
+    }
+
+    /// Nothing is there, for this caller.
+    pub fn no_such_message() -> Self {
+        Self::new(
+            Code::NoSuchMessage,
+            "No message of a payout of yours has this id. A payout's events name its messages.",
+        )
+    }
+
+    fn busy() -> Self {
+        Self::new(
+            Code::Busy,
+            "Too many requests wait for the disk. Nothing was done. Send the same request, with \
+             the same Idempotency-Key if it has one, in a second.",
+        )
+    }
+
+    fn store_failed() -> Self {
+        Self::new(
+            Code::StoreUnavailable,
+            "The store failed, and nothing more is taken or sent until the gateway is restarted. \
+             It cannot be said whether this request was kept. Send the same request with the same \
+             Idempotency-Key later: it makes one payout at most, however often it is sent.",
+        )
+    }
+
+    /// Its body as it is answered.
+    pub(super) fn body(&self) -> ProblemBody<'_> {
+        ProblemBody {
+            kind: format!("{TYPE_PREFIX}{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            errors: &self.errors,
+        }
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let bytes = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut response = Response::new(Body::from(bytes));
+        *response.status_mut() = self.code.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        let again = match self.code.status() {
+            StatusCode::TOO_MANY_REQUESTS => Some(RETRY_BUSY_S),
+            StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_STORE_S),
+            _ => None,
+        };
+        if let Some(seconds) = again {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::KeyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "This Idempotency-Key was used before with another body, so no payout was made. \
+                 Send the first body byte for byte to see its payout again, or use a new key for \
+                 a new payout.",
+            ),
+            SubmitError::Busy => Self::busy(),
+            SubmitError::Unavailable(reason) => {
+                tracing::error!(%reason, "a payout could not be kept");
+                Self::store_failed()
+            }
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::NotFound => Self::no_such_payout(),
+            CancelError::Refused(why, status) => Self::new(
+                Code::NotCancellable,
+                format!("It stands at {status}: {why}. {}", what_now(status)),
+            ),
+            CancelError::Busy => Self::busy(),
+            CancelError::Unavailable(reason) => {
+                tracing::error!(%reason, "a payout could not be cancelled");
+                Self::store_failed()
+            }
+        }
+    }
+}
+
+/// What somebody can do who wanted to cancel.
+const fn what_now(status: Status) -> &'static str {
+    match status {
+        Status::Sending | Status::Accepted | Status::Unknown => {
+            "Money may have moved or may still move: wait for its outcome before paying again."
+        }
+        Status::Succeeded => "The money has been paid.",
+        Status::Failed => "No money has moved, and none will.",
+        Status::Cancelled => "It is cancelled already, and no money has moved.",
+        Status::AwaitingApproval | Status::Queued => "Nothing has been sent.",
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "something could not be read");
+        match error {
+            StoreError::Damaged(_) => Self::new(
+                Code::Internal,
+                "What was asked for is stored, but its record is damaged and is not shown. \
+                 The gateway's operator should run \"mlango verify\".",
+            ),
+            StoreError::InUse(_) | StoreError::Failed(_) => Self::new(
+                Code::StoreUnavailable,
+                "The store could not be read. Nothing was changed; try again shortly.",
+            ),
+        }
+    }
+}

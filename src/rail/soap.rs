@@ -1,0 +1,171 @@
+//! The SOAP rail: the broker's `/mminterface/request` (spec/soap.md §1.3, §3, §4).
+
+use std::time::Duration;
+
+use super::pace::{Pace, Places};
+use super::transport::{self, Answer, Deadlines, Endpoint, Unanswered};
+use crate::domain::payout::{AnswerFacts, Payout};
+use crate::domain::time::Timestamp;
+use crate::engine::port::{Admission, Durable, Outcome, Pending, Prepared, Rail, RawAnswer, Sent};
+use crate::soap::request::{Caller, PayoutRequest};
+use crate::soap::response;
+
+/// The path of requests (spec/soap.md §1.4).
+pub const REQUEST_PATH: &str = "/mminterface/request";
+/// The longest description of an unreadable answer that is kept in words; the answer itself is
+/// kept whole.
+const DESCRIPTION_LEN_MAX: usize = 200;
+
+/// What the rail keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long each part of a send may take.
+    pub deadlines: Deadlines,
+    /// At most so many sends in any window of one second.
+    pub max_per_second: u32,
+    /// At most so many sends at once.
+    pub max_in_flight: u32,
+}
+
+/// The way to M-Pesa's SOAP broker.
+#[derive(Debug)]
+pub struct SoapRail {
+    endpoint: Endpoint,
+    caller: Caller,
+    deadlines: Deadlines,
+    /// Paces the beginning of sends, so that few payouts stand at `sending` without being sent.
+    begin: Pace,
+    /// Paces the first byte: the limit that M-Pesa sees, kept exactly.
+    first_byte: Pace,
+    places: Places,
+}
+
+impl SoapRail {
+    /// A rail to the broker at `host:port`, speaking as `caller`. An IPv6 address may stand in
+    /// brackets, as in a URL.
+    pub fn new(host: &str, port: u16, caller: Caller, limits: Limits) -> Self {
+        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let endpoint =
+            Endpoint { host: bare.unwrap_or(host).to_owned(), port, path: REQUEST_PATH.to_owned() };
+        Self {
+            endpoint,
+            caller,
+            deadlines: limits.deadlines,
+            begin: Pace::new(limits.max_per_second),
+            first_byte: Pace::new(limits.max_per_second),
+            places: Places::new(limits.max_in_flight),
+        }
+    }
+}
+
+impl Rail for SoapRail {
+    fn prepare(&self, payout: &Payout, now: Timestamp) -> Result<Prepared, String> {
+        let details = &payout.details;
+        let request = PayoutRequest {
+            caller: &self.caller,
+            command: details.command,
+            originator_conversation_id: details.originator_conversation_id.as_str(),
+            amount: details.amount,
+            phone: details.phone,
+            remarks: &details.remarks,
+            occasion: &details.occasion,
+            at: now,
+        };
+        let rendered = request.render();
+        Ok(Prepared {
+            name: details.originator_conversation_id.clone(),
+            wire: rendered.wire,
+            kept: rendered.redacted,
+        })
+    }
+
+    fn admit(&self) -> Pending<'_, Admission> {
+        Box::pin(async {
+            let place = self.places.take().await;
+            self.begin.enter().await;
+            place.map_or_else(Admission::free, Admission::guarded_by)
+        })
+    }
+
+    fn send(&self, request: Prepared, place: Admission, _proof: Durable) -> Pending<'_, Sent> {
+        Box::pin(async move {
+            let posted =
+                transport::post(&self.endpoint, request.wire, self.deadlines, &self.first_byte)
+                    .await;
+            drop(place);
+            match posted {
+                Ok(answer) => read(answer, request.name.as_str()),
+                Err(Unanswered::NothingSent(why)) => {
+                    Sent { outcome: Outcome::NothingSent(why), answer: None }
+                }
+                Err(Unanswered::MayHaveBeenSent(why)) => {
+                    Sent { outcome: Outcome::NoAnswer(why), answer: None }
+                }
+            }
+        })
+    }
+
+    fn longest_send(&self) -> Duration {
+        self.deadlines.sum()
+    }
+}
+
+/// What an answer says. Anything but a readable `ResponseMsg` with HTTP 200 is doubt: an empty code
+/// stands in no table.
+fn read(answer: Answer, name: &str) -> Sent {
+    let facts = match (answer.status, response::parse(&answer.body)) {
+        (200, Ok(response)) => match response.originator_conversation_id {
+            Some(other) if other != name => doubt("the answer names another request".to_owned()),
+            Some(_) | None => response.facts,
+        },
+        (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),
+        (status, _) => doubt(format!("HTTP status {status} instead of an answer")),
+    };
+    let raw = RawAnswer { http_status: answer.status, body: answer.body };
+    Sent { outcome: Outcome::Answered(facts), answer: Some(raw) }
+}
+
+fn doubt(description: String) -> AnswerFacts {
+    let description = description.chars().take(DESCRIPTION_LEN_MAX).collect();
+    AnswerFacts { code: String::new(), description, conversation: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::outcome::AnswerClass;
+
+    fn class_of(status: u16, body: &[u8]) -> AnswerClass {
+        let answer = Answer { status, body: body.to_vec() };
+        match read(answer, "600999_ExampleOrg_0001").outcome {
+            Outcome::Answered(facts) => facts.class(),
+            Outcome::NothingSent(_) | Outcome::NoAnswer(_) => panic!("it is an answer"),
+        }
+    }
+
+    #[test]
+    fn only_a_readable_answer_with_status_200_counts() {
+        let taken = response::render(&response::Answer {
+            code: "0",
+            description: "Accept the service request successfully.",
+            conversation_id: Some("AG_20240102_00000000000000000001"),
+            originator_conversation_id: Some("600999_ExampleOrg_0001"),
+            service_status: Some("0"),
+        });
+        assert_eq!(class_of(200, &taken), AnswerClass::Taken);
+        let foreign = String::from_utf8_lossy(&taken).replace("ExampleOrg_0001", "ExampleOrg_2");
+        let table: [(u16, &[u8]); 7] = [
+            (200, foreign.as_bytes()),
+            (500, &taken),
+            (202, &taken),
+            (200, b""),
+            (200, b"<html><body>Service unavailable</body></html>"),
+            (200, &crate::soap::fault::fault("soapenv:Server", "busy")),
+            (503, b"Request unsuccessful."),
+        ];
+        for (status, body) in table {
+            let shown = String::from_utf8_lossy(body);
+            assert_eq!(class_of(status, body), AnswerClass::Doubt, "{status} {shown}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What the broker and the core look at before they take a request, in their order. Pure, but for
+//! the operator, who remembers wrong credentials.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::Settings;
+use super::deliver::Target;
+use super::script::Code;
+use crate::credential::PrivateKey;
+use crate::domain::money::{Amount, NotAnAmount};
+use crate::domain::party::Msisdn;
+use crate::domain::payout::Command;
+use crate::soap::header::{HexCase, SpHeader, sp_password};
+use crate::soap::request::{self, Incoming, Party};
+
+/// Commands of the interface that this simulator does not carry out (spec/soap.md §3.3). They are
+/// refused as not assigned to the caller. `TransactionStatusQuery` is the one that comes next.
+const NOT_ASSIGNED: [&str; 8] = [
+    "TransactionStatusQuery",
+    "AccountBalance",
+    "TransactionReversal",
+    "BusinessPayBill",
+    "BusinessBuyGoods",
+    "BusinessToBusinessTransfer",
+    "QueryCustomerKYC",
+    "RegisterURL",
+];
+
+/// A refusal: the request is not taken, and its OriginatorConversationID is not spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The `ResponseCode` (spec/soap.md §4.2).
+    pub code: Code,
+    /// The `ResponseDesc`.
+    pub says: String,
+    /// Which request, if it could be read.
+    pub originator_conversation_id: Option<String>,
+}
+
+/// A request that is in order as far as its form goes.
+#[derive(Debug)]
+pub struct Order {
+    /// The caller's name for it.
+    pub originator_conversation_id: String,
+    /// Which of the B2C commands.
+    pub command: Command,
+    /// How much.
+    pub amount: Amount,
+    /// To whom; `None` when `failure` says that the receiver is wrong.
+    pub phone: Option<Msisdn>,
+    /// Whether the initiator is the organisation's operator; his credential is checked later.
+    pub is_our_initiator: bool,
+    /// His credential, encrypted.
+    pub credential: Credential,
+    /// What will be found wrong when the request is carried out: the `ResultCode`.
+    pub failure: Option<Code>,
+    /// What the result echoes (spec/soap.md §5.1).
+    pub references: Vec<(String, String)>,
+    /// Where the result goes.
+    pub result_to: Target,
+}
+
+/// A SecurityCredential as it came. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Credential(String);
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(***)")
+    }
+}
+
+/// Reads a request and checks it as the broker and then the core do; `is_spent` knows
+/// each OriginatorConversationID that was taken.
+///
+/// # Errors
+/// The refusal of whoever finds the first thing wrong.
+pub fn check(
+    settings: &Settings,
+    is_spent: impl FnOnce(&str) -> bool,
+    body: &[u8],
+) -> Result<Order, Refusal> {
+    let incoming = request::parse(body)
+        .map_err(|fault| refuse("100000005", format!("not a request: {fault}")))?;
+    let named = |refusal: Refusal| Refusal {
+        originator_conversation_id: incoming.originator_conversation_id.clone(),
+        ..refusal
+    };
+    check_broker(settings, incoming.header.as_ref()).map_err(named)?;
+    check_core(settings, is_spent, &incoming).map_err(named)
+}
+
+/// The broker's part: who calls (spec/soap.md §2).
+fn check_broker(settings: &Settings, header: Option<&SpHeader>) -> Result<(), Refusal> {
+    let Some(header) = header else {
+        return Err(refuse("100000014", "RequestSOAPHeader is missing"));
+    };
+    let authentic = header.sp_id == settings.sp_id
+        && header.time_stamp.as_deref().is_some_and(|time_stamp| {
+            [HexCase::Upper, HexCase::Lower].into_iter().any(|case| {
+                let expected =
+                    sp_password(&settings.sp_id, &settings.sp_password, time_stamp, case);
+                header.sp_password.as_deref() == Some(expected.as_str())
+            })
+        });
+    if !authentic {
+        return Err(refuse("100000007", "authentication failed"));
+    }
+    if header.service_id.as_deref() != Some(settings.service_id.as_str()) {
+        return Err(refuse("100000008", "serviceId is not active"));
+    }
+    Ok(())
+}
+
+/// The core's part: what is asked (spec/soap.md §3).
+fn check_core(
+    settings: &Settings,
+    is_spent: impl FnOnce(&str) -> bool,
+    incoming: &Incoming,
+) -> Result<Order, Refusal> {
+    if let Some(fault) = incoming.faults().first() {
+        return Err(refuse("23", format!("message structure invalid: {fault}")));
+    }
+    let command = command(incoming.command.as_deref().unwrap_or_default())?;
+    let (amount, too_fine) = amount(incoming.parameter("Amount"))?;
+    let result_to = addresses(incoming)?;
+    let caller_type = incoming.document.descend(&["Identity", "Caller", "CallerType"]);
+    if caller_type.is_none_or(|kind| kind.value() != "2") {
+        return Err(refuse("1001", "CallerType must be 2"));
+    }
+    if incoming.key_owner.as_deref() != Some("1") {
+        return Err(refuse("1004", "KeyOwner must be 1"));
+    }
+    let Some(id) = &incoming.originator_conversation_id else {
+        return Err(refuse("1005", "OriginatorConversationID is empty"));
+    };
+    if is_spent(id) {
+        return Err(duplicate());
+    }
+    let receiver = receiver(incoming.receiver_party.as_ref());
+    let failure = payer_fault(settings, incoming.primary_party.as_ref())
+        .or_else(|| receiver.err())
+        .or_else(|| too_fine.then_some("2020"));
+    let initiator_type = incoming.document.descend(&["Identity", "Initiator", "IdentifierType"]);
+    let is_our_initiator = initiator_type.is_some_and(|kind| kind.value() == "11")
+        && incoming.initiator.as_deref() == Some(settings.initiator.as_str())
+        && incoming.initiator_shortcode.as_deref() == Some(settings.shortcode.as_str());
+    Ok(Order {
+        originator_conversation_id: id.clone(),
+        command,
+        amount,
+        phone: receiver.ok(),
+        is_our_initiator,
+        credential: Credential(incoming.security_credential.clone().unwrap_or_default()),
+        failure: failure.map(Code::Borrowed),
+        references: incoming.references.clone(),
+        result_to,
+    })
+}
+
+/// The refusal of an OriginatorConversationID that was taken before.
+pub fn duplicate() -> Refusal {
+    refuse("15", "duplicate OriginatorConversationID")
+}
+
+/// A refusal with this code, of a request that could not be named yet.
+pub fn refuse(code: &'static str, says: impl Into<String>) -> Refusal {
+    Refusal { code: Code::Borrowed(code), says: says.into(), originator_conversation_id: None }
+}
+
+fn command(text: &str) -> Result<Command, Refusal> {
+    if NOT_ASSIGNED.contains(&text) {
+        return Err(refuse("1003", "this simulator carries out no such command yet"));
+    }
+    text.parse().map_err(|_error| refuse("1002", "CommandID does not exist"))
+}
+
+/// The amount, and whether it is finer than a cent, which is found only when it is paid.
+fn amount(text: Option<&str>) -> Result<(Amount, bool), Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Err(refuse("24", "mandatory parameter Amount is missing"));
+    };
+    match text.parse() {
+        Ok(amount) => Ok((amount, false)),
+        Err(NotAnAmount::Places) => Ok((Amount::ZERO, true)),
+        Err(NotAnAmount::Form | NotAnAmount::TooLarge) => {
+            Err(refuse("25", "format of parameter Amount is invalid"))
+        }
+    }
+}
+
+/// The broker here has no addresses of its own for the partner, so the request must name both
+/// (spec/soap.md §3.2).
+fn addresses(incoming: &Incoming) -> Result<Target, Refusal> {
+    let Some(result_url) = &incoming.result_url else {
+        return Err(refuse("100000014", "ResultURL is missing"));
+    };
+    let Some(timeout_url) = incoming.reference("QueueTimeoutURL").filter(|url| !url.is_empty())
+    else {
+        return Err(refuse("100000014", "QueueTimeoutURL is missing"));
+    };
+    let target = |name: &str, url: &str| {
+        Target::parse(url).map_err(|why| refuse("100000005", format!("{name} {why}")))
+    };
+    target("QueueTimeoutURL", timeout_url)?;
+    target("ResultURL", result_url)
+}
+
+/// Why the payer is not the organisation (spec/soap.md §3.3), if it is not.
+fn payer_fault(settings: &Settings, party: Option<&Party>) -> Option<&'static str> {
+    let is_ours = party
+        .is_some_and(|party| party.kind == "4" && party.identifier == settings.shortcode.as_str());
+    (!is_ours).then_some("6")
+}
+
+/// Who is paid: an MSISDN of 12 digits and nothing else (spec/soap.md §3.2).
+fn receiver(party: Option<&Party>) -> Result<Msisdn, &'static str> {
+    let party = party.filter(|party| party.kind == "1").ok_or("7")?;
+    let number = Some(party.identifier.as_str())
+        .filter(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit()));
+    number.and_then(|digits| digits.parse().ok()).and_then(Msisdn::from_number).ok_or("2051")
+}
+
+/// The organisation's API operator, who is locked out after [`Operator::WRONG_MAX`] wrong
+/// passwords in a row, until the simulator starts anew (spec/soap.md §6).
+#[derive(Debug, Default)]
+pub struct Operator {
+    wrong: u32,
+    /// What credentials were found to be: decrypting costs a millisecond, and a gateway sends the
+    /// same credential for years.
+    known: HashMap<Credential, bool>,
+}
+
+impl Operator {
+    /// Wrong passwords in a row that lock him out.
+    pub const WRONG_MAX: u32 = 3;
+    /// Credentials remembered; when they are more, all are forgotten.
+    const KNOWN_MAX: usize = 64;
+
+    /// The `ResultCode` that a credential leads to, unless it is right: 2001, and 8006 once he is
+    /// locked.
+    pub fn fault(
+        &mut self,
+        key: &PrivateKey,
+        password: &str,
+        credential: &Credential,
+    ) -> Option<Code> {
+        if self.wrong >= Self::WRONG_MAX {
+            return Some(Code::Borrowed("8006"));
+        }
+        let right = match self.known.get(credential) {
+            Some(right) => *right,
+            None => {
+                let right = key.decrypt(&credential.0).is_ok_and(|plain| plain == password);
+                if self.known.len() >= Self::KNOWN_MAX {
+                    self.known.clear();
+                }
+                self.known.insert(credential.clone(), right);
+                right
+            }
+        };
+        if right {
+            self.wrong = 0;
+            return None;
+        }
+        self.wrong = self.wrong.saturating_add(1);
+        Some(Code::Borrowed("2001"))
+    }
+}

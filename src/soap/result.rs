@@ -1,0 +1,206 @@
+//! M-Pesa's result: the only message that says whether money moved (spec/soap.md §5).
+
+use std::fmt;
+
+use super::envelope::{self, Envelope, RESULT, RESULT_MSG, Unreadable, value_at};
+use super::schema::{self, Value};
+use super::xml::{self, Element};
+use crate::domain::id::{ConversationId, Receipt};
+use crate::domain::money::Amount;
+use crate::domain::outcome;
+use crate::domain::party::{Msisdn, PersonName};
+use crate::domain::payout::ResultFacts;
+use crate::domain::time::Timestamp;
+
+/// Decimal places that a written amount may have before cutting zeros: the older core writes four
+/// (spec/soap.md §5.4).
+const PLACES: usize = 2;
+
+/// A result. `Debug` shows keys, not values: they name people.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResultMessage {
+    /// Which payout it is about, in our own words; trimmed.
+    pub originator_conversation_id: Option<String>,
+    /// Which one in M-Pesa's words.
+    pub conversation_id: Option<String>,
+    /// What it says.
+    pub facts: ResultFacts,
+    /// `ResultParameters` as they stand.
+    pub parameters: Vec<(String, String)>,
+    /// `ReferenceData` as it stands: the request's own items come back.
+    pub references: Vec<(String, String)>,
+}
+
+impl fmt::Debug for ResultMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.parameters.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("ResultMessage")
+            .field("originator_conversation_id", &self.originator_conversation_id)
+            .field("conversation_id", &self.conversation_id)
+            .field("code", &self.facts.code)
+            .field("waiting", &self.facts.waiting)
+            .field("parameters", &keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a result of either generation, taking all that spec/soap.md §9 lists.
+///
+/// # Errors
+/// It is no envelope with a `ResultMsg` that says a `ResultCode`, or it says two.
+pub fn parse(bytes: &[u8]) -> Result<ResultMessage, Unreadable> {
+    let text = xml::decode(bytes)?;
+    let envelope = Envelope::open(&text)?;
+    let message = envelope.message("ResultMsg")?;
+    let document = envelope::document(message, "result")?;
+    read(&document)
+}
+
+fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
+    let code = envelope::required(document, "ResultCode")?;
+    let waiting = is_waiting(envelope::unambiguous(document, "ResultType")?);
+    let own_id = envelope::unambiguous(document, "OriginatorConversationID")?;
+    let conversation = envelope::unambiguous(document, "ConversationID")?;
+    let group = |name: &str| document.child(name).map(envelope::pairs).unwrap_or_default();
+    let parameters = group("ResultParameters");
+    let at = |keys: &[&str]| value_at(&parameters, keys);
+    let receipt = document.value_of("TransactionID").or_else(|| at(&["TransactionReceipt"]));
+    let (payee, recipient_name) =
+        at(&["ReceiverPartyPublicName"]).map(split_party).unwrap_or_default();
+    let facts = ResultFacts {
+        code: code.to_owned(),
+        description: envelope::description(document.value_of("ResultDesc").unwrap_or_default()),
+        waiting,
+        conversation: conversation.and_then(ConversationId::new),
+        receipt: receipt.and_then(Receipt::new),
+        amount: at(&["TransactionAmount", "Amount"]).and_then(amount),
+        payee,
+        recipient_name,
+        charge: at(&["B2CWithdrawalChargeAmount"]).and_then(amount),
+        completed_at: at(&[
+            "TransactionCompletedDateTime",
+            "TransCompletedTime",
+            "TransactionDateTime",
+        ])
+        .and_then(|text| Timestamp::parse_east_africa(text).ok()),
+        odd: None,
+    };
+    Ok(ResultMessage {
+        originator_conversation_id: own_id.map(ToOwned::to_owned),
+        conversation_id: conversation.map(ToOwned::to_owned),
+        facts,
+        references: group("ReferenceData"),
+        parameters,
+    })
+}
+
+/// Whether more messages follow. `0` and the older core's `Completed` are the last word, and so is
+/// silence; a word that the spec does not know is not believed to be (spec/soap.md §5.1, §9).
+fn is_waiting(result_type: Option<&str>) -> bool {
+    result_type
+        .is_some_and(|word| !outcome::is_success(word) && !word.eq_ignore_ascii_case("Completed"))
+}
+
+/// An amount as results write it: `150.00`, `150`, `Ksh200.00`, `200.0000`, `1,500.00`.
+///
+/// Anything else is no amount: it is not guessed at.
+pub fn amount(text: &str) -> Option<Amount> {
+    let text = text.trim();
+    let currency = ["Ksh", "KES"]
+        .iter()
+        .find(|name| text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
+    let digits = match currency {
+        Some(name) => text.get(name.len()..)?.trim_start_matches(['.', ' ']),
+        None => text,
+    };
+    let (whole, places) = digits.split_once('.').unwrap_or((digits, "0"));
+    let kept =
+        places.char_indices().take_while(|(index, digit)| *index < PLACES || *digit != '0').count();
+    let dropped = places.get(kept..)?;
+    if !dropped.bytes().all(|digit| digit == b'0') {
+        return None;
+    }
+    let whole = without_separators(whole)?;
+    format!("{whole}.{}", places.get(..kept)?).parse().ok()
+}
+
+/// Commas only where a writer of thousands puts them.
+fn without_separators(whole: &str) -> Option<String> {
+    let mut groups = whole.split(',');
+    let first = groups.next()?;
+    let mut digits = first.to_owned();
+    for group in groups {
+        if group.len() != 3 || first.is_empty() || first.len() > 3 {
+            return None;
+        }
+        digits.push_str(group);
+    }
+    Some(digits)
+}
+
+/// `<MSISDN> - <names>` and its variants (spec/soap.md §5.4): the phone where it is shown whole,
+/// the names where there are any. Masked and hashed phones are none.
+pub fn split_party(text: &str) -> (Option<Msisdn>, Option<PersonName>) {
+    let (head, tail) = text.split_once('-').unwrap_or((text, ""));
+    let head = head.trim();
+    let is_hash = head.len() == 64 && head.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = !head.is_empty()
+        && head.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '+' | ' ' | 'x' | 'X'));
+    if is_number || is_hash {
+        (head.parse().ok(), PersonName::new(tail))
+    } else {
+        (None, PersonName::new(text))
+    }
+}
+
+/// What the simulator reports, in the G2 form.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// `ResultCode`.
+    pub code: &'a str,
+    /// `ResultDesc`.
+    pub description: &'a str,
+    /// Whose request it was.
+    pub originator_conversation_id: &'a str,
+    /// M-Pesa's id of it.
+    pub conversation_id: &'a str,
+    /// The receipt; financial commands have one, failures may.
+    pub receipt: Option<&'a str>,
+    /// `ResultParameters`, in this order; failed results have none (spec/soap.md §5.4).
+    pub parameters: Vec<(&'a str, &'a str)>,
+    /// The request's reference items, echoed.
+    pub references: Vec<(&'a str, &'a str)>,
+}
+
+impl Report<'_> {
+    /// The whole message, in schema order (spec/soap.md §5.1).
+    pub fn render(&self) -> Vec<u8> {
+        let mut values = vec![
+            ("ResultType", Value::Text("0")),
+            ("ResultCode", Value::Text(self.code)),
+            ("ResultDesc", Value::Text(self.description)),
+            ("OriginatorConversationID", Value::Text(self.originator_conversation_id)),
+            ("ConversationID", Value::Text(self.conversation_id)),
+        ];
+        if let Some(receipt) = self.receipt {
+            values.push(("TransactionID", Value::Text(receipt)));
+        }
+        if !self.parameters.is_empty() {
+            let items = group("ResultParameter", &self.parameters);
+            values.push(("ResultParameters", items));
+        }
+        if !self.references.is_empty() {
+            values.push(("ReferenceData", group("ReferenceItem", &self.references)));
+        }
+        let mut document = String::with_capacity(2048);
+        let shape = &schema::RESULT_DOCUMENT;
+        schema::write_root(&mut document, (None, RESULT), shape, &Value::Group(values));
+        envelope::render(RESULT_MSG, "", &document).into_bytes()
+    }
+}
+
+fn group<'a>(item: &'static str, pairs: &[(&'a str, &'a str)]) -> Value<'a> {
+    let items =
+        pairs.iter().map(|(key, value)| super::request::key_value(item, key, value)).collect();
+    Value::Group(items)
+}

@@ -1,0 +1,221 @@
+//! A recorded message made readable: inner documents unwrapped, codes explained, secrets and
+//! people's data masked.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::envelope::{self, Envelope, Unreadable};
+use super::redact;
+use super::request::MASK;
+use super::result::split_party;
+use super::xml::{self, Element};
+use crate::domain::outcome;
+use crate::domain::party::Msisdn;
+
+/// Messages inside messages that are shown: a queue timeout carries a request.
+const NESTING_MAX: usize = 2;
+/// Messages whose text is a document, and that document's root.
+const WRAPPERS: [(&str, &str); 3] =
+    [("RequestMsg", "request"), ("ResponseMsg", "response"), ("ResultMsg", "result")];
+/// Elements that name a person.
+const PERSONAL: [&str; 2] = ["KYCValue", "OA"];
+/// Elements whose numbers are no phones, however they look (spec/soap.md §2).
+const NUMBERS: [&str; 2] = ["spId", "serviceId"];
+/// Keys whose values name a person, possibly after his phone (spec/soap.md §5.4).
+const PERSONAL_KEYS: [&str; 3] = ["PublicName", "PartyName", "CustomerName"];
+
+/// A message as text for a person's eyes.
+///
+/// # Errors
+/// It is no SOAP envelope. A document inside that cannot be read is said so in the text.
+pub fn show(bytes: &[u8]) -> Result<String, Unreadable> {
+    let mut out = String::new();
+    show_into(&mut out, bytes, 0, NESTING_MAX)?;
+    Ok(out)
+}
+
+fn show_into(
+    out: &mut String,
+    bytes: &[u8],
+    indent: usize,
+    nesting: usize,
+) -> Result<(), Unreadable> {
+    let text = xml::decode(bytes)?;
+    let envelope = Envelope::open(&text)?;
+    let parts = [envelope.header.as_ref(), Some(&envelope.body)];
+    for part in parts.into_iter().flatten() {
+        push_element(out, part, None, indent, nesting);
+    }
+    Ok(())
+}
+
+fn push_line(out: &mut String, indent: usize, line: &str) {
+    out.extend(std::iter::repeat_n("  ", indent));
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn push_element(
+    out: &mut String,
+    element: &Element<'_>,
+    key: Option<&str>,
+    indent: usize,
+    nesting: usize,
+) {
+    let name = plain(&element.name);
+    let inside = indent.saturating_add(1);
+    let wrapped = WRAPPERS.iter().find(|(message, _)| element.is(message));
+    if let Some((_, root)) = wrapped {
+        push_line(out, indent, &format!("<{name}>"));
+        match envelope::document(element, root) {
+            Ok(document) => push_element(out, &document, None, inside, nesting),
+            Err(error) => push_line(out, inside, &format!("({error})")),
+        }
+        push_line(out, indent, &format!("</{name}>"));
+    } else if element.is("originRequest") {
+        push_line(out, indent, &format!("<{name}>"));
+        push_origin(out, element.value(), inside, nesting);
+        push_line(out, indent, &format!("</{name}>"));
+    } else if element.children.is_empty() {
+        let value = masked(element, key);
+        let line = format!("<{name}>{value}</{name}>{}", meaning(element));
+        push_line(out, indent, &line);
+    } else {
+        push_line(out, indent, &format!("<{name}>"));
+        let key = element.value_of("Key");
+        for child in &element.children {
+            push_element(out, child, key, inside, nesting);
+        }
+        push_line(out, indent, &format!("</{name}>"));
+    }
+}
+
+fn push_origin(out: &mut String, base64: &str, indent: usize, nesting: usize) {
+    let bare: String = base64.split_whitespace().collect();
+    let Ok(bytes) = STANDARD.decode(bare) else {
+        return push_line(out, indent, "(not base64; not shown)");
+    };
+    let Some(nesting) = nesting.checked_sub(1) else {
+        return push_line(out, indent, "(a message inside a message; not shown)");
+    };
+    let begin = out.len();
+    if let Err(error) = show_into(out, &redact::redact(&bytes), indent, nesting) {
+        out.truncate(begin);
+        push_line(out, indent, &format!("({error})"));
+    }
+}
+
+/// Text that a terminal takes as text.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn masked(element: &Element<'_>, key: Option<&str>) -> String {
+    let value = element.value();
+    let is_secret = redact::SECRETS.iter().any(|secret| element.is(secret));
+    let is_personal = PERSONAL.iter().any(|name| element.is(name));
+    if value.is_empty() {
+        return String::new();
+    }
+    if is_secret || is_personal {
+        return MASK.to_owned();
+    }
+    let names_person = key.is_some_and(|key| PERSONAL_KEYS.iter().any(|word| key.contains(word)));
+    if names_person && element.is("Value") {
+        return match split_party(value) {
+            (Some(phone), _) => format!("{phone} - {MASK}"),
+            (None, _) => MASK.to_owned(),
+        };
+    }
+    let is_number = NUMBERS.iter().any(|name| element.is(name));
+    match value.parse::<Msisdn>() {
+        Ok(phone) if !is_number => phone.to_string(),
+        Ok(_) | Err(_) => plain(value),
+    }
+}
+
+/// What a code means, to stand beside it.
+fn meaning(element: &Element<'_>) -> String {
+    let code = element.value();
+    let says = if element.is("ResponseCode") {
+        outcome::answer(code).says
+    } else if element.is("ResultCode") {
+        outcome::result(code).says
+    } else {
+        return String::new();
+    };
+    format!("  ({says})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::{ack, response, result, timeout};
+
+    #[test]
+    fn a_result_is_shown_with_its_meaning_and_without_the_person() {
+        let bytes = result::Report {
+            code: "2040",
+            description: "not\u{85}supported",
+            originator_conversation_id: "999001_A_1",
+            conversation_id: "AG_1",
+            receipt: None,
+            parameters: vec![
+                ("ReceiverPartyPublicName", "254722000111 - Jane Doe"),
+                ("Phone", "0722000111"),
+                ("DebitPartyName", "Jane Doe"),
+            ],
+            references: vec![],
+        }
+        .render();
+        let text = show(&bytes).expect("shows");
+        assert!(
+            text.contains("<ResultCode>2040</ResultCode>  (the recipient cannot take this kind"),
+            "{text}"
+        );
+        assert!(text.contains("2547*****111 - ***"), "{text}");
+        assert!(text.contains("<Value>2547*****111</Value>"), "{text}");
+        for hidden in ["Jane", "722000", "\u{85}"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_queue_timeout_shows_the_request_inside_without_its_secrets() {
+        let origin =
+            response::render(&response::Answer { code: "15", ..response::Answer::default() });
+        let mut origin = String::from_utf8(origin).expect("UTF-8");
+        origin = origin.replace(
+            "<ResponseDesc></ResponseDesc>",
+            "<ResponseDesc><SecurityCredential>Q1JFRA==</SecurityCredential></ResponseDesc>",
+        );
+        let text = show(&timeout::render("999001_A_1", origin.as_bytes())).expect("shows");
+        assert!(text.contains("was sent before"), "{text}");
+        assert!(text.contains("<SecurityCredential>***<"), "{text}");
+        assert!(!text.contains("Q1JFRA"), "{text}");
+        let text = show(&timeout::render("999001_A_1", b"\xff\xff")).expect("shows");
+        assert!(text.contains("this is not XML"), "{text}");
+    }
+
+    #[test]
+    fn an_acknowledgement_is_shown_whole() {
+        let expected = "\
+<Header></Header>
+<Body>
+  <ResponseMsg>
+    <response>
+      <ResponseCode>00000000</ResponseCode>  (accepted for processing; not paid yet)
+      <ResponseDesc>success</ResponseDesc>
+    </response>
+  </ResponseMsg>
+</Body>
+";
+        assert_eq!(show(ack::RESULT_KEPT.as_bytes()).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_said_to_be_none() {
+        assert!(show(b"<html/>").is_err());
+        assert!(show(b"").is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Every metric, with its name, labels and meaning.
+//!
+//! Hot paths keep the handle that [`Metric::with`] gives: counting is then one atomic addition.
+//! A label's values come from a closed set (a status, an outcome, a route's pattern), never from
+//! a peer. Seconds are measured, shillings are whole.
+
+pub use super::registry::{Counter, Gauge, Histogram, Metric, render};
+
+/// Payouts taken on.
+pub const PAYOUTS_SUBMITTED: Metric<Counter, 0> = Metric::new(
+    "mlango_payouts_submitted_total",
+    [],
+    "Payouts that were accepted from finance systems and are on disk.",
+);
+
+/// Payouts now, by status.
+pub const PAYOUTS: Metric<Gauge, 1> =
+    Metric::new("mlango_payouts", ["status"], "Payouts that are not final, by status.");
+
+/// Sends, by what became of them.
+pub const SENDS: Metric<Counter, 1> =
+    Metric::new("mlango_sends_total", ["outcome"], "Requests to M-Pesa, by what became of them.");
+
+/// Results, by what they said.
+pub const RESULTS: Metric<Counter, 1> = Metric::new(
+    "mlango_results_total",
+    ["outcome"],
+    "Results from M-Pesa that are on disk, by what they meant.",
+);
+
+/// HTTP requests answered.
+pub const HTTP_REQUESTS: Metric<Counter, 3> = Metric::new(
+    "mlango_http_requests_total",
+    ["listener", "route", "status"],
+    "HTTP requests answered, by listener, route and status code.",
+);
+
+/// How long HTTP requests took.
+pub const HTTP_REQUEST_SECONDS: Metric<Histogram, 2> = Metric::new(
+    "mlango_http_request_seconds",
+    ["listener", "route"],
+    "Time from an HTTP request's head to its answer, in seconds.",
+);
+
+/// How long commits took.
+pub const STORE_COMMIT_SECONDS: Metric<Histogram, 0> = Metric::new(
+    "mlango_store_commit_seconds",
+    [],
+    "Time from handing a commit to the store until it is on disk, in seconds.",
+);
+
+/// Commits that wait.
+pub const STORE_QUEUE_DEPTH: Metric<Gauge, 0> =
+    Metric::new("mlango_store_queue_depth", [], "Commits that wait for the store's writer.");
+
+/// Cases opened for a person.
+pub const CASES: Metric<Counter, 1> =
+    Metric::new("mlango_cases_total", ["kind"], "Cases that were opened for a person to decide.");
+
+/// Requests that await their answer.
+pub const RAIL_IN_FLIGHT: Metric<Gauge, 1> =
+    Metric::new("mlango_rail_in_flight", ["rail"], "Requests to M-Pesa that await their answer.");
+
+/// Whether a rail has stopped sending.
+pub const RAIL_STOPPED: Metric<Gauge, 1> = Metric::new(
+    "mlango_rail_stopped",
+    ["rail"],
+    "1 while the rail sends nothing, because its credentials were refused or a person paused it.",
+);
+
+/// Calls to the callback listener that were turned away.
+pub const CALLBACK_REFUSED: Metric<Counter, 1> = Metric::new(
+    "mlango_callback_refused_total",
+    ["why"],
+    "Calls to the callback listener that were turned away, by reason.",
+);
+
+/// Money that may or may not have moved.
+pub const SHILLINGS_IN_DOUBT: Metric<Gauge, 0> = Metric::new(
+    "mlango_shillings_in_doubt",
+    [],
+    "Shillings of payouts in status unknown: they may or may not have been paid.",
+);
+
+/// What is running.
+pub const BUILD_INFO: Metric<Gauge, 1> =
+    Metric::new("mlango_build_info", ["version"], "Always 1; the label says which version runs.");
+
+/// Says in the metrics which version runs.
+pub fn announce() {
+    BUILD_INFO.with([env!("CARGO_PKG_VERSION")]).set(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_shown() {
+        announce();
+        SENDS.with(["accepted"]).add(2);
+        SENDS.with(["accepted"]).increment();
+        STORE_COMMIT_SECONDS.with([]).record(Duration::from_micros(1_500));
+        let text = render();
+        assert!(text.contains("mlango_sends_total{outcome=\"accepted\"} 3\n"));
+        assert!(text.contains("mlango_store_commit_seconds_sum 0.0015\n"));
+        assert!(text.contains("mlango_build_info{version=\""));
+        assert!(text.contains(
+            "# HELP mlango_sends_total Requests to M-Pesa, by what became of them.\n\
+             # TYPE mlango_sends_total counter\n"
+        ));
+    }
+}

@@ -1,0 +1,18 @@
+//! The HTTP edge: the REST API, the callbacks, the socket file, and the server under them.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
+
+mod admin;
+mod callback;
+mod help;
+mod keys;
+mod look;
+mod ops;
+mod server;
+mod submit;
+mod support;

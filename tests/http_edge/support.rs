@@ -1,0 +1,279 @@
+//! A gateway without sockets for the tests of the HTTP edge: a real engine on a store in memory,
+//! a rail that is never asked, and a clock that stands still.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use mlango::clock::ManualClock;
+use mlango::domain::limit::AmountLimits;
+use mlango::domain::payout::{Payout, Policy, State, Tries};
+use mlango::domain::time::Timestamp;
+use mlango::engine::port::{Admission, Prepared, Rail, Sent};
+use mlango::engine::{Engine, Parts, Settings};
+use mlango::http::api::{Api, BodyLimits};
+use mlango::http::apps::Desk;
+use mlango::http::auth::Apps;
+use mlango::http::callback::{self, Callbacks};
+use mlango::http::router;
+use mlango::http::server::Peer;
+use mlango::ids::RandomIds;
+use mlango::store::memory::MemoryStore;
+use mlango::store::{Commit, Durable, PayoutWrite, Pending, Scope, Store};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// When the tests take place.
+pub const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_000);
+/// The secret part of the callback paths.
+pub const TOKEN: &str = "5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c";
+/// The largest body that the test API takes.
+pub const BODY_BYTES_MAX: usize = 4_096;
+
+/// A rail that nobody may use: nothing here sends.
+#[derive(Debug)]
+struct NoRail;
+
+impl Rail for NoRail {
+    fn prepare(&self, _payout: &Payout, _now: Timestamp) -> Result<Prepared, String> {
+        Err("nothing is sent in these tests".to_owned())
+    }
+
+    fn admit(&self) -> Pending<'_, Admission> {
+        Box::pin(std::future::pending())
+    }
+
+    fn send(&self, _request: Prepared, _place: Admission, _proof: Durable) -> Pending<'_, Sent> {
+        Box::pin(std::future::pending())
+    }
+
+    fn longest_send(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+/// Everything that a test may look at.
+pub struct Gateway {
+    pub store: Arc<MemoryStore>,
+    pub clock: Arc<ManualClock>,
+    pub engine: Arc<Engine>,
+    pub apps: Arc<Apps>,
+    pub shutdown: CancellationToken,
+    pub api: Router,
+}
+
+/// Keys that differ, without randomness.
+pub fn counted(bytes: &mut [u8]) -> Result<(), String> {
+    static LAST: AtomicU64 = AtomicU64::new(1);
+    let number = LAST.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    bytes.fill(7);
+    bytes[..8].copy_from_slice(&number);
+    Ok(())
+}
+
+impl Gateway {
+    pub fn new() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let clock = Arc::new(ManualClock::new(NOW));
+        let parts = Parts {
+            store: Arc::<MemoryStore>::clone(&store),
+            rail: Arc::new(NoRail),
+            clock: Arc::<ManualClock>::clone(&clock),
+            ids: Arc::new(RandomIds::default()),
+        };
+        let settings = Settings {
+            organisation: "ExampleOrg".to_owned(),
+            shortcode: "600999".parse().expect("a short code"),
+            policy: Policy {
+                result_overdue: Duration::from_secs(120),
+                first_inquiry: Duration::from_secs(5),
+            },
+            limits: AmountLimits::default(),
+        };
+        let engine = Engine::new(parts, settings);
+        let apps = Arc::new(Apps::default());
+        let shutdown = CancellationToken::new();
+        let api = router::router(Api {
+            engine: Arc::clone(&engine),
+            apps: Arc::clone(&apps),
+            limits: BodyLimits { bytes: BODY_BYTES_MAX, timeout: Duration::from_millis(300) },
+            shutdown: shutdown.clone(),
+        });
+        Self { store, clock, engine, apps, shutdown, api }
+    }
+
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            store: self.store.as_ref(),
+            clock: self.clock.as_ref(),
+            ids: self.engine.ids().as_ref(),
+            random: counted,
+        }
+    }
+
+    /// A key of a new application.
+    pub async fn key(&self, name: &str, scopes: &[Scope]) -> String {
+        let (app, key) = self.desk().create(name, scopes).await.expect("an app");
+        self.apps.put(&app);
+        key.reveal().to_owned()
+    }
+
+    /// The callback listener, open to `allow` (empty: to anybody).
+    pub fn callbacks(&self, allow: &[&str]) -> Router {
+        callback::router(Callbacks {
+            engine: Arc::clone(&self.engine),
+            token: TOKEN.to_owned(),
+            allow: allow.iter().map(|net| net.parse().expect("a network")).collect(),
+            public_url: "https://gw.example.org".to_owned(),
+            limits: BodyLimits { bytes: 64 * 1024, timeout: Duration::from_millis(300) },
+        })
+    }
+
+    /// Lets a payout stand as if M-Pesa had taken its request.
+    pub async fn accepted(&self, payout: &Value) {
+        let id = payout["id"].as_str().expect("an id").parse();
+        let stored = self.store.payout(id.expect("an id")).await.expect("a read");
+        let stored = stored.expect("a payout");
+        let state = State::Accepted {
+            tries: Tries { attempts: 1, ..Tries::NONE },
+            conversation: None,
+            overdue_at: NOW.after(Duration::from_secs(120)),
+        };
+        let payout = Payout { state, ..stored.payout };
+        let write = PayoutWrite { payout, expected_version: stored.version };
+        let commit = Commit { payouts: vec![write], ..Commit::default() };
+        self.store.commit(commit).await.map(drop).expect("a commit");
+    }
+
+    /// Asks the API.
+    pub async fn ask(&self, call: Call) -> Told {
+        call.put(&self.api).await
+    }
+}
+
+/// A request to be made.
+#[derive(Clone, Debug)]
+pub struct Call {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Call {
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new("GET", path)
+    }
+
+    pub fn post(path: impl Into<String>) -> Self {
+        Self::new("POST", path)
+    }
+
+    pub fn new(method: &str, path: impl Into<String>) -> Self {
+        Self { method: method.to_owned(), path: path.into(), headers: vec![], body: vec![] }
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("X-API-Key", key)
+    }
+
+    pub fn once(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn json(self, body: impl Into<String>) -> Self {
+        self.header("Content-Type", "application/json").body(body.into())
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Makes the request of a router, as somebody at 196.201.212.9.
+    pub async fn put(self, router: &Router) -> Told {
+        self.put_from(router, "196.201.212.9:4000").await
+    }
+
+    pub async fn put_from(self, router: &Router, peer: &str) -> Told {
+        let peer: SocketAddr = peer.parse().expect("an address");
+        let mut request = Request::builder().method(self.method.as_str()).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request =
+            request.extension(Peer::Net(peer)).body(Body::from(self.body)).expect("a request");
+        let answer = router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes().to_vec();
+        Told { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Told {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Told {
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).map(|value| value.to_str());
+        value.unwrap_or(Ok("")).expect("a header of text")
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{error}: {} {}", self.status, String::from_utf8_lossy(&self.body))
+        })
+    }
+
+    /// Status and code of a problem, having checked that it is a whole one.
+    pub fn problem(&self) -> (u16, String) {
+        let problem = self.json();
+        assert_eq!(self.header("content-type"), "application/problem+json", "{problem}");
+        let code = problem["code"].as_str().expect("a code").to_owned();
+        assert_eq!(problem["type"], format!("urn:mlango:problem:{code}"));
+        assert_eq!(problem["status"], self.status.as_u16());
+        for words in ["title", "detail"] {
+            assert!(problem[words].as_str().is_some_and(|text| text.len() > 5), "{problem}");
+        }
+        (self.status.as_u16(), code)
+    }
+
+    /// The names of the faulty fields.
+    pub fn faulty(&self) -> Vec<String> {
+        let problem = self.json();
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let mut fields: Vec<String> = errors
+            .iter()
+            .map(|error| {
+                assert!(error["message"].as_str().is_some_and(|text| text.len() > 3));
+                error["field"].as_str().expect("a field").to_owned()
+            })
+            .collect();
+        fields.sort();
+        fields
+    }
+}
+
+/// A good payout's body.
+pub const GOOD: &str = r#"{"amount":"1500.00","phone":"0722 000 111","command":"BusinessPayment",
+ "reference":"INV-2041","remarks":"March commission","occasion":"","metadata":{"branch":"Nakuru"}}"#;

@@ -1,0 +1,33 @@
+//! The program as its users meet it: the real binary, real sockets, real files, real signals.
+//!
+//! Every wait polls for what it waits for and is bounded. Whatever a gateway wrote to its log at
+//! level `debug` is searched, each time, for secrets and personal data ([`process`]).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that panics has failed, as it should"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests stand outside of the program: they wait for processes in threads"
+)]
+
+mod api;
+mod apps;
+mod broker;
+mod config;
+mod crash;
+mod credential;
+mod demo;
+mod faults;
+mod house;
+mod init;
+mod payouts;
+mod process;
+mod readme;
+mod stop;
+mod wire;

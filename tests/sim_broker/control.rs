@@ -1,0 +1,138 @@
+//! What testers ask, limits, and how it starts and stops.
+
+use std::sync::Arc;
+
+use mlango::clock::ManualClock;
+use mlango::sim::{Settings, Simulator};
+use mlango::soap::ack;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{
+    NOW, PASSWORD, PATIENCE, Receiver, caller, code, get_json, http_post, message, settings, start,
+    submit, wait_until,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_and_the_accounts_are_read_in_pages() {
+    let sim = start(settings()).await;
+    let receiver = Receiver::start(&[]).await;
+    let caller = caller(&receiver.url);
+    for (number, ending) in ["0111", "0222", "0111", "0002"].into_iter().enumerate() {
+        let id = format!("600999_Org_{number}");
+        assert_eq!(code(&sim, &message(&caller, &id, ending, 100)).await, "0");
+    }
+    let (status, ledger) = get_json(&sim, "/sim/ledger?limit=2").await;
+    assert_eq!(status, 200);
+    assert_eq!(ledger["total_paid"], "300.00");
+    assert_eq!(ledger["balance"], "99700.00");
+    assert_eq!(ledger["payments"], 3);
+    let first = &ledger["data"][0];
+    assert_eq!(first["originator_conversation_id"], "600999_Org_0");
+    assert_eq!(first["phone"], "254722000111");
+    assert_eq!(first["amount"], "100.00");
+    assert_eq!(first["command"], "BusinessPayment");
+    assert_eq!(first["at"], "2024-01-02T03:04:05.000Z");
+    assert_eq!(first["balance"], "99900.00");
+    assert_eq!(first["receipt"].as_str().map(str::len), Some(10));
+    assert_eq!(ledger["next_cursor"], "2");
+    let (_, rest) = get_json(&sim, "/sim/ledger?limit=2&after=2").await;
+    assert_eq!(rest["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(rest["next_cursor"], Value::Null);
+    for (id, count) in [("600999_Org_1", 1), ("600999_Org_3", 0), ("unknown", 0)] {
+        let path = format!("/sim/ledger?originator_conversation_id={id}");
+        let (_, one) = get_json(&sim, &path).await;
+        assert_eq!(one["data"].as_array().map(Vec::len), Some(count), "{id}");
+    }
+    let (_, accounts) = get_json(&sim, "/sim/accounts").await;
+    assert_eq!(accounts["utility"]["opening"], "100000.00");
+    assert_eq!(accounts["utility"]["balance"], "99700.00");
+    assert_eq!(accounts["recipients"][0]["phone"], "254722000111");
+    assert_eq!(accounts["recipients"][0]["received"], "200.00");
+    assert_eq!(accounts["recipients"][0]["payments"], 2);
+    for wrong in ["/sim/ledger?limit=many", "/sim/ledger?id=1", "/sim/accounts?after=x"] {
+        let (status, answer) = get_json(&sim, wrong).await;
+        assert_eq!(status, 400, "{wrong}");
+        assert!(answer["error"].is_string(), "{wrong}");
+    }
+    assert_eq!(get_json(&sim, "/healthz").await.0, 200);
+    assert_eq!(get_json(&sim, "/elsewhere").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exchanges_show_both_directions_and_no_secret() {
+    let sim = start(settings()).await;
+    let receiver = Receiver::start(&[]).await;
+    let caller = caller(&receiver.url);
+    let paid = message(&caller, "600999_Org_1", "0111", 10);
+    assert_eq!(code(&sim, &paid).await, "0");
+    assert!(submit(&sim, &message(&caller, "600999_Org_8", "0008", 10)).await.is_none());
+    receiver.settled(&sim).await;
+    let (_, of_one) =
+        get_json(&sim, "/sim/exchanges?originator_conversation_id=600999_Org_1").await;
+    let data = of_one["data"].as_array().unwrap();
+    assert_eq!(data.len(), 2);
+    assert_eq!((&data[0]["direction"], &data[0]["status"]), (&"in".into(), &200.into()));
+    assert_eq!(data[0]["path"], "/mminterface/request");
+    assert!(data[0]["request"].as_str().unwrap().contains("600999_Org_1"));
+    assert_eq!(data[1]["direction"], "out");
+    assert_eq!(data[1]["path"], receiver.url.as_str());
+    assert_eq!(data[1]["response"], ack::RESULT_KEPT);
+    let (_, all) = get_json(&sim, "/sim/exchanges").await;
+    let shown = all.to_string();
+    assert!(!shown.contains(&caller.security_credential));
+    let password = paid.split("spPassword>").nth(1).unwrap().trim_end_matches("</tns:");
+    assert!(!shown.contains(password));
+    let dropped = all["data"].as_array().unwrap().iter();
+    let dropped: Vec<_> = dropped.filter(|e| e["status"].is_null()).collect();
+    assert_eq!(dropped.len(), 1);
+    assert_eq!(dropped[0]["originator_conversation_id"], "600999_Org_8");
+    let debug = format!("{:?}", settings());
+    assert!(!debug.contains("Example-Secret-1") && !debug.contains(PASSWORD), "{debug}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_capped_and_the_address_in_use_is_named() {
+    let sim = start(settings()).await;
+    let large = "x".repeat(2 * 1024 * 1024);
+    let head = format!(
+        "POST /mminterface/request HTTP/1.1\r\nHost: sim\r\nContent-Length: {}\r\n\r\n",
+        large.len()
+    );
+    let mut stream = TcpStream::connect(sim.addr).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let sending = async {
+        // The other side may well stop reading in the middle.
+        writer.write_all(large.as_bytes()).await.ok();
+        std::future::pending::<()>().await;
+    };
+    let mut answer = [0; 12];
+    tokio::select! {
+        read = reader.read_exact(&mut answer) => { read.unwrap(); }
+        () = sending => {}
+    }
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    let taken = Simulator::start(
+        Settings { listen: sim.addr, ..settings() },
+        Arc::new(ManualClock::new(NOW)),
+    )
+    .await;
+    let said = taken.expect_err("the address is taken").to_string();
+    assert!(said.contains(&sim.addr.to_string()), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_when_told_although_a_connection_is_held() {
+    let sim = start(settings()).await;
+    let addr = sim.addr;
+    let held = message(&caller("http://127.0.0.1:1/cb"), "600999_Org_4", "0004", 10);
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let request = http_post("/mminterface/request", &held);
+    stream.write_all(&request).await.unwrap();
+    wait_until("the payment", || sim.payments() == 1).await;
+    timeout(PATIENCE, sim.shutdown()).await.expect("it stops");
+    assert!(TcpStream::connect(addr).await.is_err());
+}

@@ -1,0 +1,18 @@
+//! The simulator over real sockets: what it checks, what it pays, what it answers, what it
+//! reports, and how it leaves a connection without an answer.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::too_many_lines,
+    reason = "a test that fails should say where, and a table may be long"
+)]
+
+mod checks;
+mod control;
+mod phones;
+mod results;
+mod support;
