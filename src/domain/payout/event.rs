@@ -108,7 +108,8 @@ impl Event {
 /// What a synchronous answer says (spec/soap.md §4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerFacts {
-    /// `ResponseCode`, verbatim, cut where it is longer than any code; empty when the answer had none that could be read.
+    /// `ResponseCode`, verbatim, cut where it is longer than any code; empty when the answer had
+    /// none that could be read.
     pub code: String,
     /// `ResponseDesc`, or what came instead, cut to a length that can be shown.
     pub description: String,
