@@ -33,8 +33,8 @@ fn cut(counts: &Counts) -> Failure {
     let sending = counts.of(Status::Sending);
     Failure::Failed(format!(
         "asked to stop a second time, and ended at once: requests that were under way got no \
-         answer, and {sending} payouts were being sent; the next start shows each of these as \
-         unknown and sends none of them again"
+         answer; the payouts that were being sent ({sending}) are unknown from the next start on, \
+         and are not sent again"
     ))
 }
 
