@@ -447,7 +447,7 @@ mod tests {
         let mut tally = Tally::default();
         for (line, ago) in (2..).zip(rows) {
             let row = Row { line, amount: Amount::ZERO, body: Value::Null, key: String::new() };
-            let at = Timestamp::from_millis(NOW.millis() - ago.unwrap_or_default());
+            let at = Timestamp::from_millis(NOW.millis().saturating_sub(ago.unwrap_or_default()));
             let body = json!({"created_at": at.rfc3339()});
             tally.count(&row, &Reply { status: 202, replayed: ago.is_some(), body }, NOW);
         }
