@@ -55,7 +55,14 @@ fn reasons(api: &Api) -> Vec<String> {
         )),
         Health::Closed => reasons.push("the store is closed".to_owned()),
     }
-    if let Some(code) = api.engine.rail_state().stopped {
+    let rail = api.engine.rail_state();
+    if let Some(part) = rail.ended {
+        reasons.push(format!(
+            "a part of the gateway ended, through a bug of its own ({part}); nothing is sent until \
+             the gateway is restarted"
+        ));
+    }
+    if let Some(code) = rail.stopped {
         reasons.push(format!(
             "sending is stopped, because M-Pesa refused our credentials with code {code}; payouts \
              and results are still taken; correct the credentials and restart"
