@@ -4,7 +4,7 @@ use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{CaseId, ConversationId, MessageId, OriginatorConversationId, PayoutId};
 use crate::domain::outcome::ResultClass;
 use crate::domain::payout::{CaseKind, Event, ResultFacts};
-use crate::store::{Case, Channel, Commit, Direction, Message, StoreError};
+use crate::store::{Case, Channel, Commit, Direction, Message, StoreError, Stored};
 
 /// A message as it came.
 #[derive(Debug)]
@@ -92,9 +92,9 @@ impl Engine {
             Heard::Event { originator, conversation, event } => (originator, conversation, event),
         };
         match self.whose(originator.as_deref(), conversation.as_deref()).await {
-            Ok(Some(id)) => {
-                message.payout = Some(id);
-                self.hear_about(id, event, message).await
+            Ok(Some(stored)) => {
+                message.payout = Some(stored.payout.details.id);
+                self.hear_about(stored, event, message).await
             }
             Ok(None) => {
                 let why = "no payout of ours has the ids that it names".to_owned();
@@ -111,14 +111,15 @@ impl Engine {
 
     async fn hear_about(
         &self,
-        id: PayoutId,
+        stored: Stored,
         mut event: Event,
         message: Message,
     ) -> Result<Hearing, NotKept> {
         if let Event::ResultArrived(facts) = &mut event {
-            self.check_receipt(id, facts).await.map_err(|error| NotKept(error.to_string()))?;
+            let checked = self.check_receipt(stored.payout.details.id, facts).await;
+            checked.map_err(|error| NotKept(error.to_string()))?;
         }
-        match self.apply(id, &event, vec![message]).await {
+        match self.apply_to(stored, &event, vec![message]).await {
             Ok(Applied::Moved { .. }) => Ok(Hearing::Applied),
             Ok(Applied::Noted | Applied::Stale | Applied::Forbidden(_)) => Ok(Hearing::Noted),
             Ok(Applied::Contradicted | Applied::Parked) => Ok(Hearing::Contradicted),
@@ -148,7 +149,7 @@ impl Engine {
         &self,
         originator: Option<&str>,
         conversation: Option<&str>,
-    ) -> Result<Option<PayoutId>, StoreError> {
+    ) -> Result<Option<Stored>, StoreError> {
         let named = |text: Option<&str>| text.map(str::trim).unwrap_or_default().to_owned();
         let originator = named(originator);
         if !originator.is_empty() {
@@ -156,13 +157,15 @@ impl Engine {
                 return Ok(None);
             };
             let stored = self.parts.store.payout(id).await?;
-            let ours = stored.is_some_and(|stored| {
+            return Ok(stored.filter(|stored| {
                 stored.payout.details.originator_conversation_id.as_str() == originator
-            });
-            return Ok(ours.then_some(id));
+            }));
         }
-        match ConversationId::new(&named(conversation)) {
-            Some(conversation) => self.parts.store.payout_by_conversation(&conversation).await,
+        let Some(conversation) = ConversationId::new(&named(conversation)) else {
+            return Ok(None);
+        };
+        match self.parts.store.payout_by_conversation(&conversation).await? {
+            Some(id) => self.parts.store.payout(id).await,
             None => Ok(None),
         }
     }
