@@ -80,7 +80,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Where a layer may name only some rooms of another, those rooms.
 const DOORS: &[(&str, &str, &[&str])] = &[
     ("cli", "http", &["admin", "apps"]),
-    ("cli", "store", &["Scope"]),
+    ("cli", "store", &["Counts", "Scope"]),
     ("notify", "engine", &["port"]),
     ("rail", "engine", &["port"]),
 ];

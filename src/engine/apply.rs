@@ -93,8 +93,25 @@ impl Engine {
         event: &Event,
         messages: Vec<Message>,
     ) -> Result<Applied, NotApplied> {
+        let stored = self.stored(id).await?;
+        self.apply_to(stored, event, messages).await
+    }
+
+    async fn stored(&self, id: PayoutId) -> Result<Stored, NotApplied> {
+        self.parts.store.payout(id).await?.ok_or(NotApplied::NoSuchPayout)
+    }
+
+    /// As [`Engine::apply`], to a payout that was read a moment ago. If it has moved since, the
+    /// store refuses what was decided, and it is read again.
+    pub(super) async fn apply_to(
+        &self,
+        stored: Stored,
+        event: &Event,
+        messages: Vec<Message>,
+    ) -> Result<Applied, NotApplied> {
+        let id = stored.payout.details.id;
+        let mut stored = stored;
         for _ in 0..DECISIONS_MAX {
-            let stored = self.parts.store.payout(id).await?.ok_or(NotApplied::NoSuchPayout)?;
             let now = self.parts.clock.now();
             let turn = Turn { engine: self, stored, event, messages: &messages, now };
             let Decision { commit, effects, came_to } = turn.decide();
@@ -106,7 +123,7 @@ impl Engine {
                     self.perform(id, &effects, now);
                     return Ok(came_to.written(proof));
                 }
-                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Conflict(_)) => stored = self.stored(id).await?,
                 Err(CommitError::Full) => return Err(NotApplied::Busy),
                 Err(
                     error @ (CommitError::Broken(_)

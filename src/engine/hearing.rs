@@ -2,8 +2,9 @@
 
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{CaseId, ConversationId, MessageId, OriginatorConversationId, PayoutId};
-use crate::domain::payout::{CaseKind, Event};
-use crate::store::{Case, Channel, Commit, Direction, Message, StoreError};
+use crate::domain::outcome::ResultClass;
+use crate::domain::payout::{CaseKind, Event, ResultFacts};
+use crate::store::{Case, Channel, Commit, Direction, Message, StoreError, Stored};
 
 /// A message as it came.
 #[derive(Debug)]
@@ -91,9 +92,9 @@ impl Engine {
             Heard::Event { originator, conversation, event } => (originator, conversation, event),
         };
         match self.whose(originator.as_deref(), conversation.as_deref()).await {
-            Ok(Some(id)) => {
-                message.payout = Some(id);
-                self.hear_about(id, &event, message).await
+            Ok(Some(stored)) => {
+                message.payout = Some(stored.payout.details.id);
+                self.hear_about(stored, event, message).await
             }
             Ok(None) => {
                 let why = "no payout of ours has the ids that it names".to_owned();
@@ -110,11 +111,15 @@ impl Engine {
 
     async fn hear_about(
         &self,
-        id: PayoutId,
-        event: &Event,
+        stored: Stored,
+        mut event: Event,
         message: Message,
     ) -> Result<Hearing, NotKept> {
-        match self.apply(id, event, vec![message]).await {
+        if let Event::ResultArrived(facts) = &mut event {
+            let checked = self.check_receipt(stored.payout.details.id, facts).await;
+            checked.map_err(|error| NotKept(error.to_string()))?;
+        }
+        match self.apply_to(stored, &event, vec![message]).await {
             Ok(Applied::Moved { .. }) => Ok(Hearing::Applied),
             Ok(Applied::Noted | Applied::Stale | Applied::Forbidden(_)) => Ok(Hearing::Noted),
             Ok(Applied::Contradicted | Applied::Parked) => Ok(Hearing::Contradicted),
@@ -125,13 +130,26 @@ impl Engine {
         }
     }
 
+    /// M-Pesa gives each receipt once: one that paid another payout does not pay this one.
+    async fn check_receipt(&self, id: PayoutId, facts: &mut ResultFacts) -> Result<(), StoreError> {
+        let Some(receipt) = facts.receipt.as_ref().filter(|_| facts.class() == ResultClass::Paid)
+        else {
+            return Ok(());
+        };
+        let paid = self.parts.store.payout_by_receipt(receipt).await?;
+        if paid.is_some_and(|other| other != id) {
+            facts.odd = Some("its receipt is that of another payout".to_owned());
+        }
+        Ok(())
+    }
+
     /// Which payout a message is about: by OriginatorConversationID, or, where it names none, by
     /// ConversationID (spec/soap.md §10, 4). A foreign OriginatorConversationID is never ours.
     async fn whose(
         &self,
         originator: Option<&str>,
         conversation: Option<&str>,
-    ) -> Result<Option<PayoutId>, StoreError> {
+    ) -> Result<Option<Stored>, StoreError> {
         let named = |text: Option<&str>| text.map(str::trim).unwrap_or_default().to_owned();
         let originator = named(originator);
         if !originator.is_empty() {
@@ -139,13 +157,15 @@ impl Engine {
                 return Ok(None);
             };
             let stored = self.parts.store.payout(id).await?;
-            let ours = stored.is_some_and(|stored| {
+            return Ok(stored.filter(|stored| {
                 stored.payout.details.originator_conversation_id.as_str() == originator
-            });
-            return Ok(ours.then_some(id));
+            }));
         }
-        match ConversationId::new(&named(conversation)) {
-            Some(conversation) => self.parts.store.payout_by_conversation(&conversation).await,
+        let Some(conversation) = ConversationId::new(&named(conversation)) else {
+            return Ok(None);
+        };
+        match self.parts.store.payout_by_conversation(&conversation).await? {
+            Some(id) => self.parts.store.payout(id).await,
             None => Ok(None),
         }
     }

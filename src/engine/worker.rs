@@ -164,7 +164,7 @@ impl Engine {
         let until = now.after(self.parts.rail.longest_send()).after(LEASE_MARGIN);
         let started = Event::SendStarted { lease: Lease { owner: self.run, until } };
         let messages = kept.into_iter().collect();
-        let applied = self.apply(id, &started, messages).await;
+        let applied = self.apply_to(stored, &started, messages).await;
         if applied.is_err() {
             // It may be on the disk all the same: then it is in doubt when its lease has lapsed.
             self.timers.add(until, id);

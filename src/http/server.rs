@@ -2,8 +2,9 @@
 //!
 //! A connection beyond the limit waits in the kernel's queue until a place is free; one beyond its
 //! peer's share waits here, for a while. A peer outside the named networks is dropped before it
-//! has said anything. A peer that sends its headers slowly, or does not take its answer, is cut off. A peer that hangs up does
-//! not stop what its request began: a payout that is being written is written.
+//! has said anything. A peer that sends its headers slowly, or does not take its answer, is cut
+//! off. A peer that hangs up does not stop what its request began: a payout that is being written
+//! is written.
 
 mod patient;
 mod share;

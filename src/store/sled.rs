@@ -49,9 +49,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 64 MiB: enough for the payouts under way and the newest index entries.
+    /// 128 MiB: with a million payouts, the payouts under way and most index entries.
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20 }
+        Self { cache_bytes: 128 << 20 }
     }
 }
 

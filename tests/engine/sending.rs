@@ -249,8 +249,8 @@ async fn a_restart_puts_everything_in_its_right_state_and_sends_nothing_twice() 
     let doubted_at = again.payout(accepted).await.updated_at;
     let late = doubted_at.since(overdue_at.expect("an end"));
     assert!(late < secs(1), "its timer went on: {late:?}");
-    for id in [accepted, unknown, sending] {
-        assert_eq!(again.result(id, paid("QK1")).await, Hearing::Applied);
+    for (id, receipt) in [(accepted, "QK1"), (unknown, "QK2"), (sending, "QK3")] {
+        assert_eq!(again.result(id, paid(receipt)).await, Hearing::Applied);
     }
     again.is_in_order().await;
 }
