@@ -79,7 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Where a layer may name only some rooms of another, those rooms.
 const DOORS: &[(&str, &str, &[&str])] = &[
-    ("cli", "http", &["admin", "apps"]),
+    ("cli", "http", &["admin", "api", "apps"]),
     ("cli", "store", &["Counts", "Scope"]),
     ("notify", "engine", &["port"]),
     ("rail", "engine", &["port"]),
