@@ -79,6 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// Where a layer may name only some rooms of another, those rooms.
 const DOORS: &[(&str, &str, &[&str])] = &[
+    // `api`: a row of a file is checked by what checks a request.
     ("cli", "http", &["admin", "api", "apps"]),
     ("cli", "store", &["Counts", "Scope"]),
     ("notify", "engine", &["port"]),

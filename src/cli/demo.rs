@@ -133,7 +133,7 @@ async fn set_up(dir: &Path) -> Result<Stage, Failure> {
     let simulate = open()?.simulate()?.config;
     let serve = open()?.serve()?.config;
     telemetry::log::init(&serve.log).map_err(|error| Failure::Usage(error.to_string()))?;
-    let settings = simulate::settings(&simulate, 1, Delivery::default())?;
+    let settings = simulate::settings(&simulate, simulate::fresh_seed(), Delivery::default())?;
     let simulator = simulate::start(settings).await?;
     let gateway = Gateway::start(&serve).await.map_err(Failure::failed)?;
     // A name of its own for each run: with --dir, the store remembers those before.
