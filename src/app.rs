@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -164,6 +163,8 @@ impl Gateway {
             public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
             limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
         });
+        let refused = metric::CALLBACK_REFUSED.with(["network"]);
+        let callbacks = callbacks.only_from(config.callbacks.allow.clone(), refused);
         let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
         self.host(api, api_router, limits, &self.stop);
         self.host(callbacks, callback_router, callback_limits, &self.closing);
@@ -220,10 +221,15 @@ impl Gateway {
     /// What was sent last may be answered by a result within moments, and a broker that finds the
     /// door closed may not come again (spec/soap.md §5.8): the door stays open a little longer.
     async fn await_results(&self) {
-        let until = Instant::now().checked_add(RESULTS_GRACE);
-        let awaited = || self.engine.store().counts().of(Status::Accepted) > 0;
-        while awaited() && until.is_some_and(|until| Instant::now() < until) {
-            tokio::time::sleep(LOOK_EVERY).await;
+        let counts = || self.engine.store().counts();
+        let all_settled = async {
+            while counts().of(Status::Accepted) > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(RESULTS_GRACE, all_settled).await.is_err() {
+            let awaited = counts().of(Status::Accepted);
+            tracing::info!(awaited, "results have not come yet; they are awaited after the start");
         }
     }
 }

@@ -64,6 +64,7 @@ answer-cached       case      case      case      case      unknown    noted    
 answer-busy         case      noted     noted     noted     queued     case       noted      noted      case   noted   noted   case
 answer-invalid      case      noted     noted     noted     failed     case       noted      noted      case   noted   noted   case
 answer-credential   case      noted     noted     noted     failed+stop case      noted      noted      case   noted   noted   case
+answer-operator     case      case      case      case      unknown+stop noted    unknown+stop unknown+stop noted noted  noted   case
 answer-duplicate    case      case      case      case      unknown    noted      unknown    unknown    noted  noted   noted   case
 answer-strange      case      case      case      case      unknown    noted      unknown    unknown    noted  noted   noted   case
 answer-0-earlier    case      case      case      case      case       noted      noted      noted      noted  case    noted   case
@@ -78,8 +79,9 @@ result-other-receipt unknown+case unknown+case succeeded+case succeeded+case suc
 result-no-receipt   unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case noted case case case
 result-other-amount unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case case case case case
 result-other-payee  unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case case case case case
+result-odd          unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case unknown+case case case case case
 result-funds        unknown+case unknown+case unknown+case unknown+case failed failed failed failed case noted noted noted
-result-credential   unknown+case unknown+case unknown+case unknown+case failed+stop failed+stop failed+stop failed+stop case noted noted noted
+result-credential   unknown+case+stop unknown+case+stop unknown+case+stop unknown+case+stop failed+stop failed+stop failed+stop failed+stop case noted noted noted
 result-duplicate    unknown+case unknown+case unknown+case unknown+case unknown unknown noted noted noted noted noted case
 result-internal     unknown+case unknown+case unknown+case unknown+case unknown unknown noted noted noted noted noted case
 result-strange      unknown+case unknown+case unknown+case unknown+case unknown unknown noted noted noted noted noted case
@@ -207,6 +209,21 @@ fn after_three_rounds_of_not_found_a_person_decides() {
         let attempt = doubtful.state.attempts();
         let silence = Event::NoAnswer { attempt, why: WhyNoAnswer::Timeout };
         doubtful.state = moved(step(&doubtful, &silence, &POLICY, NOW));
+    }
+}
+
+#[test]
+fn what_was_never_sent_is_not_settled_by_a_copy_of_a_result() {
+    let mut unsent = payout("queued");
+    unsent.state = moved(step(&unsent, &event("result-paid"), &POLICY, NOW));
+    assert_eq!(unsent.status(), Status::Unknown);
+    for copy in ["result-paid", "result-funds", "result-strange"] {
+        let verdict = step(&unsent, &event(copy), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), "noted", "{copy}");
+    }
+    for evidence in ["inquiry-completed", "ruled-paid"] {
+        let verdict = step(&unsent, &event(evidence), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), "succeeded", "{evidence}");
     }
 }
 
@@ -398,6 +415,7 @@ fn answered(row: &str) -> Event {
         "busy" => "100000002",
         "invalid" => "1005",
         "credential" => "100000007",
+        "operator" => "2001",
         "duplicate" => "15",
         "strange" => "4711",
         other => panic!("no such answer: {other}"),
@@ -425,6 +443,7 @@ fn result(kind: &str) -> ResultFacts {
         recipient_name: None,
         charge: None,
         completed_at: Some(NOW),
+        odd: None,
     };
     let not_paid = |code: &str| ResultFacts {
         code: code.to_owned(),
@@ -439,6 +458,7 @@ fn result(kind: &str) -> ResultFacts {
         "no-receipt" => ResultFacts { receipt: None, ..paid },
         "other-amount" => ResultFacts { amount: Some(Amount::from_shillings(15)), ..paid },
         "other-payee" => ResultFacts { payee: Some(phone("254722000112")), ..paid },
+        "odd" => ResultFacts { odd: Some("two receipts".to_owned()), ..paid },
         "funds" => not_paid("1"),
         "credential" => not_paid("2001"),
         "duplicate" => not_paid("15"),

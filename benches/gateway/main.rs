@@ -5,8 +5,8 @@
 //! system's figures for that process. The load generator and, end to end, the simulator run in
 //! this process, on the same cores.
 //!
-//! Words choose parts: `accepts`, `results`, `whole`, `limits`, `growth`. `profile` is a part of its
-//! own, of a fixed number of accepts and results, for `MLANGO_BENCH_UNDER='perf record -g'` or
+//! Words choose parts: `accepts`, `results`, `whole`, `limits`, `growth`. `profile` is a part of
+//! its own, of a fixed number of accepts and results, for `MLANGO_BENCH_UNDER='perf record -g'` or
 //! another command under which the gateway shall run. `MLANGO_BENCH_DIR` puts stores elsewhere.
 
 #![expect(

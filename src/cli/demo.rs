@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::client::{Client, base_of};
-use super::{Context, Failure, asked_to_stop, init, out, simulate};
+use super::{Asked, Context, Failure, init, out, simulate};
 use crate::app::Gateway;
 use crate::config::{Environment, Source};
 use crate::domain::money::Amount;
@@ -115,7 +115,7 @@ impl Demo {
         let stage = set_up(&dir).await?;
         let verdict = play(&stage, context.json).await;
         if !self.once && verdict.is_ok() {
-            stay(&stage).await;
+            stay(&stage, Asked::listen()?).await;
         }
         let Stage { gateway, simulator, .. } = stage;
         gateway.drain().await;
@@ -133,7 +133,7 @@ async fn set_up(dir: &Path) -> Result<Stage, Failure> {
     let simulate = open()?.simulate()?.config;
     let serve = open()?.serve()?.config;
     telemetry::log::init(&serve.log).map_err(|error| Failure::Usage(error.to_string()))?;
-    let settings = simulate::settings(&simulate, 1, Delivery::default())?;
+    let settings = simulate::settings(&simulate, simulate::fresh_seed(), Delivery::default())?;
     let simulator = simulate::start(settings).await?;
     let gateway = Gateway::start(&serve).await.map_err(Failure::failed)?;
     // A name of its own for each run: with --dir, the store remembers those before.
@@ -346,7 +346,7 @@ fn summary(outcomes: &[Outcome]) -> String {
     )
 }
 
-async fn stay(stage: &Stage) {
+async fn stay(stage: &Stage, mut asked: Asked) {
     let base = base_of(stage.gateway.api);
     out::say("");
     out::say("It stays up until Ctrl-C. Try, in another terminal:");
@@ -359,7 +359,7 @@ async fn stay(stage: &Stage) {
     out::data(&format!("mlango --config {} payouts list", stage.file.display()));
     out::say(&format!("API description: {base}/openapi.json · metrics: {base}/metrics"));
     out::say(&format!("M-Pesa's ledger: {}/sim/ledger", base_of(stage.simulator.addr)));
-    asked_to_stop().await;
+    asked.wait().await;
 }
 
 const fn paid_word(paid: bool) -> &'static str {

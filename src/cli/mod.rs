@@ -18,8 +18,10 @@ mod xml;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Environment, Faults, Source};
 
@@ -81,6 +83,9 @@ impl From<Faults> for Failure {
     }
 }
 
+/// How long work on the disk that nobody waits for any more may hold up the end.
+const LET_GO: Duration = Duration::from_secs(1);
+
 /// What every command is told.
 #[derive(Debug)]
 struct Context {
@@ -106,7 +111,10 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&context, command)) {
+    let done = runtime.block_on(run(&context, command));
+    // Whoever asked a second time is not kept waiting by a disk.
+    runtime.shutdown_timeout(LET_GO);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(why)) => {
             out::say(&format!("mlango: {why}"));
@@ -132,21 +140,33 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(_) => {
-            if interrupted.await.is_err() {
-                std::future::pending::<()>().await;
-            }
+/// SIGTERM and SIGINT, as requests to stop.
+///
+/// Before it listens a signal ends the program at once; so a command listens before it begins what
+/// must be ended in order.
+#[derive(Debug)]
+struct Asked {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Asked {
+    /// Listens from now on.
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Failed(format!("no signals are heard: {error}")))
+        };
+        Ok(Self {
+            terminated: listen(SignalKind::terminate())?,
+            interrupted: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next of either, if it has not come yet.
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
         }
     }
 }

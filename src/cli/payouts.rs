@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -9,15 +10,21 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{Client, Reply};
 use super::{Context, Failure, out};
-use crate::domain::limit::{OCCASION_LEN_MAX, REFERENCE_LEN_MAX, REMARKS_LEN_MAX};
+use crate::clock::{Clock as _, SystemClock};
+use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
-use crate::domain::party::Msisdn;
-use crate::domain::payout::Command as Kind;
+use crate::domain::payout::Rail;
+use crate::domain::time::Timestamp;
+use crate::http::api::read_payout;
 
 /// The most rows of one file.
 const ROWS_MAX: usize = 100_000;
 /// The most faults of a file that are shown.
 const FAULTS_SHOWN_MAX: usize = 50;
+/// The most new lines of a file that are named at the end.
+const LINES_SHOWN_MAX: usize = 50;
+/// Within this time, rows that were taken before are those of a run that was cut off.
+const AGAIN_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 const COLUMNS: [&str; 6] = ["phone", "amount", "reference", "remarks", "occasion", "command"];
 
 #[derive(Debug, Args)]
@@ -35,10 +42,15 @@ pub(super) struct Payouts {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Submit every row of a CSV file with the columns phone, amount, reference, remarks
-    /// (and, if you like, occasion and command). A row that was taken before is not paid again.
+    /// (and, if you like, occasion and command). A row that was taken before in the same run is
+    /// not paid again, whatever its file is called.
     Submit {
         /// The file.
         file: PathBuf,
+        /// The pay run's name, such as 2026-03: the same rows are paid once in each run. Rows
+        /// without it are one run, for ever.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        run: String,
         /// Check the file and send nothing.
         #[arg(long)]
         dry_run: bool,
@@ -76,15 +88,18 @@ struct List {
 
 impl Payouts {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        if let Command::Submit { file, dry_run: true } = &self.command {
-            let rows = read(file)?;
+        if let Command::Submit { file, run, dry_run: true } = &self.command {
+            let rows = read(file, run, limits(context)?)?;
             let sum = total(&rows);
             out::say(&format!("{} rows are good: {sum} in all. Nothing was sent", rows.len()));
             return Ok(());
         }
         let client = Client::open(context, self.url.as_deref(), self.key_file.as_deref())?;
         match self.command {
-            Command::Submit { file, .. } => submit(&client, &file, context.json).await,
+            Command::Submit { file, run, .. } => {
+                let rows = read(&file, &run, limits(context)?)?;
+                submit(&client, &rows, context.json).await
+            }
             Command::List(list) => list.run(&client, context.json).await,
             Command::Show { id } => show(&client, &id, context.json).await,
         }
@@ -168,25 +183,46 @@ struct Row {
     key: String,
 }
 
-async fn submit(client: &Client, file: &Path, as_json: bool) -> Result<(), Failure> {
-    let rows = read(file)?;
-    let (mut taken, mut known, mut refused) = (0_usize, 0_usize, 0_usize);
-    for row in &rows {
+/// What the configuration says that one payout may carry, as the gateway reads it.
+fn limits(context: &Context) -> Result<AmountLimits, Failure> {
+    Ok(context.source()?.config()?.config.payouts.amounts)
+}
+
+/// What became of the rows of a file.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Lines that are new.
+    taken: Vec<u64>,
+    /// How many were taken before.
+    known: usize,
+    /// How many of these so long ago that the file is hardly being submitted again because a run
+    /// of it was cut off.
+    old: usize,
+    /// When the first of these was taken.
+    first_at: Option<String>,
+    refused: usize,
+}
+
+async fn submit(client: &Client, rows: &[Row], as_json: bool) -> Result<(), Failure> {
+    let mut tally = Tally::default();
+    let now = SystemClock.now();
+    for row in rows {
         let reply = client.post("/v1/payouts", &row.key, &row.body).await.map_err(|failure| {
             let (Failure::Failed(why) | Failure::Usage(why)) = failure;
             Failure::Failed(format!(
-                "{why}\nstopped at line {}: {taken} rows are taken, {known} were taken before. \
+                "{why}\nstopped at line {}: {} rows are taken, {} were taken before. \
                  Run the same file again: what is taken is not paid twice",
-                row.line
+                row.line,
+                tally.taken.len(),
+                tally.known
             ))
         })?;
         if reply.status != 202 {
-            refused = refused.saturating_add(1);
+            tally.refused = tally.refused.saturating_add(1);
             out::say(&format!("line {}: not taken: {}", row.line, reply.problem()));
             continue;
         }
-        let count = if reply.replayed { &mut known } else { &mut taken };
-        *count = count.saturating_add(1);
+        tally.count(row, &reply, now);
         if as_json {
             out::data(&reply.body.to_string());
         } else {
@@ -195,17 +231,73 @@ async fn submit(client: &Client, file: &Path, as_json: bool) -> Result<(), Failu
             out::data(&format!("line {}: {id} {} {note} {at}", row.line, row.amount));
         }
     }
-    out::say(&format!("{taken} taken, {known} taken before, {refused} not taken"));
-    if refused == 0 {
-        Ok(())
-    } else {
-        Err(Failure::Failed(format!("{refused} rows were not taken")))
+    let Tally { taken, known, refused, .. } = &tally;
+    out::say(&format!("{} taken, {known} taken before, {refused} not taken", taken.len()));
+    tally.verdict()
+}
+
+impl Tally {
+    fn count(&mut self, row: &Row, reply: &Reply, now: Timestamp) {
+        if !reply.replayed {
+            self.taken.push(row.line);
+            return;
+        }
+        self.known = self.known.saturating_add(1);
+        let at = text(&reply.body, "created_at");
+        let recent = |at| now.since(at) <= AGAIN_WITHIN;
+        let old = !Timestamp::parse_rfc3339(&at).is_ok_and(recent);
+        self.old = self.old.saturating_add(usize::from(old));
+        // All times have one form, so that their order is that of their letters.
+        if self.first_at.as_ref().is_none_or(|first| at < *first) {
+            self.first_at = Some(at);
+        }
     }
+
+    /// Whether the file was paid as whoever submitted it may think that it was.
+    fn verdict(&self) -> Result<(), Failure> {
+        let mut wrong = Vec::new();
+        if self.refused > 0 {
+            wrong.push(format!("{} rows were not taken", self.refused));
+        }
+        let first = self.first_at.as_deref().unwrap_or_default();
+        let (known, old) = (self.known, self.old);
+        let none_new = self.taken.is_empty() && self.refused == 0;
+        let said = match (known, old) {
+            (0, _) => None,
+            _ if none_new => Some(format!(
+                "nothing was paid: all {known} rows were taken before, the first at {first}"
+            )),
+            (_, 0) => None,
+            _ => Some(format!(
+                "{known} rows were not paid now: they were taken before, {old} of them more than \
+                 24 hours ago, the first at {first}; new are {}",
+                lines(&self.taken)
+            )),
+        };
+        if let Some(said) = said {
+            wrong.push(format!(
+                "{said}. If this is another pay run, submit it with --run NAME, and a name that no \
+                 run had before"
+            ));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(Failure::Failed(wrong.join("\n"))) }
+    }
+}
+
+/// Lines, for people.
+fn lines(lines: &[u64]) -> String {
+    if lines.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<String> = lines.iter().take(LINES_SHOWN_MAX).map(u64::to_string).collect();
+    let more = lines.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("the lines {}{more}", shown.join(", "))
 }
 
 /// Reads and checks every row before anything is sent: either all are good, or all that is wrong
 /// is said.
-fn read(file: &Path) -> Result<Vec<Row>, Failure> {
+fn read(file: &Path, run: &str, limits: AmountLimits) -> Result<Vec<Row>, Failure> {
     let cannot =
         |error: csv::Error| Failure::Failed(format!("{} cannot be read: {error}", file.display()));
     let mut reader = csv::ReaderBuilder::new();
@@ -220,7 +312,6 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
     if !faults.is_empty() {
         return Err(nothing_sent(file, faults));
     }
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut faults = Vec::new();
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut rows = Vec::new();
@@ -230,16 +321,11 @@ fn read(file: &Path) -> Result<Vec<Row>, Failure> {
             break;
         }
         match record {
-            Ok(record) => match check(&head, &record) {
+            Ok(record) => match check(&head, &record, limits) {
                 Ok(mut row) => {
-                    // The n-th row of this file with just this content: editing other rows, or
-                    // sorting them, does not make it another payout.
-                    let content = format!("{name}\n{}", row.body);
-                    let nth = seen.entry(content.clone()).or_default();
+                    let nth = seen.entry(row.body.to_string()).or_default();
                     *nth = nth.saturating_add(1);
-                    let digest = Sha256::digest(format!("{content}\n{nth}").as_bytes());
-                    let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                    row.key = format!("csv-{key}");
+                    row.key = key(run, &row.body, *nth);
                     rows.push(row);
                 }
                 Err(wrong) => faults.extend(wrong),
@@ -282,7 +368,20 @@ fn nothing_sent(file: &Path, mut faults: Vec<String>) -> Failure {
     Failure::Failed(format!("{}: nothing was sent\n{}{more}", file.display(), faults.join("\n")))
 }
 
-fn check(head: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row, Vec<String>> {
+/// The key of the `nth` row with this content in a run: renaming the file, sorting it, or editing
+/// its other rows does not make it another payout.
+fn key(run: &str, body: &Value, nth: u32) -> String {
+    let named = json!([run.trim(), body, nth]).to_string();
+    let digest = Sha256::digest(named.as_bytes());
+    digest.iter().fold("csv-".to_owned(), |key, byte| format!("{key}{byte:02x}"))
+}
+
+/// Checks a row as the gateway itself will.
+fn check(
+    head: &csv::StringRecord,
+    record: &csv::StringRecord,
+    limits: AmountLimits,
+) -> Result<Row, Vec<String>> {
     let line = record.position().map_or(0, csv::Position::line);
     if record.len() != head.len() {
         let (has, needs) = (record.len(), head.len());
@@ -290,47 +389,29 @@ fn check(head: &csv::StringRecord, record: &csv::StringRecord) -> Result<Row, Ve
             "line {line}: has {has} cells, and the head has {needs} columns"
         )]);
     }
-    let cells: HashMap<&str, &str> = head.iter().zip(record.iter()).collect();
-    let cell = |name: &str| cells.get(name).copied().unwrap_or_default();
-    let mut faults = Vec::new();
-    let mut fault = |name: &str, what: String| faults.push(format!("line {line}: {name} {what}"));
-    let amount = cell("amount").parse::<Amount>();
-    if let Err(error) = &amount {
-        fault("amount", error.to_string());
-    }
-    if let Err(error) = cell("phone").parse::<Msisdn>() {
-        fault("phone", error.to_string());
-    }
-    if !cell("command").is_empty()
-        && let Err(error) = cell("command").parse::<Kind>()
-    {
-        fault("command", error.to_string());
-    }
-    let lengths = [
-        ("reference", REFERENCE_LEN_MAX),
-        ("remarks", REMARKS_LEN_MAX),
-        ("occasion", OCCASION_LEN_MAX),
-    ];
-    for (name, most) in lengths {
-        if cell(name).chars().count() > most {
-            fault(name, format!("has more than {most} characters"));
-        }
-    }
-    let Ok(amount) = amount else {
-        return Err(faults);
-    };
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let mut body = json!({"amount": cell("amount"), "phone": cell("phone")});
-    if let Some(body) = body.as_object_mut() {
-        for name in ["reference", "remarks", "occasion", "command"] {
-            if !cell(name).is_empty() {
-                body.insert(name.to_owned(), Value::from(cell(name)));
-            }
-        }
-    }
-    Ok(Row { line, amount, body, key: String::new() })
+    // An empty cell of a column that may be missing is as if it were.
+    let needed = |name: &str| matches!(name, "phone" | "amount");
+    let cells = head.iter().zip(record.iter());
+    let cells = cells.filter(|(name, cell)| needed(name) || !cell.is_empty());
+    let cells: Value = cells.map(|(name, cell)| (name.to_owned(), Value::from(cell))).collect();
+    let draft = read_payout(cells.to_string().as_bytes(), limits, Rail::Soap);
+    let draft = draft.map_err(|problem| match problem.errors.as_slice() {
+        [] => vec![format!("line {line}: {}", problem.detail)],
+        faults => faults
+            .iter()
+            .map(|fault| format!("line {line}: {} {}", fault.field, fault.message))
+            .collect(),
+    })?;
+    // However it was written, the same payout has the same body, and so the same key.
+    let body = json!({
+        "amount": draft.amount.to_string(),
+        "phone": draft.phone.reveal(),
+        "command": draft.command.as_str(),
+        "reference": draft.reference,
+        "remarks": draft.remarks,
+        "occasion": draft.occasion,
+    });
+    Ok(Row { line, amount: draft.amount, body, key: String::new() })
 }
 
 fn total(rows: &[Row]) -> Amount {
@@ -350,5 +431,59 @@ fn text(value: &Value, name: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),
         Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_000);
+    const DAY: i64 = 24 * 60 * 60 * 1_000;
+
+    /// What is said at the end of a file of which each line is new (`None`) or was taken so long
+    /// ago.
+    fn verdict(rows: &[Option<i64>]) -> String {
+        let mut tally = Tally::default();
+        for (line, ago) in (2..).zip(rows) {
+            let row = Row { line, amount: Amount::ZERO, body: Value::Null, key: String::new() };
+            let at = Timestamp::from_millis(NOW.millis().saturating_sub(ago.unwrap_or_default()));
+            let body = json!({"created_at": at.rfc3339()});
+            tally.count(&row, &Reply { status: 202, replayed: ago.is_some(), body }, NOW);
+        }
+        match tally.verdict() {
+            Ok(()) => "done".to_owned(),
+            Err(Failure::Failed(why) | Failure::Usage(why)) => why,
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_paid_again_by_mistake_or_not_at_all_is_said() {
+        assert_eq!(verdict(&[]), "done");
+        assert_eq!(verdict(&[None, None]), "done");
+        assert_eq!(verdict(&[Some(DAY), None]), "done", "a run that was cut off");
+        let none = verdict(&[Some(1_000), Some(2_000)]);
+        let words = "nothing was paid: all 2 rows were taken before, the first at \
+                     2024-01-02T03:04:03.000Z. If this is another pay run, submit it with --run";
+        assert!(none.starts_with(words), "{none}");
+        let some = verdict(&[Some(DAY + 1), None, Some(0), None]);
+        let words = "2 rows were not paid now: they were taken before, 1 of them more than 24 \
+                     hours ago, the first at 2024-01-01T03:04:04.999Z; new are the lines 3, 5.";
+        assert!(some.starts_with(words), "{some}");
+    }
+
+    #[test]
+    fn a_rows_key_is_its_run_its_content_and_its_place_among_its_like() {
+        let body = json!({"amount": "10.00"});
+        let keys = [
+            key("", &body, 1),
+            key("", &body, 2),
+            key("march", &body, 1),
+            key("", &json!({"amount": "11.00"}), 1),
+        ];
+        let different: std::collections::HashSet<&String> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+        assert_eq!(key(" march ", &body, 1), key("march", &body, 1));
+        assert_eq!(keys[0].len(), 4 + 64);
     }
 }

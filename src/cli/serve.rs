@@ -1,7 +1,11 @@
 //! `mlango serve`: the gateway.
 
-use super::{Context, Failure, asked_to_stop, out};
+use std::sync::Arc;
+
+use super::{Asked, Context, Failure, out};
 use crate::app::{Gateway, NotStarted};
+use crate::domain::payout::Status;
+use crate::store::Counts;
 use crate::telemetry;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
@@ -10,13 +14,28 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
     }
+    let mut asked = Asked::listen()?;
     let gateway = Gateway::start(&loaded.config).await.map_err(not_started)?;
     out::say(&format!("API on http://{}, callbacks on http://{}", gateway.api, gateway.callbacks));
-    asked_to_stop().await;
+    asked.wait().await;
     tracing::info!("asked to stop: finishing what is under way");
-    gateway.drain().await;
+    let store = Arc::clone(gateway.store());
+    tokio::select! {
+        () = gateway.drain() => {}
+        () = asked.wait() => return Err(cut(&store.counts())),
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What a second signal leaves behind. Nothing is lost by it: what was answered is on the disk.
+fn cut(counts: &Counts) -> Failure {
+    let sending = counts.of(Status::Sending);
+    Failure::Failed(format!(
+        "asked to stop a second time, and ended at once: requests that were under way got no \
+         answer; the payouts that were being sent ({sending}) are unknown from the next start on, \
+         and are not sent again"
+    ))
 }
 
 /// A file that will not do is bad configuration; a port or a store that is in use is not.

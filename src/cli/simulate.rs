@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Context, Failure, asked_to_stop, out};
-use crate::clock::SystemClock;
+use super::{Asked, Context, Failure, out};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
 use crate::sim::{Delivery, HOLD, Running, Settings, Simulator};
@@ -18,9 +18,10 @@ pub(super) struct Simulate {
     /// Where to listen; without it, `[simulator] listen`.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Two runs with the same seed behave alike.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    /// Two runs with the same seed behave alike, and give the same receipts; without it, each run
+    /// has its own.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Choose behaviour by a file. Not in this version: phones choose it.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
@@ -39,17 +40,25 @@ impl Simulate {
         if let Some(listen) = self.listen {
             loaded.config.simulator.listen = listen;
         }
-        let settings = settings(&loaded.config, self.seed, Delivery::default())?;
+        let settings =
+            settings(&loaded.config, self.seed.unwrap_or_else(fresh_seed), Delivery::default())?;
+        let mut asked = Asked::listen()?;
         let running = start(settings).await?;
         out::say(&format!(
             "M-Pesa simulator on http://{0}: broker at /mminterface/request, ledger at \
              http://{0}/sim/ledger",
             running.addr
         ));
-        asked_to_stop().await;
+        asked.wait().await;
         running.shutdown().await;
         Ok(())
     }
+}
+
+/// A seed that no earlier run had: M-Pesa gives no receipt twice, and a gateway that remembers an
+/// earlier run would not believe it.
+pub(super) fn fresh_seed() -> u64 {
+    SystemClock.now().millis().unsigned_abs()
 }
 
 /// What the simulator is told, from the configuration that the gateway has too.

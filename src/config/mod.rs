@@ -148,7 +148,7 @@ impl Source {
         purpose: Option<Purpose>,
         pick: impl FnOnce(Config) -> Option<T>,
     ) -> Result<Loaded<T>, Faults> {
-        let mut reader = Reader::new(self.gather());
+        let mut reader = Reader::new(self.gather()?);
         let config = read::config(&mut reader);
         let mut faults = reader.faults;
         let missing = reader.missing.into_iter();

@@ -1,6 +1,6 @@
 //! Reads every section and checks what no single key can.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::Config;
@@ -84,9 +84,17 @@ fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> {
         check_listeners(r, listen, api.listen);
     }
     let open = listen.is_some_and(|listen| !listen.ip().is_loopback());
-    if open && allow.as_ref().is_some_and(Vec::is_empty) {
-        let what = "is empty, and callbacks.listen is open to other machines: whoever learns \
-                    the token may report results; name M-Pesa's networks";
+    let reached = public_url.as_deref().is_some_and(|url| !is_loopback(url));
+    if (open || reached) && allow.as_ref().is_some_and(Vec::is_empty) {
+        let how = if open {
+            "callbacks.listen is open to other machines"
+        } else {
+            "callbacks.public_url is an address that other machines reach"
+        };
+        let what = format!(
+            "is empty, and {how}: whoever learns the token may report results; name M-Pesa's \
+             networks (or the proxy's)"
+        );
         r.warn("callbacks.allow", what);
     }
     let digits = token.as_ref().map(|token| token.reveal().len());
@@ -107,6 +115,19 @@ fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> {
         max_connections: max_connections?,
         max_body_bytes: max_body_bytes?,
     })
+}
+
+/// Whether a checked URL names this machine alone.
+fn is_loopback(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    let host = host.unwrap_or_default();
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Two listeners can't share a port, unless each has an address of its own.

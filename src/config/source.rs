@@ -146,23 +146,22 @@ impl Source {
     }
 
     /// Everything that is set, under its full name, and what is wrong with the names.
-    pub(super) fn gather(mut self) -> Gathered {
+    ///
+    /// # Errors
+    /// The file is no TOML. Nothing else is said then: whatever it sets would seem to be missing.
+    pub(super) fn gather(mut self) -> Result<Gathered, Faults> {
         let mut values = BTreeMap::new();
-        self.gather_file(&mut values);
+        self.gather_file(&mut values)?;
         self.gather_environment(&mut values);
-        Gathered { values, base: self.base, faults: self.faults }
+        Ok(Gathered { values, base: self.base, faults: self.faults })
     }
 
-    fn gather_file(&mut self, values: &mut BTreeMap<String, Found>) {
-        let document = match Document::parse(self.text.clone()) {
-            Ok(document) => document,
-            Err(error) => {
-                let what = format!("is not TOML: {}", error.message().replace('\n', "; "));
-                let place = self.place(error.span());
-                self.fault(place, String::new(), what);
-                return;
-            }
-        };
+    fn gather_file(&mut self, values: &mut BTreeMap<String, Found>) -> Result<(), Faults> {
+        let document = Document::parse(self.text.clone()).map_err(|error| {
+            let what = format!("is not TOML: {}", error.message().replace('\n', "; "));
+            let place = self.place(error.span());
+            Faults(vec![Fault { place, key: String::new(), what }])
+        })?;
         for (name, item) in document.iter() {
             let span = document.as_table().key(name).and_then(|key| key.span());
             let place = self.place(span.or_else(|| item.span()));
@@ -183,6 +182,7 @@ impl Source {
                 },
             }
         }
+        Ok(())
     }
 
     fn gather_section(
@@ -251,7 +251,7 @@ pub(super) struct Gathered {
     pub values: BTreeMap<String, Found>,
     /// Where relative files of the configuration file are looked for.
     pub base: PathBuf,
-    /// Names that are unknown, or the file that is no TOML.
+    /// Names that are unknown.
     pub faults: Vec<Fault>,
 }
 

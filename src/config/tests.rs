@@ -26,6 +26,7 @@ fn place() -> tempfile::TempDir {
 /// The example with its placeholders filled in.
 fn complete() -> String {
     with(&[
+        ("callbacks.allow", "[\"196.201.212.0/22\"]"),
         ("callbacks.token", &format!("\"{TOKEN}\"")),
         ("organisation.initiator_password", "\"operator's\""),
         ("broker.sp_password", "\"provider's\""),
@@ -153,6 +154,9 @@ fn a_file_that_is_not_toml_is_named_with_its_line() {
         assert!(found.starts_with("line "), "{text}: {found}");
         assert!(found.contains("is not TOML: "), "{text}: {found}");
         assert_eq!(found.lines().count(), 1, "{text}: {found}");
+        // What the file would have set is not said to be missing, nor is anything else.
+        let all = serve(text, &[("MLANGO__BROKR__URL", "x")]).expect_err("faults").to_string();
+        assert!(all.lines().count() == 1 && all.contains("is not TOML: "), "{text}: {all}");
     }
     let leak = faults("[broker]\nsp_password = \"hunter2\" hunter3", &[]);
     assert!(!leak.contains("hunter"), "{leak}");
@@ -348,30 +352,40 @@ fn a_configuration_file_that_is_named_must_be_there() {
 
 #[test]
 fn what_is_risky_is_a_warning() {
-    let table = [
+    let open = ("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081");
+    let anybody = ("MLANGO__CALLBACKS__ALLOW", "");
+    let here = ("MLANGO__CALLBACKS__PUBLIC_URL", "http://127.0.0.1:8081");
+    let table: [(&[(&str, &str)], &str); 6] = [
         (
-            ("MLANGO__BROKER__TIMEOUT", "2m"),
+            &[("MLANGO__BROKER__TIMEOUT", "2m")],
             "broker.timeout: is not shorter than payouts.result_overdue",
         ),
-        (("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081"), "callbacks.allow: is empty"),
-        (("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef"), "callbacks.token: is shorter than 32"),
+        (&[open, anybody, here], "callbacks.allow: is empty, and callbacks.listen is open"),
         (
-            ("MLANGO__CALLBACKS__PUBLIC_URL", "https://mpesa.example.org"),
+            &[anybody],
+            "callbacks.allow: is empty, and callbacks.public_url is an address that other",
+        ),
+        (
+            &[("MLANGO__CALLBACKS__TOKEN", "0123456789abcdef")],
+            "callbacks.token: is shorter than 32",
+        ),
+        (
+            &[("MLANGO__CALLBACKS__PUBLIC_URL", "https://mpesa.example.org")],
             "callbacks.public_url: has \"mpesa\" in it",
         ),
-        (("MLANGO__API__LISTEN", "192.0.2.1:8080"), "api.listen: is open to other machines"),
+        (&[("MLANGO__API__LISTEN", "192.0.2.1:8080")], "api.listen: is open to other machines"),
     ];
-    for (variable, warning) in table {
-        let loaded = serve(&complete(), &[variable]).expect("no faults");
+    for (variables, warning) in table {
+        let loaded = serve(&complete(), variables).expect("no faults");
         let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains(warning), "{warnings:?}");
     }
-    let open = [
-        ("MLANGO__CALLBACKS__LISTEN", "0.0.0.0:8081"),
-        ("MLANGO__CALLBACKS__ALLOW", "196.201.212.0/22"),
-    ];
-    assert_eq!(serve(&complete(), &open).expect("no faults").warnings, []);
+    assert_eq!(serve(&complete(), &[open]).expect("no faults").warnings, []);
+    for here in ["http://127.0.0.1:8081", "http://localhost", "http://[::1]:8081/x"] {
+        let alone = [anybody, ("MLANGO__CALLBACKS__PUBLIC_URL", here)];
+        assert_eq!(serve(&complete(), &alone).expect("no faults").warnings, [], "{here}");
+    }
 }
 
 #[cfg(unix)]
@@ -441,7 +455,7 @@ fn the_example_is_right_but_for_its_placeholders() {
 
 #[test]
 fn every_key_of_the_table_is_read_and_its_default_is_right() {
-    let mut reader = Reader::new(Source::text("", "").gather());
+    let mut reader = Reader::new(Source::text("", "").gather().expect("TOML"));
     assert!(read::config(&mut reader).is_some(), "{:?}", reader.faults);
     let open = key::all().filter(|key| key.given.is_open());
     let table: BTreeSet<String> = open.map(key::Key::full_name).collect();

@@ -143,10 +143,10 @@ pub const ANSWERS: &[Meaning<AnswerClass>] = &[
     a("1003", Refused, Blame::Configuration, "the CommandID is not assigned to this caller"),
     a("1004", Refused, Blame::Request, "KeyOwner invalid"),
     a("1005", Refused, Blame::Request, "an element is invalid"),
-    // Results in spec/soap.md §5.2; named here too because a core that checks the initiator
-    // before it answers would say so here, and law 7 must hold then.
-    a("2001", Refused, Blame::Credential, "initiator information invalid, expired or locked"),
-    a("8006", Refused, Blame::Credential, "the security credential is locked"),
+    // Codes of results (spec/soap.md §5.2), which no source shows in an answer: what was done with
+    // the request is open, and law 7 must hold all the same.
+    a("2001", AnswerDoubt, Blame::Credential, "initiator information invalid, expired or locked"),
+    a("8006", AnswerDoubt, Blame::Credential, "the security credential is locked"),
 ];
 
 /// Results: `ResultCode`. The first part is the table of the present core (spec/soap.md §5.2), the
@@ -180,6 +180,12 @@ pub const RESULTS: &[Meaning<ResultClass>] = &[
     r("2051", NotPaid, Blame::Recipient, "the MSISDN is invalid"),
     r("8006", NotPaid, Blame::Credential, "the security credential is locked"),
     r("SFC_IC0003", NotPaid, Blame::Configuration, "the operator does not exist"),
+    r("2007", Doubt, Blame::Unknown, "a code that was seen, and no source says what it means"),
+    r("2033", Doubt, Blame::Nobody, "receipt not found: an inquiry's word, not a payment's"),
+    r("2043", Doubt, Blame::Unknown, "a code that was seen, and no source says what it means"),
+    r("2202", Doubt, Blame::Unknown, "a code that was seen, and no source says what it means"),
+    r("R000001", Doubt, Blame::Nobody, "already reversed: a reversal's word, money had moved once"),
+    r("R000002", Doubt, Blame::Nobody, "original transaction invalid: a reversal's word"),
     r("R002", NotPaid, Blame::Recipient, "the ID type does not match"),
     r("R003", NotPaid, Blame::Recipient, "the ID number does not match"),
     r("9", NotPaid, Blame::Request, "below the airtime minimum"),
@@ -200,6 +206,9 @@ pub const RESULTS: &[Meaning<ResultClass>] = &[
     r("35", NotPaid, Blame::Request, "the receiving party is missing"),
     r("36", NotPaid, Blame::Request, "the receiving party's type is invalid"),
     r("37", NotPaid, Blame::Request, "the command is missing"),
+    r("38", Doubt, Blame::Unknown, "conversation invalid: another may be under way"),
+    r("39", Doubt, Blame::Unknown, "conversation unknown: another may be under way"),
+    r("40", Doubt, Blame::Unknown, "a code that the table calls unused"),
     r("41", Doubt, Blame::Nobody, "duplicate conversation"),
     r("42", Doubt, Blame::Nobody, "duplicate stage"),
     r("43", Pending, Blame::Nobody, "awaiting confirmation"),
@@ -207,6 +216,8 @@ pub const RESULTS: &[Meaning<ResultClass>] = &[
     r("45", Doubt, Blame::Platform, "internal error during the financial transaction"),
     r("46", Pending, Blame::Nobody, "confirmation received"),
     r("47", NotPaid, Blame::Recipient, "rejected by the confirming party"),
+    r("48", Doubt, Blame::Configuration, "not permitted: an inquiry's word, not a payment's"),
+    r("49", Doubt, Blame::Nobody, "no transaction found: an inquiry's word, not a payment's"),
     r("50", NotPaid, Blame::Configuration, "the initiator's organisation is closed"),
     r("51", NotPaid, Blame::Configuration, "the account for charges is invalid"),
     r("52", NotPaid, Blame::Request, "above the airtime maximum"),
@@ -284,6 +295,42 @@ mod tests {
             assert!(result(code).blame.stops_the_rail(), "{code}");
         }
         assert!(!result("1").blame.stops_the_rail());
+    }
+
+    /// Every code that the spec names stands in its table on purpose, and not because an unknown
+    /// code happens to be doubt.
+    #[test]
+    fn every_code_of_the_spec_stands_in_its_table() {
+        // spec/soap.md §4.2.
+        let answers = "0 100000000 100000001 100000002 100000003 100000004 100000005 100000006 \
+            100000007 100000008 100000009 100000010 100000011 100000012 100000013 100000014 15 17 \
+            23 24 25 26 30 1001 1002 1003 1004 1005";
+        // spec/soap.md §5.2, its later additions, and §5.3.
+        let results = "0 1 2 3 4 5 6 7 8 11 14 17 21 1001 2001 2006 2008 2009 2010 2020 2025 2028 \
+            2029 2040 2007 2033 2043 2051 2202 8006 SFC_IC0003 R000001 R000002 R002 R003 9 10 12 \
+            13 15 16 18 19 20 22 28 29 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 \
+            50 51 52";
+        for code in answers.split_whitespace() {
+            assert!(ANSWERS.iter().any(|row| row.code == code), "answer {code}");
+        }
+        for code in results.split_whitespace() {
+            assert!(RESULTS.iter().any(|row| row.code == code), "result {code}");
+        }
+    }
+
+    #[test]
+    fn what_speaks_of_inquiries_or_reversals_is_doubt_about_a_payment() {
+        for code in "38 39 40 48 49 2007 2033 2043 2202 R000001 R000002".split_whitespace() {
+            assert_eq!(result(code).class, Doubt, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_results_code_in_an_answer_is_doubt_though_it_stops_the_rail() {
+        for code in ["2001", "8006"] {
+            assert_eq!(answer(code).class, AnswerDoubt, "{code}");
+            assert!(answer(code).blame.stops_the_rail(), "{code}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What M-Pesa sends: kept raw, then matched, then applied, in one commit (law 4).
 
 use super::{Applied, Engine, NotApplied};
-use crate::domain::id::{CaseId, ConversationId, MessageId, OriginatorConversationId};
-use crate::domain::payout::{CaseKind, Event};
+use crate::domain::id::{CaseId, ConversationId, MessageId, OriginatorConversationId, PayoutId};
+use crate::domain::outcome::ResultClass;
+use crate::domain::payout::{CaseKind, Event, ResultFacts};
 use crate::store::{Case, Channel, Commit, Direction, Message, StoreError, Stored};
 
 /// A message as it came.
@@ -93,7 +94,7 @@ impl Engine {
         match self.whose(originator.as_deref(), conversation.as_deref()).await {
             Ok(Some(stored)) => {
                 message.payout = Some(stored.payout.details.id);
-                self.hear_about(stored, &event, message).await
+                self.hear_about(stored, event, message).await
             }
             Ok(None) => {
                 let why = "no payout of ours has the ids that it names".to_owned();
@@ -111,10 +112,14 @@ impl Engine {
     async fn hear_about(
         &self,
         stored: Stored,
-        event: &Event,
+        mut event: Event,
         message: Message,
     ) -> Result<Hearing, NotKept> {
-        match self.apply_to(stored, event, vec![message]).await {
+        if let Event::ResultArrived(facts) = &mut event {
+            let checked = self.check_receipt(stored.payout.details.id, facts).await;
+            checked.map_err(|error| NotKept(error.to_string()))?;
+        }
+        match self.apply_to(stored, &event, vec![message]).await {
             Ok(Applied::Moved { .. }) => Ok(Hearing::Applied),
             Ok(Applied::Noted | Applied::Stale | Applied::Forbidden(_)) => Ok(Hearing::Noted),
             Ok(Applied::Contradicted | Applied::Parked) => Ok(Hearing::Contradicted),
@@ -123,6 +128,19 @@ impl Engine {
                 Err(NotKept(error.to_string()))
             }
         }
+    }
+
+    /// M-Pesa gives each receipt once: one that paid another payout does not pay this one.
+    async fn check_receipt(&self, id: PayoutId, facts: &mut ResultFacts) -> Result<(), StoreError> {
+        let Some(receipt) = facts.receipt.as_ref().filter(|_| facts.class() == ResultClass::Paid)
+        else {
+            return Ok(());
+        };
+        let paid = self.parts.store.payout_by_receipt(receipt).await?;
+        if paid.is_some_and(|other| other != id) {
+            facts.odd = Some("its receipt is that of another payout".to_owned());
+        }
+        Ok(())
     }
 
     /// Which payout a message is about: by OriginatorConversationID, or, where it names none, by

@@ -1,9 +1,12 @@
-//! What M-Pesa calls (contract, part 3): results and queue timeouts, over SOAP.
+//! What M-Pesa calls (contract, part 3): results and queue timeouts, over SOAP; timeouts as JSON,
+//! too.
 //!
 //! A message is on the disk, as it came, before it is acknowledged; one that cannot be kept is
 //! answered with a Fault, never with an acknowledgement. One that cannot be read, belongs to
 //! nothing or contradicts what is known is kept for a person, and acknowledged: M-Pesa has done
 //! its part. Who may call is decided first, and who may not is told nothing.
+
+mod notice;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -196,7 +199,7 @@ impl Place {
         match engine.hear(incoming, understood.heard).await {
             Ok(hearing) => {
                 metric::RESULTS.with([hearing.as_str()]).increment();
-                Ok(xml(StatusCode::OK, Bytes::from_static(understood.acknowledgement.as_bytes())))
+                Ok(understood.acknowledgement.into_response())
             }
             Err(not_kept) => {
                 tracing::error!(%not_kept, "a message of M-Pesa's was not acknowledged");
@@ -265,12 +268,32 @@ struct Understood {
     heard: Heard,
     /// Its bytes as they shall be kept.
     kept: Vec<u8>,
-    acknowledgement: &'static str,
+    acknowledgement: Acknowledgement,
+}
+
+/// What a message is answered when it is kept.
+#[derive(Clone, Copy)]
+enum Acknowledgement {
+    Xml(&'static str),
+    Json(&'static str),
+}
+
+impl Acknowledgement {
+    fn into_response(self) -> Response {
+        let (media_type, text) = match self {
+            Self::Xml(text) => (ack::CONTENT_TYPE, text),
+            Self::Json(text) => (notice::MEDIA_TYPE, text),
+        };
+        of_type(StatusCode::OK, media_type, Bytes::from_static(text.as_bytes()))
+    }
 }
 
 /// Reads a message as what its path says it is, or, where its body holds the other one, as that
 /// (spec/soap.md §1.3: many give one address for everything).
 fn understand(path: Path, body: &[u8]) -> Understood {
+    if path == Path::Timeout && notice::is_json(body) {
+        return json_timeout(body);
+    }
     let first = match path {
         Path::Result => result(body),
         Path::Timeout => timeout(body),
@@ -294,9 +317,28 @@ fn understand(path: Path, body: &[u8]) -> Understood {
             heard: Heard::Unreadable(unreadable.to_string()),
             // Whatever it is, our own credential may be in it.
             kept: soap::redact::redact(body),
-            acknowledgement,
+            acknowledgement: Acknowledgement::Xml(acknowledgement),
         }
     })
+}
+
+/// A queue timeout in Daraja's way. What it says beyond the payment's name is not believed: money
+/// may or may not have moved.
+fn json_timeout(body: &[u8]) -> Understood {
+    let heard = match notice::parse(body) {
+        Ok(notice) => Heard::Event {
+            originator: notice.originator,
+            conversation: notice.conversation,
+            event: Event::QueueTimedOut,
+        },
+        Err(why) => Heard::Unreadable(why),
+    };
+    Understood {
+        channel: Channel::QueueTimeout,
+        heard,
+        kept: soap::redact::redact(&notice::redact(body)),
+        acknowledgement: Acknowledgement::Json(notice::KEPT),
+    }
 }
 
 fn result(body: &[u8]) -> Result<Understood, soap::envelope::Unreadable> {
@@ -308,7 +350,7 @@ fn result(body: &[u8]) -> Result<Understood, soap::envelope::Unreadable> {
             event: Event::ResultArrived(message.facts),
         },
         kept: body.to_vec(),
-        acknowledgement: ack::RESULT_KEPT,
+        acknowledgement: Acknowledgement::Xml(ack::RESULT_KEPT),
     })
 }
 
@@ -322,7 +364,7 @@ fn timeout(body: &[u8]) -> Result<Understood, soap::envelope::Unreadable> {
         },
         // It brings our own request back, credential and all.
         kept: soap::timeout::redact(body),
-        acknowledgement: ack::TIMEOUT_KEPT,
+        acknowledgement: Acknowledgement::Xml(ack::TIMEOUT_KEPT),
     })
 }
 
@@ -346,9 +388,13 @@ fn empty(status: StatusCode) -> Response {
 }
 
 fn xml(status: StatusCode, bytes: Bytes) -> Response {
+    of_type(status, ack::CONTENT_TYPE, bytes)
+}
+
+fn of_type(status: StatusCode, media_type: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
-    let media_type = HeaderValue::from_static(ack::CONTENT_TYPE);
+    let media_type = HeaderValue::from_static(media_type);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
 }

@@ -67,7 +67,7 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<view::PayoutEvent<'_>>()
         .schema_from::<view::EventData<'_>>()
         .schema_from::<view::MessageLink>()
-        .schema_from::<view::Message<'_>>()
+        .schema_from::<view::Message>()
         .schema_from::<view::NewPayout>()
         .schema_from::<super::api::Readiness>()
         .schema_from::<ProblemBody<'_>>()

@@ -1,14 +1,17 @@
 //! The accept loop: connections are counted, timed and drained here, whatever is served on them.
 //!
-//! A connection beyond the limit waits in the kernel's queue until a place is free. A peer that
-//! sends its headers slowly, or does not take its answer, is cut off. A peer that hangs up does
-//! not stop what its request began: a payout that is being written is written.
+//! A connection beyond the limit waits in the kernel's queue until a place is free; one beyond its
+//! peer's share waits here, for a while. A peer outside the named networks is dropped before it
+//! has said anything. A peer that sends its headers slowly, or does not take its answer, is cut
+//! off. A peer that hangs up does not stop what its request began: a payout that is being written
+//! is written.
 
 mod patient;
+mod share;
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,6 +32,9 @@ use tower::Service;
 use tracing::{debug, warn};
 
 use patient::Patient;
+use share::{Seat, Shares};
+
+use crate::telemetry::metric::Counter;
 
 /// How many connections the kernel holds for us while all places are taken.
 const BACKLOG: u32 = 1_024;
@@ -42,7 +49,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What connections may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most connections at once.
+    /// The most connections at once. One peer's address has at most half of them: the others wait
+    /// for as long as `header_timeout`.
     pub connections: usize,
     /// How long a peer may take to send a request's headers, and how long a connection may rest
     /// between two requests.
@@ -75,7 +83,13 @@ pub enum Peer {
 
 /// Something that connections come from.
 #[derive(Debug)]
-pub struct Server(Listener);
+pub struct Server {
+    listener: Listener,
+    /// The networks that are let in; empty: all.
+    networks: Vec<IpNet>,
+    /// Counts who is not.
+    refused: Option<Counter>,
+}
 
 #[derive(Debug)]
 enum Listener {
@@ -88,13 +102,23 @@ enum Stream {
     File(UnixStream),
 }
 
+impl Stream {
+    /// The peer's address; an IPv4 address that came over an IPv6 socket is the IPv4 address.
+    const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(_, peer) => Some(peer.ip().to_canonical()),
+            Self::File(_) => None,
+        }
+    }
+}
+
 impl Server {
     /// Listens on a network address; port 0 takes any free one.
     ///
     /// # Errors
     /// A sentence that names the address, such as when another program has the port.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        listen_on(address).map(|listener| Self(Listener::Tcp(listener))).map_err(|error| {
+        listen_on(address).map(|listener| Self::of(Listener::Tcp(listener))).map_err(|error| {
             let kind = error.kind();
             let says = if kind == io::ErrorKind::AddrInUse {
                 format!("{address} is in use: another program, or another mlango, listens there")
@@ -113,12 +137,22 @@ impl Server {
     /// # Errors
     /// A sentence that names the file, such as when a living process answers there.
     pub fn bind_file(path: &Path) -> io::Result<Self> {
-        file_listener(path).map(|listener| Self(Listener::File(listener, path.to_owned()))).map_err(
-            |error| {
-                let says = format!("the socket {} cannot be made: {error}", path.display());
-                io::Error::new(error.kind(), says)
-            },
-        )
+        let listener = file_listener(path).map_err(|error| {
+            let says = format!("the socket {} cannot be made: {error}", path.display());
+            io::Error::new(error.kind(), says)
+        })?;
+        Ok(Self::of(Listener::File(listener, path.to_owned())))
+    }
+
+    const fn of(listener: Listener) -> Self {
+        Self { listener, networks: Vec::new(), refused: None }
+    }
+
+    /// Lets in only who comes from one of these networks; empty: anybody. Everybody else is
+    /// dropped before a byte of his is read, and counted in `refused`.
+    #[must_use]
+    pub fn only_from(self, networks: Vec<IpNet>, refused: Counter) -> Self {
+        Self { networks, refused: Some(refused), ..self }
     }
 
     /// Where it listens.
@@ -126,7 +160,7 @@ impl Server {
     /// # Errors
     /// When it listens on a file, or the system does not say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match &self.0 {
+        match &self.listener {
             Listener::Tcp(listener) => listener.local_addr(),
             Listener::File(..) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -145,9 +179,27 @@ impl Server {
             cut: CancellationToken::new(),
         };
         let places = Arc::new(Semaphore::new(limits.connections));
+        let shares = Shares::of(limits.connections);
         let connections = TaskTracker::new();
         while let Some((stream, place)) = self.next(&places, &floor.shutdown).await {
-            connections.spawn(floor.clone().host(stream, place));
+            let Some(peer) = stream.address() else {
+                connections.spawn(floor.clone().host(stream, place, None));
+                continue;
+            };
+            if let Some(seat) = shares.seat(peer) {
+                connections.spawn(floor.clone().host(stream, place, Some(seat)));
+            } else if let Some(wait) = shares.wait(peer) {
+                // Its place is for others meanwhile.
+                drop(place);
+                let (floor, places) = (floor.clone(), Arc::clone(&places));
+                connections.spawn(async move {
+                    if let Some((seat, place)) = floor.wait(wait.turn(places)).await {
+                        floor.host(stream, place, Some(seat)).await;
+                    }
+                });
+            } else {
+                debug!(%peer, "a peer has more connections than may wait");
+            }
         }
         self.end();
         connections.close();
@@ -178,7 +230,13 @@ impl Server {
                 accepted = self.accept() => accepted,
             };
             match accepted {
-                Ok(stream) => return Some((stream, place)),
+                Ok(stream) if self.lets_in(&stream) => return Some((stream, place)),
+                Ok(stream) => {
+                    drop(stream);
+                    if let Some(refused) = &self.refused {
+                        refused.increment();
+                    }
+                }
                 Err(error) => {
                     warn!(%error, "a connection could not be taken");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -187,8 +245,13 @@ impl Server {
         }
     }
 
+    fn lets_in(&self, stream: &Stream) -> bool {
+        let inside = |address| self.networks.iter().any(|network| network.contains(&address));
+        self.networks.is_empty() || stream.address().is_none_or(inside)
+    }
+
     async fn accept(&self) -> io::Result<Stream> {
-        match &self.0 {
+        match &self.listener {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // An answer is one small write: it must not wait for the peer's next packet.
@@ -201,7 +264,7 @@ impl Server {
 
     /// Listens no more: the port is free, the socket file is gone.
     fn end(self) {
-        if let Listener::File(listener, path) = self.0 {
+        if let Listener::File(listener, path) = self.listener {
             drop(listener);
             if let Err(error) = fs::remove_file(&path) {
                 warn!(%error, path = %path.display(), "the socket file could not be removed");
@@ -256,12 +319,21 @@ struct Floor {
 }
 
 impl Floor {
-    async fn host(self, stream: Stream, place: OwnedSemaphorePermit) {
+    /// Waits for a peer's turn: as long as a peer may rest, and not beyond the end.
+    async fn wait<T>(&self, turn: impl Future<Output = Option<T>>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => None,
+            turn = tokio::time::timeout(self.limits.header_timeout, turn) => turn.ok().flatten(),
+        }
+    }
+
+    async fn host(self, stream: Stream, place: OwnedSemaphorePermit, seat: Option<Seat>) {
         match stream {
             Stream::Tcp(stream, peer) => self.converse(stream, Peer::Net(peer)).await,
             Stream::File(stream) => self.converse(stream, Peer::File).await,
         }
-        drop(place);
+        drop((place, seat));
     }
 
     async fn converse<S>(self, stream: S, peer: Peer)

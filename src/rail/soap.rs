@@ -8,7 +8,7 @@ use crate::domain::payout::{AnswerFacts, Payout};
 use crate::domain::time::Timestamp;
 use crate::engine::port::{Admission, Durable, Outcome, Pending, Prepared, Rail, RawAnswer, Sent};
 use crate::soap::request::{Caller, PayoutRequest};
-use crate::soap::response;
+use crate::soap::{redact, response};
 
 /// The path of requests (spec/soap.md §1.4).
 pub const REQUEST_PATH: &str = "/mminterface/request";
@@ -94,7 +94,7 @@ impl Rail for SoapRail {
                     .await;
             drop(place);
             match posted {
-                Ok(answer) => read(answer, request.name.as_str()),
+                Ok(answer) => read(answer, request.name.as_str(), &self.caller.security_credential),
                 Err(Unanswered::NothingSent(why)) => {
                     Sent { outcome: Outcome::NothingSent(why), answer: None }
                 }
@@ -112,8 +112,11 @@ impl Rail for SoapRail {
 
 /// What an answer says. Anything but a readable `ResponseMsg` with HTTP 200 is doubt: an empty code
 /// stands in no table.
-fn read(answer: Answer, name: &str) -> Sent {
-    let facts = match (answer.status, response::parse(&answer.body)) {
+///
+/// A broker's page may repeat our request, so the answer is kept and described without the secrets
+/// that a request has. Which code it says is read before that.
+fn read(answer: Answer, name: &str, credential: &str) -> Sent {
+    let mut facts = match (answer.status, response::parse(&answer.body)) {
         (200, Ok(response)) => match response.originator_conversation_id {
             Some(other) if other != name => doubt("the answer names another request".to_owned()),
             Some(_) | None => response.facts,
@@ -121,7 +124,10 @@ fn read(answer: Answer, name: &str) -> Sent {
         (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),
         (status, _) => doubt(format!("HTTP status {status} instead of an answer")),
     };
-    let raw = RawAnswer { http_status: answer.status, body: answer.body };
+    let description = redact::redact_with(facts.description.as_bytes(), credential);
+    facts.description = String::from_utf8_lossy(&description).into_owned();
+    let body = redact::redact_with(&answer.body, credential);
+    let raw = RawAnswer { http_status: answer.status, body };
     Sent { outcome: Outcome::Answered(facts), answer: Some(raw) }
 }
 
@@ -134,12 +140,42 @@ fn doubt(description: String) -> AnswerFacts {
 mod tests {
     use super::*;
     use crate::domain::outcome::AnswerClass;
+    use crate::soap::header::{HexCase, sp_password};
 
     fn class_of(status: u16, body: &[u8]) -> AnswerClass {
         let answer = Answer { status, body: body.to_vec() };
-        match read(answer, "600999_ExampleOrg_0001").outcome {
+        match read(answer, "600999_ExampleOrg_0001", "Q1JFREVOVElBTA==").outcome {
             Outcome::Answered(facts) => facts.class(),
             Outcome::NothingSent(_) | Outcome::NoAnswer(_) => panic!("it is an answer"),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_repeats_our_request_is_kept_without_its_secrets() {
+        let password = sp_password("100001", "Example-Secret-1", "20240102030405", HexCase::Upper);
+        let credential = "Q1JFREVOVElBTA+/Q1JFREVOVElBTA==";
+        let encoded = credential.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let url = "https://gw.example.org/cb/00ff00ff00ff00ff/b2c/result";
+        let pages = [
+            format!("<html>{credential} {password} {url}</html>"),
+            format!("{{\"credential\":\"{credential}\",\"p\":\"{password}\",\"u\":\"{url}\"}}"),
+            format!("SecurityCredential={encoded}&spPassword={password}&ResultURL={url}"),
+            String::from_utf8(response::render(&response::Answer {
+                code: "100000005",
+                description: &format!("invalid: {credential} {password} {url}"),
+                ..response::Answer::default()
+            }))
+            .expect("UTF-8"),
+        ];
+        for page in pages {
+            let answer = Answer { status: 200, body: page.clone().into_bytes() };
+            let sent = read(answer, "600999_ExampleOrg_0001", credential);
+            let kept = sent.answer.expect("an answer").body;
+            let Outcome::Answered(facts) = sent.outcome else { panic!("it is an answer") };
+            let seen = format!("{} {facts:?}", String::from_utf8_lossy(&kept));
+            for secret in ["Q1JFREVOVElBTA", password.trim_end_matches('='), "00ff00ff"] {
+                assert!(!seen.contains(secret), "{secret} of {page} in {seen}");
+            }
         }
     }
 

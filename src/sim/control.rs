@@ -13,6 +13,7 @@ use super::Sim;
 use super::book::{Entry, Received};
 use super::exchange::{Exchange, masked};
 use crate::domain::party::Msisdn;
+use crate::soap::redact::mask_tokens;
 
 /// How many entries a list holds when nobody says.
 const LIMIT: usize = 1_000;
@@ -127,7 +128,7 @@ impl From<&Exchange> for ExchangeLine {
             seq: exchange.seq,
             at: exchange.at.rfc3339(),
             direction: exchange.direction.as_str(),
-            path: exchange.path.clone(),
+            path: mask_tokens(&exchange.path).into_owned(),
             status: exchange.status,
             originator_conversation_id: exchange.originator_conversation_id.clone(),
             request: masked(&exchange.request),

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::fault;
+use super::redact;
 use super::xml::{self, Element, XmlError};
 
 /// The namespace of SOAP 1.1 (spec/soap.md §1.1).
@@ -20,7 +21,10 @@ pub const RESULT: &str = "http://api-v1.gen.mm.vodafone.com/mminterface/result";
 /// The prolog that begins every inner document (spec/soap.md §3.1).
 pub const PROLOG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
-/// Why a message could not be understood. None of it quotes values, which may be personal.
+/// Why a message could not be understood.
+///
+/// It is logged, so it holds nothing of the message but names that are known ([`known_name`]): a
+/// stranger's words may be a phone, a name, a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The bytes are not XML that is accepted here.
@@ -30,31 +34,26 @@ pub enum Unreadable {
     #[error("the document inside the envelope: {0}")]
     Inside(XmlError),
     /// XML, and no SOAP envelope with a body.
-    #[error("this is no SOAP envelope with a body: its root is <{0}>")]
-    NotAnEnvelope(String),
+    #[error("this is no SOAP envelope with a body: its root is {0}")]
+    NotAnEnvelope(&'static str),
     /// An envelope with another message in it.
-    #[error("the envelope holds <{found}>, not <{expected}>")]
+    #[error("the envelope holds {found}, not <{expected}>")]
     OtherMessage {
         /// The message that was expected.
         expected: &'static str,
-        /// The message that came; empty when the body is.
-        found: String,
+        /// The message that came, if its name is known.
+        found: &'static str,
     },
     /// A SOAP Fault (spec/soap.md §4.2): whether anything was done is open.
-    #[error("a SOAP Fault, {code}: {string}")]
-    Fault {
-        /// `faultcode`.
-        code: String,
-        /// `faultstring`, cut to a length that can be shown.
-        string: String,
-    },
+    #[error("a SOAP Fault ({0})")]
+    Fault(&'static str),
     /// The inner document's root is another.
-    #[error("the inner document is <{found}>, not <{expected}>")]
+    #[error("the inner document is {found}, not <{expected}>")]
     OtherDocument {
         /// The root that was expected.
         expected: &'static str,
-        /// The root that came.
-        found: String,
+        /// The root that came, if its name is known.
+        found: &'static str,
     },
     /// An element without which the message says nothing.
     #[error("{0} is missing or empty")]
@@ -62,6 +61,35 @@ pub enum Unreadable {
     /// An element that stands twice and says two things.
     #[error("{0} stands twice and disagrees with itself")]
     Contradiction(&'static str),
+    /// An id that is longer than any id, or has control characters in it.
+    #[error("{0} is no id that M-Pesa could have")]
+    NoId(&'static str),
+}
+
+/// The elements that an error may name.
+const NAMES: [&str; 16] = [
+    "<Envelope>",
+    "<Header>",
+    "<Body>",
+    "<Fault>",
+    "<RequestMsg>",
+    "<ResponseMsg>",
+    "<ResultMsg>",
+    "<request>",
+    "<response>",
+    "<result>",
+    "<notifyQueueTimeout>",
+    "<notifyQueueTimeoutResponse>",
+    "<queryTransaction>",
+    "<queryTransactionResponse>",
+    "<C2BPaymentValidationRequest>",
+    "<C2BPaymentConfirmationRequest>",
+];
+
+/// The name of an element for an error: itself if it is one of the wire's own.
+pub fn known_name(name: &str) -> &'static str {
+    let is_it = |known: &&&str| known.trim_matches(['<', '>']).eq_ignore_ascii_case(name);
+    NAMES.iter().find(is_it).copied().unwrap_or("an element with another name")
 }
 
 /// An envelope that was opened.
@@ -97,7 +125,7 @@ impl<'a> Envelope<'a> {
         }
         match body {
             Some(body) => Ok(Self { header, body }),
-            None => Err(Unreadable::NotAnEnvelope(xml::excerpt(&name))),
+            None => Err(Unreadable::NotAnEnvelope(known_name(&name))),
         }
     }
 
@@ -112,8 +140,8 @@ impl<'a> Envelope<'a> {
         if let Some(fault) = self.body.child("Fault") {
             return Err(fault::read(fault));
         }
-        let found = self.body.children.first().map(|child| child.name.as_ref());
-        Err(Unreadable::OtherMessage { expected, found: xml::excerpt(found.unwrap_or_default()) })
+        let found = self.body.children.first().map_or("nothing", |child| known_name(&child.name));
+        Err(Unreadable::OtherMessage { expected, found })
     }
 }
 
@@ -137,7 +165,7 @@ pub fn document<'m>(
     if root.is(expected) {
         Ok(root)
     } else {
-        Err(Unreadable::OtherDocument { expected, found: xml::excerpt(&root.name) })
+        Err(Unreadable::OtherDocument { expected, found: known_name(&root.name) })
     }
 }
 
@@ -157,7 +185,7 @@ fn read_repairing(text: &str) -> Result<Element<'_>, XmlError> {
         Ok(element) => return Ok(element),
         Err(error) => error,
     };
-    let repairable = matches!(first, XmlError::Malformed { .. } | XmlError::NotXml(_));
+    let repairable = matches!(first, XmlError::Malformed { .. } | XmlError::NotXml { .. });
     if !repairable || !text.contains("=\\") {
         return Err(first);
     }
@@ -303,6 +331,15 @@ pub fn value_at<'p>(pairs: &'p [(String, String)], keys: &[&str]) -> Option<&'p 
     })
 }
 
+/// Every value of a key that is not empty; keys are compared as in [`value_at`].
+pub fn values_at<'p>(pairs: &'p [(String, String)], key: &'p str) -> impl Iterator<Item = &'p str> {
+    pairs
+        .iter()
+        .filter(move |(name, _)| is_key(name, key))
+        .map(|(_, value)| value.trim())
+        .filter(|value| !value.is_empty())
+}
+
 fn is_key(name: &str, key: &str) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = u8> {
         text.bytes()
@@ -316,7 +353,34 @@ fn is_key(name: &str, key: &str) -> bool {
 /// (spec/soap.md §5.1).
 pub const DESCRIPTION_MAX: usize = 1024;
 
-/// A description, cut and without control characters.
+/// The longest code that is kept, in characters: `ResultCode` may have 10 (spec/soap.md §5.1).
+pub const CODE_MAX: usize = 32;
+/// The longest name of a payout or request that is matched by, in bytes (spec/soap.md §3.1).
+pub const ID_MAX: usize = 128;
+
+/// A code, verbatim, if it can be one.
+///
+/// What is too long, or has blanks or control characters in it, is cut and marked so that it
+/// stands in no table: it is doubt, however its beginning reads.
+pub fn code(text: &str) -> String {
+    let is_strange = |c: char| c.is_control() || c.is_whitespace();
+    let fits = text.chars().nth(CODE_MAX).is_none() && !text.contains(is_strange);
+    if fits {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(CODE_MAX.saturating_sub(1));
+    let mut code: String = kept.map(|c| if is_strange(c) { '_' } else { c }).collect();
+    code.push('…');
+    code
+}
+
+/// Whether a text from the wire can be the name of a payout or a request.
+pub fn is_id(text: &str) -> bool {
+    text.len() <= ID_MAX && !text.contains(char::is_control)
+}
+
+/// A description, cut, without control characters and without secrets of ours that it repeats.
 pub fn description(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DESCRIPTION_MAX).collect()
+    let cut: String = text.chars().take(DESCRIPTION_MAX).collect();
+    redact::redact_text(&cut).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

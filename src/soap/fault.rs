@@ -4,28 +4,26 @@
 use super::envelope::Unreadable;
 use super::xml::{self, Element};
 
-/// The longest `faultstring` that is kept, in characters.
-const STRING_MAX: usize = 200;
-
 /// The fault code for a message that cannot be understood: sending it again will not help.
 pub const CLIENT: &str = "soapenv:Client";
 /// The fault code for a message that could not be kept: sending it again may help.
 pub const SERVER: &str = "soapenv:Server";
 
-/// What a `Fault` element says.
+/// The fault codes that an error may name, of SOAP 1.1 and 1.2.
+const CODES: [&str; 6] =
+    ["Client", "Server", "VersionMismatch", "MustUnderstand", "Sender", "Receiver"];
+
+/// What a `Fault` element says: its code, if that is one of SOAP's own. Its words stay in the
+/// message, which is kept.
 pub fn read(fault: &Element<'_>) -> Unreadable {
-    // SOAP 1.2 has Code/Value and Reason/Text instead.
-    let value = |old: &str, new: &[&str]| -> String {
-        let text = fault
-            .value_of(old)
-            .or_else(|| fault.descend(new).map(Element::value))
-            .unwrap_or_default();
-        text.chars().filter(|c| !c.is_control()).take(STRING_MAX).collect()
-    };
-    Unreadable::Fault {
-        code: value("faultcode", &["Code", "Value"]),
-        string: value("faultstring", &["Reason", "Text"]),
-    }
+    // SOAP 1.2 has Code/Value instead.
+    let code = fault
+        .value_of("faultcode")
+        .or_else(|| fault.descend(&["Code", "Value"]).map(Element::value))
+        .unwrap_or_default();
+    let local = code.rsplit(':').next().unwrap_or_default();
+    let known = CODES.iter().find(|known| known.eq_ignore_ascii_case(local));
+    Unreadable::Fault(known.copied().unwrap_or("another code"))
 }
 
 /// A Fault to answer with. `code` is [`CLIENT`] or [`SERVER`].

@@ -17,6 +17,7 @@ pub mod schema;
 pub mod show;
 pub mod status_query;
 pub mod timeout;
+mod unmask;
 pub mod wsdl;
 pub mod xml;
 

@@ -1,12 +1,13 @@
 //! Secrets out of bytes, whatever state the bytes are in.
 //!
 //! Messages are stored raw, also those that cannot be read; so this works on the text itself and
-//! not on a parsed tree. Where the end of a secret cannot be found, everything after its beginning
-//! goes.
+//! not on a parsed tree. Where the end of a secret cannot be found, everything up to the next tag
+//! goes, and no more: the rest may hold the one word that says whether money moved.
 
 use std::borrow::Cow;
 
 use super::request::MASK;
+use super::unmask;
 
 /// Elements whose content is never stored or shown (spec/soap.md §10, 16).
 pub const SECRETS: [&str; 5] =
@@ -15,9 +16,19 @@ pub const SECRETS: [&str; 5] =
 /// How far an opening tag is followed, in bytes: looking further for every name would let a
 /// message of nothing but names cost the square of its length.
 const TAG_MAX: usize = 512;
+/// How a tag begins: plain, escaped, escaped twice, in JSON.
+const OPENS: [&[u8]; 5] = [b"<", b"&lt;", b"&amp;lt;", b"\\u003c", b"\\u003C"];
+/// How a tag ends, in the same forms.
+const ENDS: [&[u8]; 5] = [b">", b"&gt;", b"&amp;gt;", b"\\u003e", b"\\u003E"];
 
-/// `bytes` with the content of every element of [`SECRETS`] replaced by `***`, in CDATA, escaped
-/// or plain, with any prefix. Empty elements stay empty.
+/// `bytes` without our secrets, each replaced by `***`.
+///
+/// These are the content of every element of [`SECRETS`], in CDATA, escaped or plain, with any
+/// prefix; callback tokens ([`mask_tokens`]); and whatever looks like an spPassword, wherever it
+/// stands. Empty elements stay empty.
+///
+/// A result is kept on the disk as it came, its echo of our queue timeout's address included: it
+/// is evidence. What is shown of it goes through here.
 pub fn redact(bytes: &[u8]) -> Vec<u8> {
     let text = match bytes {
         [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => super::xml::decode(bytes)
@@ -25,12 +36,44 @@ pub fn redact(bytes: &[u8]) -> Vec<u8> {
             .map_or(Cow::Borrowed(bytes), Cow::Owned),
         _ => Cow::Borrowed(bytes),
     };
+    unmask::without_passwords(&unmask::without_tokens(&without_elements(&text)))
+}
+
+/// [`redact`], and `secret` masked wherever it stands: as it is, percent-encoded, with its signs
+/// escaped for XML or JSON, folded over lines, or cut off behind its first letters.
+///
+/// For answers of others, which may repeat our request in a form of their own.
+pub fn redact_with(bytes: &[u8], secret: &str) -> Vec<u8> {
+    unmask::without(&redact(bytes), secret.as_bytes())
+}
+
+/// `text` with the token in each callback address (`/cb/<token>/…`) masked: whoever knows it may
+/// report results. Also where the slashes are percent-encoded or escaped.
+pub fn mask_tokens(text: &str) -> Cow<'_, str> {
+    if !text.contains("cb") {
+        return Cow::Borrowed(text);
+    }
+    let masked = unmask::without_tokens(text.as_bytes());
+    match String::from_utf8(masked) {
+        Ok(masked) if masked == text => Cow::Borrowed(text),
+        Ok(masked) => Cow::Owned(masked),
+        // Only whole ASCII letters are replaced, so this cannot be.
+        Err(_broken) => Cow::Borrowed(MASK),
+    }
+}
+
+/// [`redact`] for text that is to be shown or put into words.
+pub fn redact_text(text: &str) -> String {
+    String::from_utf8_lossy(&redact(text.as_bytes())).into_owned()
+}
+
+fn without_elements(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest: &[u8] = &text;
+    let mut rest = text;
     while let Some((open_end, name)) = next_secret(rest) {
         let (before, after) = rest.split_at(open_end);
         out.extend_from_slice(before);
-        let content_len = find_close(after, name).unwrap_or(after.len());
+        let content_len = find_close(after, name).unwrap_or_else(|| unclosed_len(after));
         let (content, tail) = after.split_at(content_len);
         if content.iter().any(|byte| !byte.is_ascii_whitespace()) {
             out.extend_from_slice(MASK.as_bytes());
@@ -78,6 +121,11 @@ fn begins_with(text: &[u8], name: &[u8]) -> bool {
     text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
 }
 
+/// The sign of `signs` with which `text` begins.
+fn sign_of(text: &[u8], signs: &[&'static [u8]]) -> Option<&'static [u8]> {
+    signs.iter().find(|sign| text.starts_with(sign)).copied()
+}
+
 /// What stands before a name.
 #[derive(PartialEq, Eq)]
 enum Before {
@@ -88,18 +136,16 @@ enum Before {
 
 /// Looks back over an optional prefix to `<`, `</` or their escaped forms.
 fn before_name(text: &[u8]) -> Before {
-    let is_prefix_byte =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let text = match text.strip_suffix(b":") {
         Some(head) => {
-            let prefix = head.iter().rev().take_while(|byte| is_prefix_byte(byte));
+            let prefix = head.iter().rev().take_while(|byte| is_name_byte(**byte));
             let len = head.len().saturating_sub(prefix.count());
             head.get(..len).unwrap_or_default()
         }
         None => text,
     };
     let is_open = |text: &[u8]| -> Option<usize> {
-        [&b"<"[..], b"&lt;", b"&amp;lt;", b"\\u003c"]
+        OPENS
             .iter()
             .find(|sign| text.ends_with(sign))
             .map(|sign| text.len().saturating_sub(sign.len()))
@@ -114,6 +160,10 @@ fn before_name(text: &[u8]) -> Before {
     }
 }
 
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
 /// How an opening tag ends.
 enum TagEnd {
     /// After so many bytes, and content follows.
@@ -125,32 +175,45 @@ enum TagEnd {
 /// `text` begins behind the name of an opening tag.
 fn open_tag_len(text: &[u8]) -> Option<TagEnd> {
     // A longer name, such as PasswordHint, is another element.
-    if text
-        .first()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    {
+    if text.first().is_some_and(|byte| is_name_byte(*byte)) {
         return None;
     }
-    let signs = [&b">"[..], b"&gt;", b"&amp;gt;", b"\\u003e"];
     for at in 0..text.len().min(TAG_MAX) {
         let here = text.get(at..)?;
-        if let Some(sign) = signs.iter().find(|sign| here.starts_with(sign)) {
+        if let Some(sign) = sign_of(here, &ENDS) {
             let is_empty = text.get(..at)?.ends_with(b"/");
             let len = at.saturating_add(sign.len());
             return Some(if is_empty { TagEnd::Empty } else { TagEnd::Opens(len) });
+        }
+        // The next tag begins: this one was never ended.
+        if sign_of(here, &OPENS).is_some() {
+            break;
         }
     }
     // No end in sight: what is left may be the secret all the same.
     Some(TagEnd::Opens(0))
 }
 
-/// Where the closing tag of `name` begins.
+/// Where the closing tag of `name` begins; `None` when another element of that name opens first.
 fn find_close(text: &[u8], name: &[u8]) -> Option<usize> {
     text.windows(name.len())
         .enumerate()
         .filter(|(_, window)| window.eq_ignore_ascii_case(name))
         .find_map(|(at, _)| match before_name(text.get(..at)?) {
-            Before::Closing(start) => Some(start),
-            Before::Opening | Before::Other => None,
+            Before::Closing(start) => Some(Some(start)),
+            Before::Opening => Some(None),
+            Before::Other => None,
         })
+        .flatten()
+}
+
+/// How much of what follows an element that is never closed may be its content: up to the next
+/// tag. CDATA and comments are no tags.
+fn unclosed_len(text: &[u8]) -> usize {
+    (0..text.len())
+        .find(|at| {
+            let here = text.get(*at..).unwrap_or_default();
+            sign_of(here, &OPENS).is_some_and(|sign| here.get(sign.len()) != Some(&b'!'))
+        })
+        .unwrap_or(text.len())
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::envelope::{self, Envelope, REQUEST, Unreadable};
 use super::header::{HexCase, Namespace, SpHeader, sp_password};
+use super::redact;
 use super::schema::{self, Value};
 use super::xml::{self, Element};
 use crate::domain::money::Amount;
@@ -59,7 +60,9 @@ impl fmt::Debug for Caller {
 pub struct Rendered {
     /// What is sent.
     pub wire: Vec<u8>,
-    /// The same with spPassword and SecurityCredential masked: the only form that is stored.
+    /// The same with spPassword, SecurityCredential and the callback addresses' token masked: the
+    /// form that is kept. An answer may repeat the request, so it is masked as well before it is
+    /// kept (`rail::soap`).
     pub redacted: Vec<u8>,
 }
 
@@ -160,11 +163,11 @@ impl Parts<'_> {
             };
             let document = self.document(caller, at, credential);
             let header = header.render(caller.namespace);
-            envelope::render(envelope::REQUEST_MSG, &header, &document).into_bytes()
+            envelope::render(envelope::REQUEST_MSG, &header, &document)
         };
         Rendered {
-            wire: write(&password, &caller.security_credential),
-            redacted: write(MASK, MASK),
+            wire: write(&password, &caller.security_credential).into_bytes(),
+            redacted: redact::mask_tokens(&write(MASK, MASK)).into_owned().into_bytes(),
         }
     }
 

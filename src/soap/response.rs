@@ -12,7 +12,7 @@ pub struct Response {
     pub facts: AnswerFacts,
     /// The id that it echoes, trimmed.
     pub originator_conversation_id: Option<String>,
-    /// `ServiceStatus`: to be logged, never to decide on (spec/soap.md §4.2).
+    /// `ServiceStatus`: to be logged, never to decide on (spec/soap.md §4.2). Cut like a code.
     pub service_status: Option<String>,
 }
 
@@ -28,16 +28,19 @@ pub fn parse(bytes: &[u8]) -> Result<Response, Unreadable> {
     let document = envelope::document(message, "response")?;
     let code = envelope::required(&document, "ResponseCode")?;
     let own_id = envelope::unambiguous(&document, "OriginatorConversationID")?;
+    if own_id.is_some_and(|id| !envelope::is_id(id)) {
+        return Err(Unreadable::NoId("OriginatorConversationID"));
+    }
     Ok(Response {
         facts: AnswerFacts {
-            code: code.to_owned(),
+            code: envelope::code(code),
             description: envelope::description(
                 document.value_of("ResponseDesc").unwrap_or_default(),
             ),
             conversation: document.value_of("ConversationID").and_then(ConversationId::new),
         },
         originator_conversation_id: own_id.map(ToOwned::to_owned),
-        service_status: document.value_of("ServiceStatus").map(ToOwned::to_owned),
+        service_status: document.value_of("ServiceStatus").map(envelope::code),
     })
 }
 

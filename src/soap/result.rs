@@ -19,7 +19,8 @@ const PLACES: usize = 2;
 /// A result. `Debug` shows keys, not values: they name people.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResultMessage {
-    /// Which payout it is about, in our own words; trimmed.
+    /// Which payout it is about, in our own words; trimmed. `None` also when it is longer than
+    /// any.
     pub originator_conversation_id: Option<String>,
     /// Which one in M-Pesa's words.
     pub conversation_id: Option<String>,
@@ -65,10 +66,12 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
     let parameters = group("ResultParameters");
     let at = |keys: &[&str]| value_at(&parameters, keys);
     let receipt = document.value_of("TransactionID").or_else(|| at(&["TransactionReceipt"]));
+    let odd = odd(document, &parameters, own_id).map(ToOwned::to_owned);
+    let as_id = |text: Option<&str>| text.filter(|id| envelope::is_id(id)).map(ToOwned::to_owned);
     let (payee, recipient_name) =
         at(&["ReceiverPartyPublicName"]).map(split_party).unwrap_or_default();
     let facts = ResultFacts {
-        code: code.to_owned(),
+        code: envelope::code(code),
         description: envelope::description(document.value_of("ResultDesc").unwrap_or_default()),
         waiting,
         conversation: conversation.and_then(ConversationId::new),
@@ -83,14 +86,49 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
             "TransactionDateTime",
         ])
         .and_then(|text| Timestamp::parse_east_africa(text).ok()),
+        odd,
     };
     Ok(ResultMessage {
-        originator_conversation_id: own_id.map(ToOwned::to_owned),
-        conversation_id: conversation.map(ToOwned::to_owned),
+        originator_conversation_id: as_id(own_id),
+        conversation_id: as_id(conversation),
         facts,
         references: group("ReferenceData"),
         parameters,
     })
+}
+
+/// What in a result does not fit together: which of two receipts is right, or how much was paid,
+/// is not guessed at.
+fn odd(
+    document: &Element<'_>,
+    parameters: &[(String, String)],
+    own_id: Option<&str>,
+) -> Option<&'static str> {
+    let mut receipts = document
+        .children_named("TransactionID")
+        .map(Element::value)
+        .chain(envelope::values_at(parameters, "TransactionReceipt"))
+        .filter(|receipt| !receipt.is_empty());
+    if let Some(first) = receipts.next()
+        && receipts.any(|other| !other.eq_ignore_ascii_case(first))
+    {
+        return Some("TransactionID and TransactionReceipt name two receipts");
+    }
+    let mut amounts = ["TransactionAmount", "Amount"]
+        .iter()
+        .flat_map(|key| envelope::values_at(parameters, key))
+        .map(amount);
+    if let Some(first) = amounts.next() {
+        if first.is_none() {
+            return Some("the amount that was paid cannot be read");
+        }
+        if amounts.any(|other| other != first) {
+            return Some("two amounts are said to be paid");
+        }
+    }
+    own_id
+        .is_some_and(|id| !envelope::is_id(id))
+        .then_some("its OriginatorConversationID is none that M-Pesa could have")
 }
 
 /// Whether more messages follow. `0` and the older core's `Completed` are the last word, and so is

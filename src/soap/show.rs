@@ -130,7 +130,7 @@ fn masked(element: &Element<'_>, key: Option<&str>) -> String {
     let is_number = NUMBERS.iter().any(|name| element.is(name));
     match value.parse::<Msisdn>() {
         Ok(phone) if !is_number => phone.to_string(),
-        Ok(_) | Err(_) => plain(value),
+        Ok(_) | Err(_) => plain(&redact::mask_tokens(value)),
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
                 ("Phone", "0722000111"),
                 ("DebitPartyName", "Jane Doe"),
             ],
-            references: vec![],
+            references: vec![("QueueTimeoutURL", "https://gw.example.org/cb/00ff/b2c/timeout")],
         }
         .render();
         let text = show(&bytes).expect("shows");
@@ -175,7 +175,7 @@ mod tests {
         );
         assert!(text.contains("2547*****111 - ***"), "{text}");
         assert!(text.contains("<Value>2547*****111</Value>"), "{text}");
-        for hidden in ["Jane", "722000", "\u{85}"] {
+        for hidden in ["Jane", "722000", "\u{85}", "00ff"] {
             assert!(!text.contains(hidden), "{hidden} in {text}");
         }
     }

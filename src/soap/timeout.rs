@@ -13,7 +13,7 @@ use super::xml;
 /// A queue timeout. `Debug` hides the request that comes back with it: it holds our credential.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QueueTimeout {
-    /// Which payout it is about; trimmed.
+    /// Which payout it is about; trimmed. `None` also when it is longer than any.
     pub originator_conversation_id: Option<String>,
     /// `extensionInfo`.
     pub extension: Vec<(String, String)>,
@@ -48,7 +48,7 @@ pub fn parse(bytes: &[u8]) -> Result<QueueTimeout, Unreadable> {
     let own_id = envelope::unambiguous(message, "originatorConversationID")?;
     let origin_request = message.value_of("originRequest").unwrap_or_default();
     Ok(QueueTimeout {
-        originator_conversation_id: own_id.map(ToOwned::to_owned),
+        originator_conversation_id: own_id.filter(|id| envelope::is_id(id)).map(ToOwned::to_owned),
         extension: message.child("extensionInfo").map(envelope::pairs).unwrap_or_default(),
         origin_request: origin_request.split_whitespace().collect(),
     })

@@ -36,8 +36,13 @@ pub enum XmlError {
     #[error("the message has {0} bytes; at most {BYTES_MAX} are read")]
     TooLong(usize),
     /// Something else than XML, such as an HTML page.
-    #[error("this is not XML; it begins with \"{0}\"")]
-    NotXml(String),
+    #[error("this is not XML but {looks_like} of {bytes} bytes")]
+    NotXml {
+        /// What it looks like, in words that quote nothing of it.
+        looks_like: &'static str,
+        /// How long it is.
+        bytes: usize,
+    },
     /// A document type declaration: refused, because it can define entities.
     #[error("the message has a DOCTYPE, which is refused")]
     Doctype,
@@ -55,8 +60,8 @@ pub enum XmlError {
     Malformed {
         /// Where, in bytes from the beginning.
         at: u64,
-        /// What is wrong there.
-        why: String,
+        /// What is wrong there, in words that quote nothing of it.
+        why: &'static str,
     },
 }
 
@@ -237,14 +242,48 @@ pub fn parse(text: &str) -> Result<Element<'_>, XmlError> {
     if text.len() > BYTES_MAX {
         return Err(XmlError::TooLong(text.len()));
     }
-    if !text.starts_with('<') {
-        return Err(if text.is_empty() {
-            XmlError::Empty
-        } else {
-            XmlError::NotXml(excerpt(text))
-        });
+    if text.is_empty() {
+        return Err(XmlError::Empty);
+    }
+    if let Some(looks_like) = other_than_xml(text) {
+        return Err(XmlError::NotXml { looks_like, bytes: text.len() });
     }
     Tree::new(text).read()
+}
+
+/// What a text looks like that is no XML.
+fn other_than_xml(text: &str) -> Option<&'static str> {
+    let begins = |word: &str| {
+        let head = text.get(..word.len());
+        let next = text.get(word.len()..).and_then(|rest| rest.chars().next());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(word))
+            && !next.is_some_and(char::is_alphanumeric)
+    };
+    match text.chars().next()? {
+        '<' if begins("<!doctype html") || begins("<html") => Some("an HTML page"),
+        '<' => None,
+        '{' | '[' => Some("JSON"),
+        _ => Some("text"),
+    }
+}
+
+/// What is not well-formed, without the words of the message that the reader's own error quotes.
+const fn in_words(error: &quick_xml::Error) -> &'static str {
+    use quick_xml::errors::IllFormedError;
+    match error {
+        quick_xml::Error::Syntax(_) => "something begins there and never ends",
+        quick_xml::Error::IllFormed(
+            IllFormedError::MismatchedEndTag { .. }
+            | IllFormedError::UnmatchedEndTag(_)
+            | IllFormedError::MissingEndTag(_),
+        ) => "an element is closed that is not open, or never closed",
+        quick_xml::Error::IllFormed(_) => "a declaration, comment or reference is malformed",
+        quick_xml::Error::InvalidAttr(_) => "an attribute is malformed",
+        quick_xml::Error::Encoding(_) => "the encoding is wrong",
+        quick_xml::Error::Escape(_) => "an escape is malformed",
+        quick_xml::Error::Namespace(_) => "a namespace is wrong",
+        quick_xml::Error::Io(_) => "it cannot be read on",
+    }
 }
 
 /// Reads a document and, if it is not well-formed, escapes each bare `&` and reads it once more:
@@ -325,7 +364,7 @@ impl<'a> Tree<'a> {
                 Err(error) => {
                     return Err(XmlError::Malformed {
                         at: self.reader.error_position(),
-                        why: excerpt(&error.to_string()),
+                        why: in_words(&error),
                     });
                 }
             };
@@ -354,8 +393,8 @@ impl<'a> Tree<'a> {
         self.root.take().ok_or(XmlError::Empty)
     }
 
-    fn malformed(&self, why: &str) -> XmlError {
-        XmlError::Malformed { at: self.reader.buffer_position(), why: why.to_owned() }
+    fn malformed(&self, why: &'static str) -> XmlError {
+        XmlError::Malformed { at: self.reader.buffer_position(), why }
     }
 
     /// What stands between `<` and `>` or `/>` of the tag that was just read: the reader's own

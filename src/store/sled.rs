@@ -3,8 +3,8 @@
 //! Writes go through one thread that shares each sync among all who wait (`writer`). Records stand
 //! together in blocks (`block`, `pages`), because sled's cost is by the number of its entries.
 //! Single records are read where they are asked for; lists are read on the runtime's blocking
-//! threads. A payout or message is seen as soon as it is written, which is a moment before its
-//! writer is answered; the feed and the counts show only what is on the disk.
+//! threads. What is read of a payout is on the disk: one that was written a moment ago is shown
+//! once its sync is over.
 
 mod block;
 mod codec;
@@ -23,7 +23,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use self::codec::Meta;
 use self::disk::Disk;
@@ -49,9 +49,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 64 MiB: enough for the payouts under way and the newest index entries.
+    /// 128 MiB: with a million payouts, the payouts under way and most index entries.
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20 }
+        Self { cache_bytes: 128 << 20 }
     }
 }
 
@@ -69,6 +69,8 @@ struct Shared {
     view: Mutex<View>,
     /// Whose payouts there are.
     apps: RwLock<BTreeSet<AppId>>,
+    /// Told whenever more is on the disk, or the store has failed.
+    changed: Notify,
 }
 
 /// What is on the disk, in numbers.
@@ -115,6 +117,7 @@ impl SledStore {
             disk: RwLock::new(Some(Arc::clone(&disk))),
             view: Mutex::new(View { meta, health: Health::Ready, groups: 0 }),
             apps: RwLock::new(apps.into_iter().collect()),
+            changed: Notify::new(),
         });
         let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
         let known = Arc::clone(&shared);
@@ -181,6 +184,8 @@ impl Shared {
         if view.health == Health::Ready {
             view.health = Health::Failed(why.to_owned());
         }
+        drop(view);
+        self.changed.notify_waiters();
     }
 
     /// Shows what is on the disk now.
@@ -188,6 +193,27 @@ impl Shared {
         let mut view = self.view();
         view.meta = meta;
         view.groups = view.groups.saturating_add(1);
+        drop(view);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until everything up to this event is on the disk: what is shown to anybody must not
+    /// be forgotten after a crash.
+    async fn on_disk(&self, event: Option<u64>) -> Result<(), StoreError> {
+        loop {
+            // Listened for before it is looked, so that no change is missed.
+            let changed = self.changed.notified();
+            {
+                let view = self.view();
+                if event <= Some(view.meta.head.seq) {
+                    return Ok(());
+                }
+                if let Health::Failed(why) = &view.health {
+                    return Err(StoreError::Failed(why.clone()));
+                }
+            }
+            changed.await;
+        }
     }
 
     /// Knows the applications of new payouts before anyone can ask for these.
@@ -228,7 +254,13 @@ impl Store for SledStore {
     }
 
     fn payout(&self, id: PayoutId) -> Pending<'_, Result<Option<Stored>, StoreError>> {
-        now(self.shared.with_disk(|disk| read::payout(disk, id)))
+        let found = self.shared.with_disk(|disk| read::payout(disk, id));
+        Box::pin(async move {
+            let found = found?;
+            let last = found.as_ref().and_then(|stored| stored.last_event);
+            self.shared.on_disk(last).await?;
+            Ok(found)
+        })
     }
 
     fn payout_by_conversation<'a>(
@@ -276,13 +308,25 @@ impl Store for SledStore {
         query: &'a PayoutQuery,
     ) -> Pending<'a, Result<PayoutPage, StoreError>> {
         let query = query.clone();
-        self.read(move |shared, disk| read::payouts(disk, &query, &shared.known_apps()))
+        let reading =
+            self.read(move |shared, disk| read::payouts(disk, &query, &shared.known_apps()));
+        Box::pin(async move {
+            let page = reading.await?;
+            let last = page.rows.iter().filter_map(|it| it.last_event).max();
+            self.shared.on_disk(last).await?;
+            Ok(page)
+        })
     }
 
     fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
-        self.read(move |shared, disk| {
+        let reading = self.read(move |shared, disk| {
             let durable = shared.view().meta.head.seq;
             read::events_of(disk, id, durable)
+        });
+        Box::pin(async move {
+            // Whoever saw the payout stand somewhere sees the event that brought it there.
+            self.payout(id).await?;
+            reading.await
         })
     }
 

@@ -324,3 +324,23 @@ async fn messages(house: &House) -> u64 {
 async fn messages_after(house: &House, before: u64) -> u64 {
     messages(house).await.saturating_sub(before)
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_receipt_pays_one_payout() {
+    let house = House::open().await;
+    let first = house.submit("0722000111").await;
+    let second = house.submit("0722000222").await;
+    house.until(first, Status::Accepted).await;
+    house.until(second, Status::Accepted).await;
+    assert_eq!(house.result(first, paid("QK1")).await, Hearing::Applied);
+    house.result(second, paid("QK1")).await;
+    assert_eq!(house.status(first).await, Status::Succeeded);
+    assert_eq!(house.status(second).await, Status::Unknown);
+    let cases = house.cases().await;
+    assert!(
+        cases.iter().any(|case| case.kind == CaseKind::Mismatch && case.payout == Some(second))
+    );
+    // Its own result, when that comes, settles it.
+    assert_eq!(house.result(second, paid("QK2")).await, Hearing::Applied);
+    assert_eq!(house.status(second).await, Status::Succeeded);
+}

@@ -249,8 +249,8 @@ async fn a_restart_puts_everything_in_its_right_state_and_sends_nothing_twice() 
     let doubted_at = again.payout(accepted).await.updated_at;
     let late = doubted_at.since(overdue_at.expect("an end"));
     assert!(late < secs(1), "its timer went on: {late:?}");
-    for id in [accepted, unknown, sending] {
-        assert_eq!(again.result(id, paid("QK1")).await, Hearing::Applied);
+    for (id, receipt) in [(accepted, "QK1"), (unknown, "QK2"), (sending, "QK3")] {
+        assert_eq!(again.result(id, paid(receipt)).await, Hearing::Applied);
     }
     again.is_in_order().await;
 }
@@ -294,4 +294,32 @@ async fn dies_while_sending(house: &House, id: PayoutId) -> Lease {
     let commit = Commit { payouts: vec![write], ..Commit::default() };
     let _durable = house.store.commit(commit).await.expect("written");
     lease
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let house = House::open().await;
+    house.rail.script(&phone(0), [UNREACHABLE.now()]);
+    let requeued = house.submit(&phone(0)).await;
+    tokio::time::sleep(millis(100)).await;
+    house.clock.set_back(3_600);
+    let fresh = house.submit(&phone(1)).await;
+    tokio::time::sleep(secs(5)).await;
+    assert_eq!(house.status(fresh).await, Status::Accepted);
+    assert_eq!(house.status(requeued).await, Status::Accepted);
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_instead_of_answers_do_not_put_the_whole_queue_in_doubt() {
+    let house = House::open().await;
+    for number in 0..200 {
+        house.rail.script(&phone(number), [SILENCE.now()]);
+        house.submit(&phone(number)).await;
+    }
+    tokio::time::sleep(secs(10)).await;
+    let doubtful = house.store.counts().of(Status::Unknown);
+    // One burst of as many as may be under way at once, then one at each end of a longer pause.
+    assert!(doubtful <= u64::try_from(PLACES).expect("few") * 4, "{doubtful} are in doubt");
+    assert!(house.store.counts().of(Status::Queued) > 100, "the rest waits");
 }

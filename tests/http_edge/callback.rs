@@ -7,6 +7,9 @@ use mlango::soap::{ack, result::Report, timeout};
 use mlango::store::{Case, Channel, Message, Scope, Store};
 use serde_json::Value;
 
+/// What a queue timeout in JSON is answered.
+const JSON_KEPT: &str = r#"{"ResultCode":0,"ResultDesc":"success"}"#;
+
 fn result_path() -> String {
     format!("/cb/{TOKEN}/b2c/result")
 }
@@ -151,6 +154,10 @@ async fn what_belongs_to_nothing_or_cannot_be_read_is_kept_and_acknowledged() {
         assert_eq!(cases.iter().map(|case| case.kind).collect::<Vec<_>>(), [kind], "{what}");
         assert_eq!(evidence(&gateway, &cases[0]).await.body, body, "{what}: as it came");
         let told = post(&gateway, &timeout_path(), body).await;
+        if what == "JSON" {
+            assert_eq!((told.status.as_u16(), told.text()), (200, JSON_KEPT));
+            continue;
+        }
         let ours = if kind == CaseKind::Malformed { ack::TIMEOUT_KEPT } else { ack::RESULT_KEPT };
         acknowledged(&told, ours);
     }
@@ -169,6 +176,38 @@ async fn a_queue_timeout_puts_its_payout_in_doubt_and_our_credential_is_not_kept
     let text = String::from_utf8(message.body).expect("text");
     assert_eq!(message.channel, Channel::QueueTimeout);
     assert!(text.contains(&name) && text.contains("originRequest>***<"), "{text}");
+}
+
+#[tokio::test]
+async fn a_queue_timeout_may_be_json_in_any_of_its_forms() {
+    let thin = |name: &str| {
+        format!(r#"{{"Result":{{"ResultType":1,"OriginatorConversationID":"{name}"}}}}"#)
+    };
+    let echo = |name: &str| {
+        format!(r#"{{"OriginatorConversationID":"{name}","SecurityCredential":"TOPSECRET"}}"#)
+    };
+    let forms: [&dyn Fn(&str) -> String; 2] = [&thin, &echo];
+    for form in forms {
+        let gateway = Gateway::new();
+        let (payout, name) = payout(&gateway).await;
+        let told = post(&gateway, &timeout_path(), form(&name)).await;
+        assert_eq!((told.status.as_u16(), told.text()), (200, JSON_KEPT));
+        assert_eq!(told.header("content-type"), "application/json");
+        assert_eq!(status(&gateway, &payout).await, Status::Unknown);
+        let events = gateway.store.events(0, 10).await.expect("events");
+        let message = events[1].event.messages[0];
+        let message = gateway.store.message(message).await.expect("a read").expect("a message");
+        let kept = String::from_utf8(message.body).expect("text");
+        assert_eq!(message.channel, Channel::QueueTimeout);
+        assert!(kept.contains(&name) && !kept.contains("TOPSECRET"), "{kept}");
+    }
+    let gateway = Gateway::new();
+    let told = post(&gateway, &timeout_path(), thin("999001_Elsewhere_0001")).await;
+    assert_eq!(told.text(), JSON_KEPT);
+    assert_eq!(cases(&gateway).await[0].kind, CaseKind::Unmatched);
+    gateway.store.fail("the disk is full");
+    let told = post(&gateway, &timeout_path(), thin("999001_Elsewhere_0001")).await;
+    assert_eq!(told.status, 500, "never acknowledged");
 }
 
 #[tokio::test]

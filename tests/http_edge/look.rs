@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mlango::store::Scope;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mlango::soap::result::Report;
+use mlango::store::{Scope, Store};
 use serde_json::{Value, json};
 
 use crate::help::{gateway, result, settled, taken};
-use crate::support::{Call, GOOD};
+use crate::support::{Call, GOOD, TOKEN};
 
 #[tokio::test]
 async fn an_application_sees_its_own_payouts_only() {
@@ -218,4 +221,42 @@ async fn a_failed_payout_says_why_and_whether_to_try_again() {
     let failure = &now["failure"];
     assert_eq!((&failure["stage"], &failure["code"]), (&json!("result"), &json!("1")));
     assert!(failure["retryable"].is_boolean() && failure["description"].is_string());
+}
+
+#[tokio::test]
+async fn the_callback_token_is_shown_to_nobody() {
+    let (gateway, key) = gateway().await;
+    let payout = taken(&gateway, &key, "k", GOOD).await;
+    gateway.accepted(&payout).await;
+    let address = format!("https://gw.example.org/cb/{TOKEN}/b2c/timeout");
+    let report = Report {
+        code: "0",
+        description: "what M-Pesa says of it",
+        originator_conversation_id: payout["originator_conversation_id"].as_str().expect("a name"),
+        conversation_id: "AG_20240102_0001",
+        receipt: Some("QK12ABCD34"),
+        parameters: vec![("TransactionAmount", "1500.00")],
+        references: vec![("QueueTimeoutURL", &address)],
+    };
+    let odd = [b"\xff ".as_slice(), address.as_bytes()].concat();
+    for body in [report.render(), address.clone().into_bytes(), odd] {
+        let call = Call::post(format!("/cb/{TOKEN}/b2c/result")).body(body);
+        assert_eq!(call.put(&gateway.callbacks(&[])).await.status, 200);
+    }
+    let auditor = gateway.key("auditor", &[Scope::ReadAll]).await;
+    let events = gateway.store.events(0, 10).await.expect("events");
+    let cases = gateway.store.cases(None, 10).await.expect("cases");
+    let of_events = events.iter().flat_map(|event| &event.event.messages);
+    let messages: Vec<_> = of_events.chain(cases.iter().flat_map(|case| &case.messages)).collect();
+    assert_eq!(messages.len(), 3);
+    for id in messages {
+        let told = gateway.ask(Call::get(format!("/v1/messages/{id}")).key(&auditor)).await.json();
+        let body = told["body"].as_str().expect("a body");
+        let body = match told["encoding"].as_str() {
+            Some("base64") => STANDARD.decode(body).expect("base64"),
+            _ => body.as_bytes().to_vec(),
+        };
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains("/cb/***/b2c/timeout") && !body.contains(TOKEN), "{body}");
+    }
 }

@@ -14,7 +14,8 @@ use crate::support::{Call, GOOD};
 async fn readiness_says_why_not() {
     let (gateway, key) = gateway().await;
     let ready = gateway.ask(Call::get("/readyz")).await;
-    assert_eq!((ready.status.as_u16(), ready.json()), (200, json!({"ready": true, "reasons": []})));
+    let well = json!({"ready": true, "reasons": [], "notes": []});
+    assert_eq!((ready.status.as_u16(), ready.json()), (200, well));
     let payout = taken(&gateway, &key, "k", GOOD).await;
     settled(&gateway, &payout, "2001", None).await;
     gateway.shutdown.cancel();

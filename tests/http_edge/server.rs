@@ -9,8 +9,9 @@ use axum::Router;
 use axum::routing::get;
 use mlango::http::server::{Limits, Server};
 use mlango::store::Scope;
+use mlango::telemetry::metric;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,10 @@ struct Running {
 
 impl Running {
     fn with(router: Router, limits: Limits) -> Self {
-        let server = Server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        Self::on(port(), router, limits)
+    }
+
+    fn on(server: Server, router: Router, limits: Limits) -> Self {
         let address = server.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let task = tokio::spawn(server.serve(router, limits, stop.clone()));
@@ -51,6 +55,11 @@ impl Running {
         self.stop.cancel();
         within(self.task).await.expect("no panic")
     }
+}
+
+/// Any free port, from here and from any address of this machine.
+fn port() -> Server {
+    Server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port")
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
@@ -150,6 +159,69 @@ async fn a_connection_beyond_the_limit_waits_for_a_place() {
     drop(first);
     answer(&mut second, "hello").await;
     drop(second);
+    assert_eq!(running.end().await, 0);
+}
+
+#[tokio::test]
+async fn who_comes_from_elsewhere_is_dropped_before_he_has_said_anything() {
+    let count = || {
+        let text = metric::render();
+        let lines = text.lines().filter_map(|line| line.split_once("{why=\"test_network\"} "));
+        lines.map(|(_, count)| count.parse::<u64>().expect("a count")).sum::<u64>()
+    };
+    for (network, let_in) in [("192.0.2.0/24", false), ("127.0.0.0/8", true)] {
+        let before = count();
+        let networks = vec![network.parse().expect("a network")];
+        let server = port().only_from(networks, metric::CALLBACK_REFUSED.with(["test_network"]));
+        // Nobody is waited for who is not let in: it would hang.
+        let limits = Limits { connections: 1, header_timeout: HANGS * 10, ..LIMITS };
+        let running = Running::on(server, hello(), limits);
+        for _ in 0..3 {
+            let mut stream = running.connect().await;
+            if let_in {
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("a write");
+                answer(&mut stream, "hello").await;
+            } else {
+                assert_eq!(rest(&mut stream).await, "", "closed without a word from either side");
+            }
+        }
+        assert_eq!(count() - before, if let_in { 0 } else { 3 });
+        assert_eq!(running.end().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn one_peer_holds_half_of_the_places_and_its_others_wait() {
+    let limits = Limits { connections: 4, header_timeout: HANGS * 10, ..LIMITS };
+    let running = Running::with(hello(), limits);
+    let from = async |peer: &str| {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(format!("{peer}:0").parse().expect("an address")).expect("an address");
+        let mut stream = socket.connect(running.address).await.expect("a connection");
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("a write");
+        stream
+    };
+    let mut held = [from("127.0.0.1").await, from("127.0.0.1").await];
+    for stream in &mut held {
+        answer(stream, "hello").await;
+    }
+    // As many more as there are places wait, and one is sent away.
+    let mut waiting = vec![];
+    for _ in 0..4 {
+        waiting.push(from("127.0.0.1").await);
+    }
+    let early = tokio::time::timeout(Duration::from_millis(200), waiting[0].read_u8()).await;
+    assert!(early.is_err(), "two of four places are this peer's");
+    let mut beyond = from("127.0.0.1").await;
+    assert!(!rest(&mut beyond).await.contains("hello"));
+    // Another peer is served as if nothing were.
+    let mut other = from("127.0.0.2").await;
+    answer(&mut other, "hello").await;
+    drop(held);
+    for mut stream in waiting {
+        answer(&mut stream, "hello").await;
+    }
+    drop(other);
     assert_eq!(running.end().await, 0);
 }
 

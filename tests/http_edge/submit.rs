@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use mlango::domain::limit::AmountLimits;
 use mlango::http::problem::Code;
 use mlango::store::Scope;
 use serde_json::{Value, json};
@@ -223,6 +224,34 @@ async fn one_key_makes_one_payout() {
     let theirs = gateway.key("other", &[Scope::PayoutsWrite]).await;
     let told = submit(&gateway, &theirs, "march-1", GOOD).await;
     assert_eq!((told.status.as_u16(), told.header("idempotency-replayed")), (202, ""));
+}
+
+#[tokio::test]
+async fn a_key_that_made_a_payout_is_never_told_that_nothing_was_done() {
+    let (gateway, key) = gateway().await;
+    let first = submit(&gateway, &key, "march-1", GOOD).await;
+    // The least amount is raised, and the program starts again.
+    let least = "2000".parse().expect("an amount");
+    let gateway = gateway.again(AmountLimits { least, ..AmountLimits::default() }).await;
+    let again = submit(&gateway, &key, "march-1", GOOD).await;
+    assert_eq!((again.status.as_u16(), again.text()), (202, first.text()));
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    for other in [GOOD.replace("1500.00", "1600.00"), "{}".to_owned(), "not JSON".to_owned()] {
+        let told = submit(&gateway, &key, "march-1", &other).await;
+        assert_eq!(told.problem(), (422, "idempotency_key_reused".to_owned()), "{other}");
+    }
+    let fresh = submit(&gateway, &key, "march-2", GOOD).await;
+    assert_eq!(fresh.problem(), (422, "invalid_fields".to_owned()));
+    assert_eq!(fresh.faulty(), ["amount"]);
+    let theirs = gateway.key("other", &[Scope::PayoutsWrite]).await;
+    let told = submit(&gateway, &theirs, "march-1", GOOD).await;
+    assert_eq!(told.problem(), (422, "invalid_fields".to_owned()), "not their key");
+    let listed = gateway.ask(Call::get("/v1/payouts").key(&key)).await.json();
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
+    // What cannot be looked up is not said to be nothing.
+    gateway.store.fail("the disk is full");
+    let told = submit(&gateway, &key, "march-1", GOOD).await;
+    assert!(!told.text().contains("Nothing was done"), "{}", told.text());
 }
 
 #[tokio::test]

@@ -79,7 +79,19 @@ pub fn counted(bytes: &mut [u8]) -> Result<(), String> {
 
 impl Gateway {
     pub fn new() -> Self {
-        let store = Arc::new(MemoryStore::new());
+        Self::on(Arc::new(MemoryStore::new()), AmountLimits::default())
+    }
+
+    /// Another run of the program: the same store and applications, other limits.
+    pub async fn again(&self, limits: AmountLimits) -> Self {
+        let next = Self::on(Arc::clone(&self.store), limits);
+        for app in self.desk().list().await.expect("apps") {
+            next.apps.put(&app);
+        }
+        next
+    }
+
+    fn on(store: Arc<MemoryStore>, limits: AmountLimits) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let parts = Parts {
             store: Arc::<MemoryStore>::clone(&store),
@@ -94,7 +106,7 @@ impl Gateway {
                 result_overdue: Duration::from_secs(120),
                 first_inquiry: Duration::from_secs(5),
             },
-            limits: AmountLimits::default(),
+            limits,
         };
         let engine = Engine::new(parts, settings);
         let apps = Arc::new(Apps::default());

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::api::{Api, get, id_of, name_of, payout};
 use crate::broker::{Broker, Reply, paid};
 use crate::house::House;
-use crate::process::eventually;
+use crate::process::{PATIENCE, eventually};
 use crate::wire::{Answer, ask, connect, head};
 
 /// A request of which half has come.
@@ -104,4 +104,37 @@ fn a_simulator_that_holds_connections_stops_all_the_same() {
     simulator.stop();
     assert!(!simulator.err().contains("connections still open"), "{}", simulator.err());
     drop(idle);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_says_what_was_cut() {
+    for second in ["TERM", "INT"] {
+        let house = House::new();
+        let _broker = Broker::start(house.broker, Box::new(|_, _| Reply::TakenAfter(PATIENCE)));
+        let mut gateway = house.serve();
+        let api = house.client("erp", &[]);
+        let taken = api.submit("k", &payout("0722 123 456", "1500.00"));
+        api.until(id_of(&taken), "sending");
+        gateway.signal("TERM");
+        gateway.until("it drains", |gateway| {
+            gateway.err().contains("finishing what is under way").then_some(())
+        });
+        gateway.signal(second);
+        assert_eq!(gateway.end().code(), Some(1), "{}", gateway.err());
+        let said = gateway.err();
+        assert!(said.contains("a second time") && said.contains("being sent (1)"), "{said}");
+        let _gateway = house.serve();
+        api.until(id_of(&taken), "unknown");
+    }
+}
+
+/// It hears the signal before it serves, not a moment after.
+#[test]
+fn a_signal_with_the_first_answer_is_an_orderly_end() {
+    let house = House::new();
+    for _ in 0..10 {
+        let mut gateway = house.start(&["serve"]);
+        gateway.until("it listens", |_| connect(house.api).ok());
+        gateway.stop();
+    }
 }

@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
-    clippy::too_many_lines,
     reason = "a test that fails should say where, and a table may be long"
 )]
 

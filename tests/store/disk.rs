@@ -80,6 +80,38 @@ async fn nothing_is_answered_or_announced_before_it_is_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_payout_is_shown_before_it_is_synced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (gate, sync) = gated();
+    let store = open_by(dir.path(), sync);
+    let mut waiting = store.commit(taken(1, 0));
+    assert!(peek(&mut waiting).is_pending());
+    gate.came.recv().expect("the writer came to its sync");
+    let mut reading = store.payout(payout_id(1));
+    assert!(peek(&mut reading).is_pending(), "shown before it was synced");
+    let mut history = store.events_of(payout_id(1));
+    assert!(peek(&mut history).is_pending());
+    gate.let_through.send(Ok(())).expect("the writer waits");
+    let found = reading.await.expect("a read").expect("the payout");
+    let history = history.await.expect("a read");
+    let seqs: Vec<_> = history.iter().map(|event| Some(event.seq)).collect();
+    assert_eq!(seqs, [found.last_event], "what is shown has its event");
+    let _durable = waiting.await.expect("a commit");
+
+    // Whether this one is on the disk, nobody can say: so it is not shown as if it were.
+    let mut waiting = store.commit(taken(2, 0));
+    assert!(peek(&mut waiting).is_pending());
+    gate.came.recv().expect("the writer came to its sync");
+    let mut reading = store.payout(payout_id(2));
+    assert!(peek(&mut reading).is_pending());
+    gate.let_through.send(Err(io::Error::other("gone"))).expect("the writer waits");
+    let broken = reading.await;
+    assert!(matches!(broken, Err(StoreError::Failed(_))), "{broken:?}");
+    assert!(matches!(waiting.await, Err(CommitError::Broken(_))));
+    assert!(store.payout(payout_id(1)).await.expect("a read").is_some(), "the first is as it was");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_pushes_back_and_loses_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let (gate, sync) = gated();

@@ -108,7 +108,8 @@ impl Event {
 /// What a synchronous answer says (spec/soap.md §4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerFacts {
-    /// `ResponseCode`, verbatim; empty when the answer had none that could be read.
+    /// `ResponseCode`, verbatim, cut where it is longer than any code; empty when the answer had
+    /// none that could be read.
     pub code: String,
     /// `ResponseDesc`, or what came instead, cut to a length that can be shown.
     pub description: String,
@@ -126,7 +127,7 @@ impl AnswerFacts {
 /// What a result says (spec/soap.md §5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFacts {
-    /// `ResultCode`, verbatim.
+    /// `ResultCode`, verbatim; cut, where it is longer than any code.
     pub code: String,
     /// `ResultDesc`, cut to a length that can be shown.
     pub description: String,
@@ -146,6 +147,9 @@ pub struct ResultFacts {
     pub charge: Option<Amount>,
     /// When M-Pesa says that it was done.
     pub completed_at: Option<Timestamp>,
+    /// What in it does not fit together, in words without personal data; a paid result with it is
+    /// not believed.
+    pub odd: Option<String>,
 }
 
 impl ResultFacts {

@@ -115,6 +115,7 @@ fn succeeds_on_evidence_only(before: &Payout, event: &Event, after: &Payout) -> 
     match event {
         Event::ResultArrived(facts) => {
             facts.class() == ResultClass::Paid
+                && facts.odd.is_none()
                 && facts.receipt.as_ref() == after.state.receipt()
                 && facts.amount.is_none_or(|amount| amount == before.details.amount)
                 && facts.payee.is_none_or(|payee| payee == before.details.phone)
@@ -173,7 +174,8 @@ fn credential_stops_the_rail(
         Event::ResultArrived(facts) => outcome::result(&facts.code).blame,
         _ => return true,
     };
-    let failed = matches!(after.state, State::Failed { .. }) && before.state != after.state;
+    let moved = matches!(after.state, State::Failed { .. } | State::Unknown { .. })
+        && before.state != after.state;
     let stops = effects.iter().any(|effect| matches!(effect, Effect::StopRail { .. }));
-    !(blame.stops_the_rail() && failed) || stops
+    !(blame.stops_the_rail() && moved) || stops
 }

@@ -33,8 +33,8 @@ pub(super) use messages::get as get_message;
 pub(super) use ops::{Readiness, health, metrics, openapi, ready};
 pub(super) use payouts::{cancel, create, events, get, list as list_payouts};
 #[cfg(test)]
-#[cfg(test)]
 pub(super) use submit::FIELDS;
+pub(crate) use submit::read as read_payout;
 
 /// What the API works with.
 #[derive(Clone)]

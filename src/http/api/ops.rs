@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 
 use super::{Answer, Api, Ask, json};
 use crate::domain::payout::{Rail, Status};
+use crate::domain::time::Timestamp;
+use crate::engine::RailState;
 use crate::http::openapi::document;
 use crate::store::Health;
 use crate::telemetry::metric;
@@ -22,6 +24,8 @@ pub struct Readiness {
     ready: bool,
     /// Why not, one sentence each; empty when it is.
     reasons: Vec<String>,
+    /// What does not keep it from its work and is worth knowing, one sentence each.
+    notes: Vec<String>,
 }
 
 /// `GET /healthz`: alive, whatever its state.
@@ -33,7 +37,8 @@ pub(in crate::http) async fn health(_ask: Ask) -> Answer {
 pub(in crate::http) async fn ready(ask: Ask) -> Answer {
     let reasons = reasons(&ask.api);
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let view = Readiness { ready: reasons.is_empty(), reasons };
+    let notes = notes(&ask.api.engine.rail_state(), ask.api.engine.clock().now());
+    let view = Readiness { ready: reasons.is_empty(), reasons, notes };
     let mut answer = json(status, &view)?;
     let fresh = HeaderValue::from_static("no-store");
     answer.headers_mut().insert(CACHE_CONTROL, fresh);
@@ -50,7 +55,14 @@ fn reasons(api: &Api) -> Vec<String> {
         )),
         Health::Closed => reasons.push("the store is closed".to_owned()),
     }
-    if let Some(code) = api.engine.rail_state().stopped {
+    let rail = api.engine.rail_state();
+    if let Some(part) = rail.ended {
+        reasons.push(format!(
+            "a part of the gateway ended, through a bug of its own ({part}); nothing is sent until \
+             the gateway is restarted"
+        ));
+    }
+    if let Some(code) = rail.stopped {
         reasons.push(format!(
             "sending is stopped, because M-Pesa refused our credentials with code {code}; payouts \
              and results are still taken; correct the credentials and restart"
@@ -60,6 +72,22 @@ fn reasons(api: &Api) -> Vec<String> {
         reasons.push("the gateway is shutting down".to_owned());
     }
     reasons
+}
+
+/// What slows sending down. The gateway is ready all the same: payouts are taken, and wait.
+fn notes(state: &RailState, now: Timestamp) -> Vec<String> {
+    let mut notes = Vec::new();
+    if state.busy > 0 {
+        let times = state.busy;
+        let pause = state.slowed_until.filter(|until| *until > now);
+        let until =
+            pause.map_or_else(String::new, |until| format!("; nothing is sent before {until}"));
+        notes.push(format!(
+            "M-Pesa was too busy or could not be reached ({times} in a row){until}; payouts are \
+             taken and wait"
+        ));
+    }
+    notes
 }
 
 /// `GET /metrics`.
@@ -90,4 +118,24 @@ fn text(media_type: &'static str, bytes: Bytes) -> Response {
     let media_type = HeaderValue::from_static(media_type);
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_000);
+
+    #[test]
+    fn a_slowed_rail_is_a_note() {
+        assert!(notes(&RailState::default(), NOW).is_empty());
+        let until = Timestamp::from_millis(1_704_164_649_000);
+        let slowed = RailState { slowed_until: Some(until), busy: 3, ..RailState::default() };
+        let said = notes(&slowed, NOW).concat();
+        assert!(said.contains("could not be reached (3 in a row)"), "{said}");
+        assert!(said.contains("nothing is sent before 2024-01-02T03:04:09.000Z"), "{said}");
+        // The pause is over, and nothing was taken since.
+        let said = notes(&slowed, until).concat();
+        assert!(said.contains("3 in a row") && !said.contains("before"), "{said}");
+    }
 }

@@ -8,7 +8,8 @@ use super::cursor::EventCursor;
 use super::view;
 use super::{Answer, Ask, Caller, Problem, json, list, submit};
 use crate::domain::id::PayoutId;
-use crate::domain::payout::Rail;
+use crate::domain::payout::{Payout, Rail};
+use crate::engine::{SubmitError, Submitted};
 use crate::http::problem::Code;
 use crate::store::{FeedEvent, Stored};
 
@@ -25,10 +26,14 @@ const SUBMIT: &[u8] = b"POST\n/v1/payouts\n";
 pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let key = idempotency_key(&ask.parts.headers)?;
-    let draft = submit::read(&ask.body, ask.api.engine.limits(), Rail::Soap)?;
     let engine = &ask.api.engine;
     let fingerprint = fingerprint(&ask.body);
-    let submitted = engine.submit(caller.app, key, fingerprint, draft).await?;
+    let submitted = match submit::read(&ask.body, engine.limits(), Rail::Soap) {
+        Ok(draft) => engine.submit(caller.app, key, fingerprint, draft).await?,
+        // It may be a payout that was taken when the limits were others: to say "nothing was
+        // done" of that would have it paid again, under a new key.
+        Err(faulty) => before(&ask, caller, key, fingerprint).await?.ok_or(faulty)?,
+    };
     let mut answer = json(StatusCode::ACCEPTED, &view::Payout::from(&submitted.payout))?;
     let headers = answer.headers_mut();
     let place = format!("/v1/payouts/{}", submitted.payout.details.id);
@@ -39,6 +44,28 @@ pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(answer)
+}
+
+/// The first answer to this key, if it was given; the key with another request is a problem.
+async fn before(
+    ask: &Ask,
+    caller: Caller,
+    key: &str,
+    fingerprint: [u8; 32],
+) -> Result<Option<Submitted>, Problem> {
+    let store = ask.api.engine.store();
+    let Some(remembered) = store.claim(caller.app, key).await? else {
+        return Ok(None);
+    };
+    if remembered.fingerprint != fingerprint {
+        return Err(SubmitError::KeyReused.into());
+    }
+    let id = remembered.payout;
+    let stored = store.payout(id).await?;
+    let missing = || SubmitError::Unavailable(format!("payout {id} is missing"));
+    let details = stored.ok_or_else(missing)?.payout.details;
+    // What was asked for never changes, so the first answer can be made anew.
+    Ok(Some(Submitted { payout: Payout::queued(details), replayed: true }))
 }
 
 /// `GET /v1/payouts/{id}`.

@@ -21,11 +21,11 @@ pub(in crate::http) const FIELDS: [&str; 8] =
 /// The most faults that are listed: a body of nothing but unknown fields is told enough by then.
 const FAULTS_MAX: usize = 50;
 
-/// Reads the body of `POST /v1/payouts`.
+/// Reads the body of `POST /v1/payouts`. The shell checks the rows of a file with it, too.
 ///
 /// # Errors
 /// It is not JSON, or fields are faulty: all of them are named.
-pub(super) fn read(body: &[u8], limits: AmountLimits, rail: Rail) -> Result<Draft, Problem> {
+pub(crate) fn read(body: &[u8], limits: AmountLimits, rail: Rail) -> Result<Draft, Problem> {
     let object = match serde_json::from_slice(body) {
         Ok(Json::Object(object)) => object,
         Ok(other) => {

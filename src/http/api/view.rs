@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::domain::money::Amount;
 use crate::domain::payout::{self, Metadata, State};
 use crate::domain::time::Timestamp;
+use crate::soap::redact::redact;
 use crate::store;
 
 /// Writes a value as the string that it displays.
@@ -279,9 +280,9 @@ pub struct EventPage<'a> {
     pub(super) next_cursor: Option<String>,
 }
 
-/// A message as it was on the wire; our secrets in it are masked.
+/// A message as it was on the wire; our secrets in it, the callback token among them, are masked.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Message<'a> {
+pub struct Message {
     #[serde(serialize_with = "shown")]
     #[schema(value_type = String)]
     id: crate::domain::id::MessageId,
@@ -303,14 +304,15 @@ pub struct Message<'a> {
     #[schema(example = "utf-8")]
     encoding: &'static str,
     #[schema(value_type = String)]
-    body: std::borrow::Cow<'a, str>,
+    body: String,
 }
 
-impl<'a> From<&'a store::Message> for Message<'a> {
-    fn from(message: &'a store::Message) -> Self {
-        let (encoding, body) = std::str::from_utf8(&message.body).map_or_else(
-            |_error| ("base64", STANDARD.encode(&message.body).into()),
-            |text| ("utf-8", text.into()),
+impl From<&store::Message> for Message {
+    fn from(message: &store::Message) -> Self {
+        // On the disk it is as it came; whoever reads it here need not be who may report results.
+        let (encoding, body) = String::from_utf8(redact(&message.body)).map_or_else(
+            |bytes| ("base64", STANDARD.encode(bytes.as_bytes())),
+            |text| ("utf-8", text),
         );
         Self {
             id: message.id,

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ const DATA_FILE: &str = "db";
 const LOCK_FILE: &str = "lock";
 /// What a snapshot is called while sled writes it.
 const HALF_WRITTEN: &str = "generating";
-/// How much the data file may grow before closing it leaves a snapshot behind, in bytes.
+/// How much may be written before closing it leaves a snapshot behind, in bytes of blocks; sled
+/// makes about three times as much of it.
 ///
 /// sled writes one only when it opens, of all that was written since the last. Without this, the
 /// start after a long run would read the whole file.
-const UNSNAPPED_LEN_MAX: u64 = 256 << 20;
+const UNSNAPPED_LEN_MAX: u64 = 64 << 20;
 /// How often sled's own lock is tried: for two seconds.
 const LOCK_TRIES_MAX: u32 = 200;
 /// How much sled may hold in memory when it is opened only to write a snapshot, in bytes.
@@ -44,8 +46,8 @@ pub(super) struct Disk {
     data: File,
     sync: Mutex<SyncData>,
     dir: PathBuf,
-    /// How long the data file was when it was opened.
-    len_at_open: u64,
+    /// How many bytes of blocks were written since it was opened.
+    written: AtomicU64,
     _lock: File,
 }
 
@@ -77,20 +79,22 @@ impl Disk {
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(|error| failed("cannot sync", error))?;
-        let len_at_open = data
-            .metadata()
-            .map_err(|error| failed("cannot look at sled's data file in", error))?
-            .len();
-        Ok(Self { db, data, sync: Mutex::new(sync), dir: dir.to_owned(), len_at_open, _lock: lock })
+        Ok(Self {
+            db,
+            data,
+            sync: Mutex::new(sync),
+            dir: dir.to_owned(),
+            written: AtomicU64::new(0),
+            _lock: lock,
+        })
     }
 
     /// Lets go of everything, and waits until sled's own threads have let go of its file.
     pub(super) fn close(self) {
-        let Self { db, data, dir, len_at_open, _lock: lock, .. } = self;
+        let Self { db, data, dir, written, _lock: lock, .. } = self;
         drop(db);
         await_sled(&data);
-        let grown = data.metadata().map_or(0, |now| now.len().saturating_sub(len_at_open));
-        if grown > UNSNAPPED_LEN_MAX {
+        if written.into_inner() > UNSNAPPED_LEN_MAX {
             // All is on the disk; should this fail, the next start is slower, and says so.
             drop(open_sled(&dir, CACHE_AT_CLOSE));
             await_sled(&data);
@@ -101,6 +105,10 @@ impl Disk {
     /// Writes all of `writes` or nothing, and returns when it is on the disk.
     pub(super) fn write(&self, writes: Writes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
+        let len = writes.iter().filter_map(|(_key, value)| value.as_ref());
+        let len = len.map(Vec::len).fold(0, usize::saturating_add);
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        self.written.fetch_add(len, Ordering::Relaxed);
         for (key, value) in writes {
             match value {
                 Some(value) => batch.insert(key, value),

@@ -252,6 +252,7 @@ pub fn result(code: &str) -> ResultFacts {
         recipient_name: None,
         charge: None,
         completed_at: None,
+        odd: None,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod rail;
 pub mod store;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mlango::clock::Clock;
@@ -21,18 +22,27 @@ pub const BEGIN: Timestamp = Timestamp::from_millis(1_704_164_645_000);
 pub struct TokioClock {
     base: Timestamp,
     since: Instant,
+    /// Seconds by which somebody set it back.
+    back: AtomicU64,
 }
 
 impl TokioClock {
     /// A clock that shows `base` now.
     pub fn at(base: Timestamp) -> Self {
-        Self { base, since: Instant::now() }
+        Self { base, since: Instant::now(), back: AtomicU64::new(0) }
+    }
+
+    /// Somebody sets it back.
+    pub fn set_back(&self, seconds: u64) {
+        self.back.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
-        self.base.after(self.since.elapsed())
+        let back = i64::try_from(self.back.load(Ordering::SeqCst)).expect("a few seconds");
+        let now = self.base.after(self.since.elapsed());
+        Timestamp::from_millis(now.millis() - back * 1_000)
     }
 }
 

@@ -85,7 +85,7 @@ pub enum Forbidden {
 /// What `event` does to `payout` at `now`. Laws: `super::law`.
 pub fn step(payout: &Payout, event: &Event, policy: &Policy, now: Timestamp) -> Verdict {
     let at = Moment { payout, policy, now };
-    match event {
+    let verdict = match event {
         Event::Approved => at.approved(),
         Event::Rejected { reason } => at.not_approved(reason.clone()),
         Event::ApprovalExpired => match at.not_approved("nobody approved it in time".to_owned()) {
@@ -109,7 +109,37 @@ pub fn step(payout: &Payout, event: &Event, policy: &Policy, now: Timestamp) -> 
         Event::NotFound { window_over, rule } => at.not_found(*window_over, *rule),
         Event::StatementShows(facts) => at.paid(Evidence::from_statement(facts)),
         Event::Ruled(ruling) => at.ruled(ruling),
+    };
+    stopping(verdict, event)
+}
+
+/// Law 7: whatever a wrong credential makes of the payout, `failed` or `unknown`, the rail stops.
+fn stopping(mut verdict: Verdict, event: &Event) -> Verdict {
+    let told = match event {
+        Event::Answered { answer, .. } => Some((outcome::answer(&answer.code).blame, &answer.code)),
+        Event::ResultArrived(facts) => Some((outcome::result(&facts.code).blame, &facts.code)),
+        Event::Approved
+        | Event::Rejected { .. }
+        | Event::ApprovalExpired
+        | Event::CancelAsked
+        | Event::SendStarted { .. }
+        | Event::NothingSent { .. }
+        | Event::NoAnswer { .. }
+        | Event::LeaseLapsed { .. }
+        | Event::ResultOverdue
+        | Event::QueueTimedOut
+        | Event::InquirySent { .. }
+        | Event::InquiryAnswered(_)
+        | Event::NotFound { .. }
+        | Event::StatementShows(_)
+        | Event::Ruled(_) => None,
+    };
+    if let (Verdict::Moved { effects, .. }, Some((blame, code))) = (&mut verdict, told)
+        && blame.stops_the_rail()
+    {
+        effects.push(Effect::StopRail { code: code.clone() });
     }
+    verdict
 }
 
 /// A payout at the moment when something happens to it.
@@ -256,8 +286,4 @@ impl Moment<'_> {
 /// M-Pesa's own words, or the table's where it said nothing.
 fn described(told: &str, known: &str) -> String {
     if told.trim().is_empty() { known.to_owned() } else { told.trim().to_owned() }
-}
-
-fn stop_for(blame: outcome::Blame, code: &str) -> Vec<Effect> {
-    if blame.stops_the_rail() { vec![Effect::StopRail { code: code.to_owned() }] } else { vec![] }
 }

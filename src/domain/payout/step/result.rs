@@ -1,6 +1,6 @@
 //! M-Pesa's word about a payment: results, their absence, and evidence that money moved.
 
-use super::{Contradiction, Moment, Verdict, described, stop_for};
+use super::{Contradiction, Moment, Verdict, described};
 use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::money::Amount;
 use crate::domain::outcome::{self, ResultClass};
@@ -19,10 +19,11 @@ pub(super) struct Evidence<'a> {
     charge: Option<Amount>,
     conversation: Option<&'a ConversationId>,
     completed_at: Option<Timestamp>,
+    odd: Option<&'a str>,
 }
 
 impl<'a> Evidence<'a> {
-    const fn from_result(facts: &'a ResultFacts) -> Self {
+    fn from_result(facts: &'a ResultFacts) -> Self {
         Self {
             receipt: facts.receipt.as_ref(),
             amount: facts.amount,
@@ -31,6 +32,7 @@ impl<'a> Evidence<'a> {
             charge: facts.charge,
             conversation: facts.conversation.as_ref(),
             completed_at: facts.completed_at,
+            odd: facts.odd.as_deref(),
         }
     }
 
@@ -43,6 +45,7 @@ impl<'a> Evidence<'a> {
             charge: None,
             conversation: None,
             completed_at: facts.completed_at,
+            odd: None,
         }
     }
 
@@ -55,11 +58,16 @@ impl<'a> Evidence<'a> {
             charge: None,
             conversation: None,
             completed_at: facts.completed_at,
+            odd: None,
         }
     }
 
-    /// What of it speaks of another payment than `payout`; no personal data in the words.
+    /// What of it contradicts itself or speaks of another payment than `payout`; no personal data
+    /// in the words.
     fn mismatch(&self, payout: &Payout) -> Option<String> {
+        if let Some(odd) = self.odd {
+            return Some(odd.to_owned());
+        }
         let asked = payout.details.amount;
         if let Some(amount) = self.amount
             && amount != asked
@@ -107,8 +115,7 @@ impl Moment<'_> {
                     description: described(&facts.description, meaning.says),
                     retryable: meaning.blame.is_retryable(),
                 };
-                let stop = stop_for(meaning.blame, &facts.code);
-                self.fail(failure, facts.conversation.clone(), facts.completed_at, stop)
+                self.fail(failure, facts.conversation.clone(), facts.completed_at, vec![])
             }
             State::AwaitingApproval { .. } | State::Queued { .. } => {
                 self.heard_of_what_was_not_sent(facts.conversation.clone())

@@ -1,6 +1,6 @@
 //! The events of a send: it starts, it is answered, it fails, it lapses (law 2).
 
-use super::{Contradiction, Forbidden, Moment, Verdict, described, stop_for};
+use super::{Contradiction, Forbidden, Moment, Verdict, described};
 use crate::domain::id::ConversationId;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::effect::{CaseKind, Effect, Notice};
@@ -100,10 +100,7 @@ impl Moment<'_> {
                 let tries = Tries { busy, unreachable: 0, ..tries };
                 self.queue(tries, not_before, Notice::Requeued, vec![slow])
             }
-            AnswerClass::Refused => {
-                let stop = stop_for(outcome::answer(&answer.code).blame, &answer.code);
-                self.fail(request_failure(answer), conversation, None, stop)
-            }
+            AnswerClass::Refused => self.fail(request_failure(answer), conversation, None, vec![]),
         }
     }
 
