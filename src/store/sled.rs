@@ -23,7 +23,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use self::codec::Meta;
 use self::disk::Disk;
@@ -38,6 +38,9 @@ use super::{
 };
 use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
+/// How many lists are read at once; more wait. Each has a thread, and each thread holds memory of
+/// its own; a few keep the disk and the processors busy.
+const READERS_MAX: usize = 4;
 /// What a closed store says.
 const CLOSED: &str = "it is closed";
 
@@ -60,6 +63,8 @@ pub struct SledStore {
     shared: Arc<Shared>,
     orders: SyncSender<Order>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Places for reading lists.
+    readers: Arc<Semaphore>,
 }
 
 /// What the writer and the readers share.
@@ -125,7 +130,8 @@ impl SledStore {
             .name("mlango-store".to_owned())
             .spawn(move || writer::run(&inbox, &known, disk, meta))
             .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
-        Ok(Self { shared, orders, writer: Mutex::new(Some(writer)) })
+        let readers = Arc::new(Semaphore::new(READERS_MAX));
+        Ok(Self { shared, orders, writer: Mutex::new(Some(writer)), readers })
     }
 
     async fn take(&self, commit: Commit) -> Result<Durable, CommitError> {
@@ -154,8 +160,16 @@ impl SledStore {
         read: impl FnOnce(&Shared, &Disk) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'a, Result<T, StoreError>> {
         let shared = Arc::clone(&self.shared);
+        let places = Arc::clone(&self.readers);
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || shared.with_disk(|disk| read(&shared, disk)))
+            // Never closed, so there is always a place in the end.
+            let place = places.acquire_owned().await;
+            let read = move || {
+                // Given back when the thread is free, also when nobody waits for it any more.
+                let _place = place;
+                shared.with_disk(|disk| read(&shared, disk))
+            };
+            tokio::task::spawn_blocking(read)
                 .await
                 .map_err(|error| StoreError::Failed(format!("a read ended early: {error}")))?
         })
