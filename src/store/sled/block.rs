@@ -33,10 +33,7 @@ pub(super) type Flaw = &'static str;
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read(block: &Bytes) -> Result<Vec<Entry>, Flaw> {
-    let body = match open(block)? {
-        Body::Plain(body) => block.slice_ref(body),
-        Body::Unpacked(body) => Bytes::from(body),
-    };
+    let body = unpack(block)?;
     let mut entries: Vec<Entry> = Vec::with_capacity(32);
     for entry in (Walk { rest: &body }) {
         let (key, value) = entry?;
@@ -49,20 +46,38 @@ pub(super) fn read(block: &Bytes) -> Result<Vec<Entry>, Flaw> {
     Ok(entries)
 }
 
+/// The body of a block whose format and checksum are right.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn unpack(block: &Bytes) -> Result<Bytes, Flaw> {
+    Ok(match open(block)? {
+        Body::Plain(body) => block.slice_ref(body),
+        Body::Unpacked(body) => Bytes::from(body),
+    })
+}
+
 /// The value of `key` in a block.
 ///
 /// # Errors
 /// What is wrong with the block.
 pub(super) fn find(block: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, Flaw> {
-    let body = open(block)?;
-    let rest = match &body {
-        Body::Plain(body) => body,
-        Body::Unpacked(body) => body.as_slice(),
+    let found = match open(block)? {
+        Body::Plain(body) => find_in(body, key)?.map(<[u8]>::to_vec),
+        Body::Unpacked(body) => find_in(&body, key)?.map(<[u8]>::to_vec),
     };
-    for entry in (Walk { rest }) {
+    Ok(found)
+}
+
+/// The value of `key` in a block's body.
+///
+/// # Errors
+/// What is wrong with the body.
+pub(super) fn find_in<'a>(body: &'a [u8], key: &[u8]) -> Result<Option<&'a [u8]>, Flaw> {
+    for entry in (Walk { rest: body }) {
         let (known, value) = entry?;
         if known == key {
-            return Ok(Some(value.to_vec()));
+            return Ok(Some(value));
         }
     }
     Ok(None)

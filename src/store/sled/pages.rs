@@ -54,6 +54,44 @@ pub(super) fn find(disk: &Disk, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>
     stored.map(|stored| unfold(kind, key, &stored, |piece| disk.get(piece))).transpose()
 }
 
+/// Reads records of one kind, one after the other. Those of a list mostly stand close together, so
+/// the block of the last one is kept, unpacked.
+#[derive(Debug)]
+pub(super) struct Near<'a> {
+    disk: &'a Disk,
+    kind: Kind,
+    /// The last block's key and body.
+    last: Option<(Bytes, Bytes)>,
+}
+
+impl<'a> Near<'a> {
+    pub(super) const fn new(disk: &'a Disk, kind: Kind) -> Self {
+        Self { disk, kind, last: None }
+    }
+
+    /// Reads one record, as it stood a moment ago.
+    ///
+    /// # Errors
+    /// `Damaged` when its block, or it, cannot be read.
+    pub(super) fn find(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let Self { disk, kind, last } = self;
+        let flawed = |flaw| damaged(*kind, key, flaw);
+        let unfolded = |stored: &[u8]| unfold(*kind, key, stored, |piece| disk.get(piece));
+        let target = full(*kind, key);
+        if let Some((name, body)) = last
+            && name.as_ref() <= target.as_slice()
+            && let Some(stored) = block::find_in(body, key).map_err(flawed)?
+        {
+            return unfolded(stored).map(Some);
+        }
+        let Some((name, bytes)) = disk.block_of(*kind, &target)? else {
+            return Ok(None);
+        };
+        let (_name, body) = last.insert((name, block::unpack(&bytes).map_err(flawed)?));
+        block::find_in(body, key).map_err(flawed)?.map(unfolded).transpose()
+    }
+}
+
 /// Whether there is such a record.
 ///
 /// # Errors

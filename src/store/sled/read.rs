@@ -1,7 +1,6 @@
 //! Lists: from the most telling index, filtered, page by page.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -9,17 +8,12 @@ use super::block::{self, Entry};
 use super::codec;
 use super::disk::{Disk, Raw};
 use super::keys::{self, Kind};
-use super::pages::{self, damaged};
+use super::pages::{self, Near, damaged};
 use crate::domain::id::{AppId, PayoutId};
-use crate::domain::time::Timestamp;
 use crate::store::{
     FeedEvent, PAGE_LEN_MAX, PAGE_SCAN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, StoreError,
     Stored,
 };
-
-/// How far the time in a payout's id may be from the time at which it was taken: ids never go
-/// backwards, not even when the clock does.
-const ID_TIME_SLACK: Duration = Duration::from_secs(1);
 
 /// Walks over the records of one kind within bounds, in either direction, while others write.
 #[derive(Debug)]
@@ -128,16 +122,15 @@ struct Bounds {
 }
 
 impl Bounds {
+    /// A payout is taken at the time that its id holds, so that a time is a place among the ids.
     fn of(query: &PayoutQuery) -> Self {
         let mut low = [0; keys::ID_LEN];
         let mut high = None;
         if let Some(from) = query.created_from {
-            let slack = i64::try_from(ID_TIME_SLACK.as_millis()).unwrap_or(0);
-            let from = Timestamp::from_millis(from.millis().saturating_sub(slack));
             low = PayoutId::first_at(from).bytes();
         }
         if let Some(to) = query.created_to {
-            high = Some(PayoutId::first_at(to.after(ID_TIME_SLACK)).bytes());
+            high = Some(PayoutId::first_at(to).bytes());
         }
         match query.after {
             Some(after) if query.descending => {
@@ -217,12 +210,13 @@ pub(super) fn payouts(
         }
     }
     let mut page = PayoutPage::default();
+    let mut near = Near::new(disk, Kind::Payout);
     for scanned in 1..=PAGE_SCAN_MAX {
         let head = if query.descending { heads.pop_last() } else { heads.pop_first() };
         let Some((id, (place, value))) = head else {
             return Ok(page);
         };
-        if let Some(stored) = payout_at(disk, kind, id, &value)?
+        if let Some(stored) = payout_at(&mut near, disk, kind, (id, &value))?
             && query.admits(&stored.payout)
         {
             if page.rows.len() == limit {
@@ -254,19 +248,22 @@ fn id_of(kind: Kind, entry: Option<Entry>) -> Result<Option<(PayoutId, Bytes)>, 
 
 /// The payout of an entry: of its own record, or of the index entry that leads to it.
 fn payout_at(
+    near: &mut Near<'_>,
     disk: &Disk,
     kind: Kind,
-    id: PayoutId,
-    value: &[u8],
+    (id, value): (PayoutId, &[u8]),
 ) -> Result<Option<Stored>, StoreError> {
-    if kind != Kind::Payout {
-        return payout(disk, id);
-    }
-    let record = pages::unfold(kind, &id.bytes(), value, |piece| disk.get(piece));
+    let key = id.bytes();
+    let record = if kind == Kind::Payout {
+        pages::unfold(kind, &key, value, |piece| disk.get(piece)).map(Some)
+    } else {
+        near.find(&key)
+    };
     match record {
-        Ok(record) => {
-            codec::read_payout(&record).map(Some).map_err(|flaw| damaged(kind, &id.bytes(), flaw))
-        }
+        Ok(record) => record
+            .map(|record| codec::read_payout(&record))
+            .transpose()
+            .map_err(|flaw| damaged(Kind::Payout, &key, flaw)),
         // Its pieces may have been replaced since its block was read: look again.
         Err(_) => payout(disk, id),
     }
