@@ -198,7 +198,7 @@ impl Gateway {
     /// Starts one.
     pub async fn start(home: &Home, overrides: Overrides) -> Self {
         let mut overrides = overrides;
-        let (api, callbacks) = (free_port(), free_port());
+        let [api, callbacks] = free_ports();
         overrides.extend([
             ("MLANGO__API__LISTEN".to_owned(), api.to_string()),
             ("MLANGO__CALLBACKS__LISTEN".to_owned(), callbacks.to_string()),
@@ -271,9 +271,11 @@ fn says_it_serves(log: &Path) -> bool {
     std::fs::read_to_string(log).is_ok_and(|said| said.contains("API on http://"))
 }
 
-fn free_port() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
+/// Two ports that are free, and not the same: both are held before either is let go.
+fn free_ports() -> [SocketAddr; 2] {
+    [(); 2]
+        .map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"))
+        .map(|listener| listener.local_addr().expect("an address"))
 }
 
 /// The processor time of a process in microseconds. Linux counts it in hundredths of a second.
