@@ -295,12 +295,7 @@ impl Store for SledStore {
         receipt: &'a Receipt,
     ) -> Pending<'a, Result<Option<PayoutId>, StoreError>> {
         // One entry of one index: not worth another thread.
-        let query = PayoutQuery { receipt: Some(receipt.clone()), ..PayoutQuery::all(1) };
-        let apps = self.shared.known_apps();
-        now(self.shared.with_disk(|disk| {
-            let page = read::payouts(disk, &query, &apps)?;
-            Ok(page.rows.first().map(|stored| stored.payout.details.id))
-        }))
+        now(self.shared.with_disk(|disk| read::payout_by_receipt(disk, receipt)))
     }
 
     fn claim<'a>(

@@ -9,7 +9,7 @@ use super::codec;
 use super::disk::{Disk, Raw};
 use super::keys::{self, Kind};
 use super::pages::{self, Near, damaged};
-use crate::domain::id::{AppId, PayoutId};
+use crate::domain::id::{AppId, PayoutId, Receipt};
 use crate::store::{
     FeedEvent, PAGE_LEN_MAX, PAGE_SCAN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, StoreError,
     Stored,
@@ -122,6 +122,8 @@ struct Bounds {
 }
 
 impl Bounds {
+    const NONE: Self = Self { low: [0; keys::ID_LEN], high: None };
+
     /// A payout is taken at the time that its id holds, so that a time is a place among the ids.
     fn of(query: &PayoutQuery) -> Self {
         let mut low = [0; keys::ID_LEN];
@@ -286,6 +288,24 @@ pub(super) fn payout(disk: &Disk, id: PayoutId) -> Result<Option<Stored>, StoreE
         }
         Err(error) => Err(error),
     }
+}
+
+/// The first payout that was paid with a receipt.
+///
+/// # Errors
+/// `Damaged` when a block of the index cannot be read.
+pub(super) fn payout_by_receipt(
+    disk: &Disk,
+    receipt: &Receipt,
+) -> Result<Option<PayoutId>, StoreError> {
+    let kind = Kind::ByReceipt;
+    let prefix = keys::of_receipt(receipt);
+    // Backwards first: that there is none, which is what nearly every result finds, takes one look.
+    if Bounds::NONE.under(disk, kind, &prefix, true).next()?.is_none() {
+        return Ok(None);
+    }
+    let first = Bounds::NONE.under(disk, kind, &prefix, false).next()?;
+    Ok(id_of(kind, first)?.map(|(id, _value)| id))
 }
 
 /// One event, and whether its payout's history leads to it.
