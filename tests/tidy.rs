@@ -144,7 +144,7 @@ const POWERS: &[(&str, &[&str])] = &[
 /// What is to be done is an issue, not a comment.
 const LEFTOVERS: &[&str] = &["FIXME", "TODO", "XXX"];
 /// Places of somebody's machine.
-const PLACES: &[&str] = &["/home/", "/root/", "/tmp/wt", "/work/"];
+const PLACES: &[&str] = &["/home/", "/root/", "/work/"];
 
 /// A broken rule.
 struct Breach {
