@@ -15,7 +15,7 @@ use crate::domain::party::Msisdn;
 use crate::domain::payout::Command;
 use crate::domain::time::Timestamp;
 
-/// The most requests that one book takes: about a gigabyte. A full book refuses, it forgets
+/// The most requests that one book takes: a good gigabyte. A full book refuses, it forgets
 /// nothing, because what it forgot it would pay twice.
 pub const REQUESTS_MAX: usize = 5_000_000;
 
@@ -48,8 +48,48 @@ pub struct Payment {
 pub enum Wish {
     /// Pay, if limits and balance allow it.
     Pay(Payment),
-    /// Take the request and let it fail with this `ResultCode`.
-    Fail(Code),
+    /// Take the request and let it fail with this `ResultCode`; the payment that it asked for, as
+    /// far as that was one, is remembered for whoever asks about it.
+    Fail(Code, Option<Payment>),
+    /// Take a question: it spends its id and moves nothing.
+    Ask,
+}
+
+/// By what a payment is asked for: exactly one of three (spec/soap.md §3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// By receipt: the only one that works after 15 days.
+    Receipt(String),
+    /// By the caller's name for the request.
+    OriginatorConversationId(String),
+    /// By M-Pesa's name for the request.
+    ConversationId(String),
+}
+
+impl By {
+    /// The receipt or id itself.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Receipt(text)
+            | Self::OriginatorConversationId(text)
+            | Self::ConversationId(text) => text,
+        }
+    }
+}
+
+/// What the book knows of a payment that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When the request was taken.
+    pub at: Timestamp,
+    /// The caller's name for the request.
+    pub originator_conversation_id: Arc<str>,
+    /// M-Pesa's name for the request.
+    pub conversation_id: String,
+    /// What was to be paid, as far as that could be read.
+    pub payment: Option<Payment>,
+    /// What became of it.
+    pub fate: Fate,
 }
 
 /// A request that was taken: its OriginatorConversationID is spent.
@@ -70,6 +110,8 @@ pub enum Fate {
     Paid(Entry),
     /// No money moved, for the reason that this `ResultCode` gives.
     NotPaid(Code),
+    /// It was a question. No money was to move.
+    Asked,
 }
 
 /// Why a request was not taken. Nothing was spent and nothing moved.
@@ -117,11 +159,27 @@ pub struct Received {
 
 /// An [`Entry`] as it is kept: what can be computed is not stored.
 struct Line {
-    at: Timestamp,
-    originator_conversation_id: Arc<str>,
-    number: u64,
+    /// The request that moved it, among [`Book::requests`].
+    request: usize,
     payment: Payment,
     balance: Amount,
+}
+
+/// A request that was taken, as it is kept.
+struct Kept {
+    at: Timestamp,
+    originator_conversation_id: Arc<str>,
+    end: End,
+}
+
+/// How a request ended.
+enum End {
+    /// Paid by this line.
+    Paid(usize),
+    /// Not paid.
+    Failed(Box<(Code, Option<Payment>)>),
+    /// A question.
+    Asked,
 }
 
 /// The organisation's utility account, its recipients, and the ledger of what moved.
@@ -131,8 +189,14 @@ pub struct Book {
     balance: Amount,
     capacity: usize,
     lines: Vec<Line>,
-    /// Every OriginatorConversationID ever taken, with the line it moved money by, if it did.
-    taken: HashMap<Arc<str>, Option<usize>>,
+    /// Every request that was taken, in order.
+    requests: Vec<Kept>,
+    /// Every OriginatorConversationID ever taken, with its place in `requests`.
+    taken: HashMap<Arc<str>, usize>,
+    /// The counting part of each ConversationID, with its place in `requests`.
+    conversations: HashMap<u64, usize>,
+    /// The counting part of each receipt, with its place in `lines`.
+    receipts: HashMap<u64, usize>,
     recipients: BTreeMap<Msisdn, Received>,
 }
 
@@ -160,7 +224,10 @@ impl Book {
             balance: opening,
             capacity,
             lines: Vec::new(),
+            requests: Vec::new(),
             taken: HashMap::new(),
+            conversations: HashMap::new(),
+            receipts: HashMap::new(),
             recipients: BTreeMap::new(),
         }
     }
@@ -186,32 +253,41 @@ impl Book {
         if self.taken.len() >= self.capacity {
             return Err(NotTaken::Full);
         }
-        let number = count(self.taken.len());
+        let place = self.requests.len();
+        let number = count(place);
         let id: Arc<str> = Arc::from(originator_conversation_id);
-        let moved = match wish {
-            Wish::Fail(code) => Err(code),
-            Wish::Pay(payment) => self.movement(payment).map(|balance| (payment, balance)),
+        let end = match wish {
+            Wish::Ask => End::Asked,
+            Wish::Fail(code, payment) => End::Failed(Box::new((code, payment))),
+            Wish::Pay(payment) => match self.movement(payment) {
+                Err(code) => End::Failed(Box::new((code, Some(payment)))),
+                Ok(balance) => End::Paid(self.pay(place, payment, balance)),
+            },
         };
-        let (line, fate) = match moved {
-            Err(code) => (None, Fate::NotPaid(code)),
-            Ok((payment, balance)) => {
-                let index = self.lines.len();
-                let line = Line {
-                    at,
-                    originator_conversation_id: Arc::clone(&id),
-                    number,
-                    payment,
-                    balance,
-                };
-                let entry = self.entry(index, &line);
-                self.balance = balance;
-                self.credit(payment);
-                self.lines.push(line);
-                (Some(index), Fate::Paid(entry))
-            }
-        };
-        self.taken.insert(id, line);
+        self.requests.push(Kept { at, originator_conversation_id: Arc::clone(&id), end });
+        self.taken.insert(id, place);
+        self.conversations.insert(self.spread(number), place);
+        let fate = self.requests.get(place).map_or(Fate::Asked, |kept| self.fate(kept));
         Ok(Taken { number, conversation_id: self.conversation_id(at, number), fate })
+    }
+
+    /// Moves the money, for the request that is about to stand at `request`; the line it did so by.
+    fn pay(&mut self, request: usize, payment: Payment, balance: Amount) -> usize {
+        let line = self.lines.len();
+        self.balance = balance;
+        self.credit(payment);
+        self.receipts.insert(self.receipt_place(count(line)), line);
+        self.lines.push(Line { request, payment, balance });
+        line
+    }
+
+    fn fate(&self, kept: &Kept) -> Fate {
+        match &kept.end {
+            End::Asked => Fate::Asked,
+            End::Failed(failed) => Fate::NotPaid(failed.0.clone()),
+            // A line that a request names is there.
+            End::Paid(line) => self.entry(*line).map_or(Fate::Asked, Fate::Paid),
+        }
     }
 
     /// What the payer would have left after `payment`, or the code it fails with.
@@ -233,35 +309,47 @@ impl Book {
         received.payments = received.payments.saturating_add(1);
     }
 
-    fn entry(&self, index: usize, line: &Line) -> Entry {
-        Entry {
+    fn entry(&self, index: usize) -> Option<Entry> {
+        let line = self.lines.get(index)?;
+        let request = self.requests.get(line.request)?;
+        Some(Entry {
             seq: count(index).saturating_add(1),
-            at: line.at,
-            originator_conversation_id: Arc::clone(&line.originator_conversation_id),
-            conversation_id: self.conversation_id(line.at, line.number),
+            at: request.at,
+            originator_conversation_id: Arc::clone(&request.originator_conversation_id),
+            conversation_id: self.conversation_id(request.at, count(line.request)),
             receipt: self.receipt(count(index)),
             phone: line.payment.phone,
             amount: line.payment.amount,
             command: line.payment.command,
             balance: line.balance,
-        }
+        })
     }
 
     /// `AG_<yyyyMMdd>_<20 hex>` (spec/soap.md §4.1), different for each request.
     fn conversation_id(&self, at: Timestamp, number: u64) -> String {
-        let low = mix(mix(self.seed).wrapping_add(number));
+        let low = self.spread(number);
         let high = mix(low) & 0xffff;
         format!("AG_{}_{high:04x}{low:016x}", at.date_stamp())
+    }
+
+    /// The part of a ConversationID that no two requests share.
+    const fn spread(&self, number: u64) -> u64 {
+        mix(mix(self.seed).wrapping_add(number))
+    }
+
+    /// The part of a receipt that no two payments share.
+    fn receipt_place(&self, index: u64) -> u64 {
+        index
+            .wrapping_mul(RECEIPT_STRIDE)
+            .wrapping_add(mix(self.seed).checked_rem(RECEIPT_SPACE).unwrap_or_default())
+            .checked_rem(RECEIPT_SPACE)
+            .unwrap_or_default()
     }
 
     /// Ten characters, as M-Pesa's receipts have, different for each payment.
     fn receipt(&self, index: u64) -> String {
         let base = mix(self.seed);
-        let place = index
-            .wrapping_mul(RECEIPT_STRIDE)
-            .wrapping_add(base.checked_rem(RECEIPT_SPACE).unwrap_or_default())
-            .checked_rem(RECEIPT_SPACE)
-            .unwrap_or_default();
+        let place = self.receipt_place(index);
         let first = letter(RECEIPT_FIRST_LETTERS, base >> 40);
         let second = letter(RECEIPT_FIRST_LETTERS, base >> 48);
         let third = letter(RECEIPT_LETTERS, base >> 56);
@@ -297,20 +385,52 @@ impl Book {
 
     /// The movement of this OriginatorConversationID, if it moved money.
     pub fn find(&self, originator_conversation_id: &str) -> Option<Entry> {
-        let index = (*self.taken.get(originator_conversation_id)?)?;
-        self.lines.get(index).map(|line| self.entry(index, line))
+        match self.requests.get(*self.taken.get(originator_conversation_id)?)?.end {
+            End::Paid(line) => self.entry(line),
+            End::Failed(_) | End::Asked => None,
+        }
+    }
+
+    /// The payment that is asked for, paid or failed; a question is none.
+    pub fn look_up(&self, by: &By) -> Option<Record> {
+        let place = match by {
+            By::OriginatorConversationId(id) => *self.taken.get(id.as_str())?,
+            By::ConversationId(id) => self.by_conversation(id)?,
+            By::Receipt(receipt) => self.by_receipt(receipt)?,
+        };
+        let kept = self.requests.get(place)?;
+        let payment = match &kept.end {
+            End::Asked => return None,
+            End::Failed(failed) => failed.1,
+            End::Paid(line) => Some(self.lines.get(*line)?.payment),
+        };
+        Some(Record {
+            at: kept.at,
+            originator_conversation_id: Arc::clone(&kept.originator_conversation_id),
+            conversation_id: self.conversation_id(kept.at, count(place)),
+            payment,
+            fate: self.fate(kept),
+        })
+    }
+
+    fn by_conversation(&self, id: &str) -> Option<usize> {
+        let counting = id.get(id.len().checked_sub(16)?..)?;
+        let place = *self.conversations.get(&u64::from_str_radix(counting, 16).ok()?)?;
+        let kept = self.requests.get(place)?;
+        (self.conversation_id(kept.at, count(place)) == id).then_some(place)
+    }
+
+    fn by_receipt(&self, receipt: &str) -> Option<usize> {
+        let counting = receipt.get(receipt.len().checked_sub(7)?..)?;
+        let line = *self.receipts.get(&u64::from_str_radix(counting, 36).ok()?)?;
+        let is_it = self.receipt(count(line)).eq_ignore_ascii_case(receipt);
+        self.lines.get(line).filter(|_| is_it).map(|line| line.request)
     }
 
     /// Up to `limit` entries whose `seq` is greater than `after`, in order.
     pub fn entries(&self, after: u64, limit: usize) -> Vec<Entry> {
         let start = usize::try_from(after).unwrap_or(usize::MAX);
-        self.lines
-            .iter()
-            .enumerate()
-            .skip(start)
-            .take(limit)
-            .map(|(index, line)| self.entry(index, line))
-            .collect()
+        (start..self.lines.len()).take(limit).filter_map(|index| self.entry(index)).collect()
     }
 
     /// Up to `limit` recipients whose phone is greater than `after`, in order.
@@ -373,6 +493,7 @@ mod tests {
         match &taken.fate {
             Fate::Paid(_) => "0",
             Fate::NotPaid(code) => code,
+            Fate::Asked => "asked",
         }
     }
 
@@ -397,7 +518,7 @@ mod tests {
 
     #[test]
     fn what_comes_of_a_request_in_order() {
-        let fail = |code: &'static str| Wish::Fail(Code::Borrowed(code));
+        let fail = |code: &'static str| Wish::Fail(Code::Borrowed(code), None);
         // Id, wish, the ResultCode that follows ("dup": refused), the balance after it.
         let table = [
             ("a", pay(1, 400), "0", 600),
@@ -411,6 +532,8 @@ mod tests {
             ("e", pay(1, 250_001), "3", 600),
             ("f", pay(1, 600), "0", 0),
             ("g", pay(1, 10), "1", 0),
+            ("h", Wish::Ask, "asked", 0),
+            ("h", Wish::Ask, "dup", 0),
         ];
         let mut book = book();
         for (row, (id, wish, expected, balance)) in table.into_iter().enumerate() {
@@ -431,7 +554,7 @@ mod tests {
     fn a_full_book_refuses_and_forgets_nothing() {
         let mut book = Book::with_capacity(0, Amount::from_shillings(1_000), 2);
         assert!(book.take(NOW, "a", pay(1, 10)).is_ok());
-        assert!(book.take(NOW, "b", Wish::Fail("2040".into())).is_ok());
+        assert!(book.take(NOW, "b", Wish::Fail("2040".into(), None)).is_ok());
         assert_eq!(book.take(NOW, "c", pay(1, 10)), Err(NotTaken::Full));
         assert_eq!(book.take(NOW, "a", pay(1, 10)), Err(NotTaken::Duplicate));
         assert!(!book.knows("c"));
@@ -481,6 +604,62 @@ mod tests {
     }
 
     #[test]
+    fn a_payment_is_found_by_each_of_its_names_and_by_no_others() {
+        let mut book = Book::new(42, Amount::from_shillings(1_000));
+        let mut taken = Vec::new();
+        for (id, wish) in [
+            ("a", pay(1, 400)),
+            ("b", Wish::Fail("2040".into(), None)),
+            ("c", Wish::Ask),
+            ("d", pay(2, 700)),
+            ("e", pay(3, 10)),
+        ] {
+            taken.push(book.take(NOW, id, wish).expect("new"));
+        }
+        let own = |id: &str| By::OriginatorConversationId(id.to_owned());
+        let theirs = |nth: usize| By::ConversationId(taken[nth].conversation_id.clone());
+        // By what, whose record it is, how that one ended, how much was to be paid.
+        let table = [
+            (own("a"), Some(("a", "0", Some(400)))),
+            (own("b"), Some(("b", "2040", None))),
+            (own("c"), None),
+            (own("d"), Some(("d", "1", Some(700)))),
+            (own("A"), None),
+            (theirs(0), Some(("a", "0", Some(400)))),
+            (theirs(1), Some(("b", "2040", None))),
+            (theirs(2), None),
+            (theirs(4), Some(("e", "0", Some(10)))),
+            (By::ConversationId(taken[0].conversation_id.replace("2024", "2025")), None),
+            (By::ConversationId("AG".to_owned()), None),
+            (By::ConversationId("AG_20240102_0000é000000000000000".to_owned()), None),
+            (By::Receipt(book.receipt(0)), Some(("a", "0", Some(400)))),
+            (By::Receipt(book.receipt(1).to_lowercase()), Some(("e", "0", Some(10)))),
+            (By::Receipt(book.receipt(2)), None),
+            (By::Receipt(format!("X{}", book.receipt(0))), None),
+            (By::Receipt(String::new()), None),
+        ];
+        for (by, expected) in table {
+            let record = book.look_up(&by);
+            let found = record.as_ref().map(|record| {
+                let ended = match &record.fate {
+                    Fate::Paid(entry) => {
+                        assert_eq!(
+                            book.find(&record.originator_conversation_id).as_ref(),
+                            Some(entry)
+                        );
+                        "0"
+                    }
+                    Fate::NotPaid(code) => code,
+                    Fate::Asked => "asked",
+                };
+                let amount = record.payment.map(|payment| payment.amount.cents() / 100);
+                (&*record.originator_conversation_id, ended, amount)
+            });
+            assert_eq!(found, expected, "{by:?}");
+        }
+    }
+
+    #[test]
     fn lists_are_read_in_pages() {
         let mut book = book();
         for last in 1..=5 {
@@ -511,7 +690,7 @@ mod tests {
         ) {
             let mut book = book();
             for (id, last, shillings, fails) in requests {
-                let wish = if fails { Wish::Fail("2040".into()) } else { pay(last, shillings) };
+                let wish = if fails { Wish::Fail("2040".into(), None) } else { pay(last, shillings) };
                 let id = format!("id-{id}");
                 let known = book.knows(&id);
                 prop_assert_eq!(book.take(NOW, &id, wish).is_err(), known);

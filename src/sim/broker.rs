@@ -2,8 +2,8 @@
 //!
 //! What arrives is checked ([`super::check`]), carried out in the book ([`super::book`]) as the
 //! script says ([`super::script`]), answered, and later reported to its ResultURL
-//! ([`super::deliver`]). Only B2C commands are carried out; every other command of the interface,
-//! `TransactionStatusQuery` among them, is refused with 1003 so far.
+//! ([`super::deliver`]). B2C commands are carried out and `TransactionStatusQuery` is answered
+//! ([`super::query`]); every other command of the interface is refused with 1003 so far.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::Sim;
-use super::book::{Fate, NotTaken, Payment, Taken, Wish, mix};
-use super::check::{Order, Refusal, check, duplicate, refuse};
+use super::book::{Fate, NotTaken, Taken, Wish, mix};
+use super::check::{Demand, Order, Refusal, check, duplicate, refuse};
 use super::deliver::{Parcel, Place};
 use super::exchange::{Direction, Exchange};
+use super::query::{self, Found};
+use super::report::Subject;
 use super::script::{Act, Answer, Behaviour, Code, Results};
 use super::server::HangUp;
 use crate::domain::outcome;
-use crate::domain::party::Msisdn;
 use crate::domain::time::Timestamp;
 use crate::soap::response;
-use crate::soap::result::Report;
 
 /// Where the broker listens (spec/soap.md §1.4).
 pub const PATH: &str = "/mminterface/request";
@@ -39,12 +39,6 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 const RESULT_FIRST_MAX: Duration = Duration::from_secs(5);
 /// `Content-Type` of every answer (spec/soap.md §1.3).
 const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
-
-/// Given names and family names of recipients, who are all invented.
-const FIRST_NAMES: [&str; 8] =
-    ["Amina", "Brian", "Chebet", "David", "Esther", "Faith", "George", "Halima"];
-const LAST_NAMES: [&str; 8] =
-    ["Achieng", "Barasa", "Chepkoech", "Njoroge", "Kamau", "Mutua", "Otieno", "Wanjiru"];
 
 /// Takes a request and answers it, or does not, as the script says.
 pub(super) async fn request(State(sim): State<Arc<Sim>>, request: Request) -> Response {
@@ -82,48 +76,15 @@ struct Reply {
     after_result: Option<oneshot::Receiver<()>>,
 }
 
-/// What was decided about a request.
-enum Verdict {
-    Refused(Refusal),
-    Forgotten(Order, Answer),
-    Taken(Box<Accepted>),
-}
-
-struct Accepted {
-    order: Order,
-    taken: Taken,
-    behaviour: Behaviour,
-    place: Place,
-}
-
+/// Checks a request, does what the script says, and keeps the exchange.
 fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
     let at = sim.now();
-    let verdict = judge(sim, at, body).unwrap_or_else(Verdict::Refused);
-    let (id, reply) = match verdict {
-        Verdict::Refused(refusal) => {
-            let message = render_refusal(&refusal);
-            tracing::info!(
-                originator_conversation_id = refusal.originator_conversation_id,
-                code = %refusal.code,
-                says = refusal.says,
-                "request refused"
-            );
-            let reply = Reply { answer: Answer::Now, message, after_result: None };
-            (refusal.originator_conversation_id, reply)
+    let (id, reply) = match admit(sim, body) {
+        Ok((order, place)) => {
+            let id = order.originator_conversation_id.clone();
+            (Some(id), obey(sim, at, order, place))
         }
-        Verdict::Forgotten(order, answer) => {
-            tracing::info!(
-                originator_conversation_id = order.originator_conversation_id,
-                phone = order.phone.map(tracing::field::debug),
-                "request forgotten as scripted: nothing paid"
-            );
-            let reply = Reply { answer, message: Vec::new(), after_result: None };
-            (Some(order.originator_conversation_id), reply)
-        }
-        Verdict::Taken(accepted) => {
-            let id = accepted.order.originator_conversation_id.clone();
-            (Some(id), carry_out(sim, at, *accepted))
-        }
+        Err(refusal) => (refusal.originator_conversation_id.clone(), refused(&refusal)),
     };
     let answered = matches!(reply.answer, Answer::Now | Answer::After(_));
     sim.exchanges().push(Exchange {
@@ -143,48 +104,137 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
     reply
 }
 
-/// Checks a request and, if it is in order, moves its money.
-fn judge(sim: &Sim, at: Timestamp, body: &[u8]) -> Result<Verdict, Refusal> {
-    let settings = sim.settings();
-    // A place for the result first: nothing is accepted whose result could not be sent.
+/// Checks a request. A place for its result comes first: nothing is accepted whose result could
+/// not be sent.
+fn admit(sim: &Sim, body: &[u8]) -> Result<(Order, Place), Refusal> {
     let place = sim
         .outbox
         .place()
         .ok_or_else(|| refuse("100000001", "system overload: too many results are waiting"))?;
-    let order = check(settings, |id| sim.book().knows(id), body)?;
-    let named = |refusal: Refusal| Refusal {
-        originator_conversation_id: Some(order.originator_conversation_id.clone()),
-        ..refusal
+    let order = check(sim.settings(), |id| sim.book().knows(id), body)?;
+    Ok((order, place))
+}
+
+/// Does with a request that is in order what the script says.
+fn obey(sim: &Arc<Sim>, at: Timestamp, order: Order, place: Place) -> Reply {
+    let behaviour = match &order.demand {
+        Demand::Pay(demand) => demand.phone.map_or(Behaviour::ORDINARY, Behaviour::of),
+        Demand::Ask(_) => Behaviour::ORDINARY,
     };
-    let behaviour = order.phone.map_or(Behaviour::ORDINARY, Behaviour::of);
-    let scripted = match &behaviour.act {
+    let scripted = match behaviour.act.clone() {
         Act::Refuse(code) => {
-            return Err(Refusal {
-                code: code.clone(),
-                says: outcome::answer(code).says.to_owned(),
+            return refused(&Refusal {
+                says: outcome::answer(&code).says.to_owned(),
+                code,
                 originator_conversation_id: Some(order.originator_conversation_id),
             });
         }
-        Act::Forget => return Ok(Verdict::Forgotten(order, behaviour.answer)),
-        Act::Fail(code) => Some(code.clone()),
+        Act::Forget => {
+            tracing::info!(
+                originator_conversation_id = order.originator_conversation_id,
+                "request forgotten as scripted: nothing paid"
+            );
+            let answer = behaviour.answer;
+            return Reply { answer, message: Vec::new(), after_result: None };
+        }
+        Act::Fail(code) => Some(code),
         Act::Pay => None,
     };
-    let failure = initiator_fault(sim, &order).or_else(|| order.failure.clone()).or(scripted);
-    let wish = match (failure, order.phone) {
-        (Some(code), _) => Wish::Fail(code),
-        (None, Some(phone)) => {
-            Wish::Pay(Payment { phone, amount: order.amount, command: order.command })
+    let answer = behaviour.answer;
+    match take(sim, at, &order, scripted) {
+        Err(refusal) => refused(&refusal),
+        Ok(carried) => {
+            let message = response::render(&response::Answer {
+                code: "0",
+                description: outcome::answer("0").says,
+                conversation_id: Some(&carried.taken.conversation_id),
+                originator_conversation_id: Some(&order.originator_conversation_id),
+                service_status: Some("0"),
+            });
+            let after_result = report(sim, order, &carried, &behaviour, place);
+            Reply { answer, message, after_result }
         }
-        (None, None) => Wish::Fail(Code::Borrowed("7")),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    tracing::info!(
+        originator_conversation_id = refusal.originator_conversation_id,
+        code = %refusal.code,
+        says = refusal.says,
+        "request refused"
+    );
+    Reply { answer: Answer::Now, message: render_refusal(refusal), after_result: None }
+}
+
+/// What the core did with an order.
+struct Carried {
+    taken: Taken,
+    /// The result that follows.
+    result: Vec<u8>,
+}
+
+/// The core takes an order: its id is spent, and money moves or a question is answered.
+/// `scripted` is the `ResultCode` that it is to fail with.
+fn take(
+    sim: &Sim,
+    at: Timestamp,
+    order: &Order,
+    scripted: Option<Code>,
+) -> Result<Carried, Refusal> {
+    let id = order.originator_conversation_id.as_str();
+    let fault = initiator_fault(sim, order);
+    let wish = match &order.demand {
+        Demand::Ask(_) => Wish::Ask,
+        Demand::Pay(demand) => {
+            let failure =
+                fault.clone().or_else(|| demand.failure.clone()).or_else(|| scripted.clone());
+            match (failure, demand.payment()) {
+                (Some(code), payment) => Wish::Fail(code, payment),
+                (None, Some(payment)) => Wish::Pay(payment),
+                (None, None) => Wish::Fail(Code::Borrowed("7"), None),
+            }
+        }
     };
-    let taken =
-        sim.book().take(at, &order.originator_conversation_id, wish).map_err(|not_taken| {
-            named(match not_taken {
-                NotTaken::Duplicate => duplicate(),
-                NotTaken::Full => refuse("100000001", not_taken.to_string()),
-            })
-        })?;
-    Ok(Verdict::Taken(Box::new(Accepted { order, taken, behaviour, place })))
+    let taken = sim.book().take(at, id, wish).map_err(|not_taken| Refusal {
+        originator_conversation_id: Some(id.to_owned()),
+        ..match not_taken {
+            NotTaken::Duplicate => duplicate(),
+            NotTaken::Full => refuse("100000001", not_taken.to_string()),
+        }
+    })?;
+    let subject = Subject {
+        originator_conversation_id: id,
+        conversation_id: &taken.conversation_id,
+        references: &order.references,
+    };
+    let result = match &order.demand {
+        Demand::Pay(_) => subject.payment(&taken.fate),
+        Demand::Ask(by) => {
+            let failed = fault.or(scripted).map(Found::Code);
+            let found = failed.unwrap_or_else(|| query::look_up(&sim.book(), by, at));
+            query::render(&subject, &sim.settings().shortcode, &found)
+        }
+    };
+    log_taken(order, &taken);
+    Ok(Carried { taken, result })
+}
+
+fn log_taken(order: &Order, taken: &Taken) {
+    let id = order.originator_conversation_id.as_str();
+    match &taken.fate {
+        Fate::Paid(entry) => tracing::info!(
+            originator_conversation_id = id,
+            phone = ?entry.phone,
+            amount = %entry.amount,
+            receipt = entry.receipt,
+            "request taken and paid"
+        ),
+        Fate::NotPaid(code) => {
+            tracing::info!(originator_conversation_id = id, %code, "request taken and not paid");
+        }
+        Fate::Asked => tracing::info!(originator_conversation_id = id, "question taken"),
+    }
 }
 
 /// The `ResultCode` that a wrong initiator or credential leads to (spec/soap.md §5.2).
@@ -196,56 +246,31 @@ fn initiator_fault(sim: &Sim, order: &Order) -> Option<Code> {
     sim.operator().fault(&settings.credential_key, &settings.initiator_password, &order.credential)
 }
 
-/// Writes the answer, and sends the result on its way.
-fn carry_out(sim: &Arc<Sim>, at: Timestamp, accepted: Accepted) -> Reply {
-    let Accepted { order, taken, behaviour, place } = accepted;
-    let id = order.originator_conversation_id.as_str();
-    let message = response::render(&response::Answer {
-        code: "0",
-        description: outcome::answer("0").says,
-        conversation_id: Some(&taken.conversation_id),
-        originator_conversation_id: Some(id),
-        service_status: Some("0"),
-    });
-    match &taken.fate {
-        Fate::Paid(entry) => tracing::info!(
-            originator_conversation_id = id,
-            phone = ?entry.phone,
-            amount = %entry.amount,
-            receipt = entry.receipt,
-            answer = ?behaviour.answer,
-            result = ?behaviour.result,
-            "request accepted and paid"
-        ),
-        Fate::NotPaid(code) => tracing::info!(
-            originator_conversation_id = id,
-            phone = order.phone.map(tracing::field::debug),
-            %code,
-            answer = ?behaviour.answer,
-            result = ?behaviour.result,
-            "request accepted and not paid"
-        ),
-    }
+/// Sends the result on its way; what is returned resolves when a result that is to come before
+/// the answer has been tried.
+fn report(
+    sim: &Arc<Sim>,
+    order: Order,
+    carried: &Carried,
+    behaviour: &Behaviour,
+    place: Place,
+) -> Option<oneshot::Receiver<()>> {
     let copies = match behaviour.result {
         Results::Once | Results::BeforeAnswer => 1,
         Results::Twice => 2,
-        Results::Never => 0,
+        Results::Never => return None,
     };
-    let mut after_result = None;
-    if copies > 0 {
-        let told = sim.outbox.send(Parcel {
-            to: order.result_to.clone(),
-            body: Bytes::from(render_result(at, &order, &taken)),
-            originator_conversation_id: order.originator_conversation_id,
-            copies,
-            delay: behaviour
-                .result_delay
-                .unwrap_or_else(|| sim.settings().delivery.delay_of(mix(taken.number))),
-            place,
-        });
-        after_result = (behaviour.result == Results::BeforeAnswer).then_some(told);
-    }
-    Reply { answer: behaviour.answer, message, after_result }
+    let told = sim.outbox.send(Parcel {
+        to: order.result_to,
+        body: Bytes::from(carried.result.clone()),
+        originator_conversation_id: order.originator_conversation_id,
+        copies,
+        delay: behaviour
+            .result_delay
+            .unwrap_or_else(|| sim.settings().delivery.delay_of(mix(carried.taken.number))),
+        place,
+    });
+    (behaviour.result == Results::BeforeAnswer).then_some(told)
 }
 
 /// A refusal as the broker writes it, with code and words only; or as the core does
@@ -260,55 +285,4 @@ fn render_refusal(refusal: &Refusal) -> Vec<u8> {
         originator_conversation_id: id.filter(|_| !from_broker),
         service_status: (!from_broker).then_some("0"),
     })
-}
-
-/// The result, as the G2 core writes it (spec/soap.md §5.1, §5.4).
-fn render_result(at: Timestamp, order: &Order, taken: &Taken) -> Vec<u8> {
-    let references =
-        order.references.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let id = order.originator_conversation_id.as_str();
-    let report = |code, receipt, parameters| {
-        Report {
-            code,
-            description: outcome::result(code).says,
-            originator_conversation_id: id,
-            conversation_id: &taken.conversation_id,
-            receipt,
-            parameters,
-            references,
-        }
-        .render()
-    };
-    match &taken.fate {
-        Fate::NotPaid(code) => report(code, None, Vec::new()),
-        Fate::Paid(entry) => {
-            let amount = entry.amount.to_string();
-            let completed = at.east_africa_stamp();
-            let recipient = format!("{} - {}", entry.phone.reveal(), name_of(entry.phone));
-            let funds = entry.balance.to_string();
-            let parameters = vec![
-                ("TransactionReceipt", entry.receipt.as_str()),
-                ("TransactionAmount", &amount),
-                ("B2CWorkingAccountAvailableFunds", "0.00"),
-                ("B2CUtilityAccountAvailableFunds", &funds),
-                ("TransactionCompletedDateTime", &completed),
-                ("ReceiverPartyPublicName", &recipient),
-                ("B2CChargesPaidAccountAvailableFunds", "0.00"),
-                ("B2CRecipientIsRegisteredCustomer", "Y"),
-            ];
-            report("0", Some(entry.receipt.as_str()), parameters)
-        }
-    }
-}
-
-/// The same invented name for the same phone, always.
-fn name_of(phone: Msisdn) -> String {
-    let pick = |names: &[&'static str; 8], number: u64| {
-        let place = usize::try_from(number & 7).unwrap_or_default();
-        names.get(place).copied().unwrap_or_default()
-    };
-    let spread = mix(phone.number());
-    let first = pick(&FIRST_NAMES, spread);
-    let last = pick(&LAST_NAMES, spread >> 3);
-    format!("{first} {last}")
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Settings;
+use super::book::{By, Payment};
 use super::deliver::Target;
 use super::script::Code;
 use crate::credential::PrivateKey;
@@ -13,11 +14,11 @@ use crate::domain::party::Msisdn;
 use crate::domain::payout::Command;
 use crate::soap::header::{HexCase, SpHeader, sp_password};
 use crate::soap::request::{self, Incoming, Party};
+use crate::soap::status_query::StatusQuery;
 
 /// Commands of the interface that this simulator does not carry out (spec/soap.md §3.3). They are
-/// refused as not assigned to the caller. `TransactionStatusQuery` is the one that comes next.
-const NOT_ASSIGNED: [&str; 8] = [
-    "TransactionStatusQuery",
+/// refused as not assigned to the caller.
+const NOT_ASSIGNED: [&str; 7] = [
     "AccountBalance",
     "TransactionReversal",
     "BusinessPayBill",
@@ -43,22 +44,48 @@ pub struct Refusal {
 pub struct Order {
     /// The caller's name for it.
     pub originator_conversation_id: String,
+    /// What is asked for.
+    pub demand: Demand,
+    /// Whether the initiator is the organisation's operator; his credential is checked later.
+    pub is_our_initiator: bool,
+    /// His credential, encrypted.
+    pub credential: Credential,
+    /// What the result echoes (spec/soap.md §5.1).
+    pub references: Vec<(String, String)>,
+    /// Where the result goes.
+    pub result_to: Target,
+    /// Where the broker says that it gave the request up (spec/soap.md §5.6).
+    pub timeout_to: Target,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// A payment.
+    Pay(PayDemand),
+    /// What became of a payment (spec/soap.md §3.3).
+    Ask(By),
+}
+
+/// A payment as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayDemand {
     /// Which of the B2C commands.
     pub command: Command,
     /// How much.
     pub amount: Amount,
     /// To whom; `None` when `failure` says that the receiver is wrong.
     pub phone: Option<Msisdn>,
-    /// Whether the initiator is the organisation's operator; his credential is checked later.
-    pub is_our_initiator: bool,
-    /// His credential, encrypted.
-    pub credential: Credential,
     /// What will be found wrong when the request is carried out: the `ResultCode`.
     pub failure: Option<Code>,
-    /// What the result echoes (spec/soap.md §5.1).
-    pub references: Vec<(String, String)>,
-    /// Where the result goes.
-    pub result_to: Target,
+}
+
+impl PayDemand {
+    /// The payment, where it is known whom to pay.
+    pub fn payment(&self) -> Option<Payment> {
+        let Self { command, amount, .. } = *self;
+        self.phone.map(|phone| Payment { phone, amount, command })
+    }
 }
 
 /// A SecurityCredential as it came. `Debug` hides it.
@@ -122,9 +149,13 @@ fn check_core(
     if let Some(fault) = incoming.faults().first() {
         return Err(refuse("23", format!("message structure invalid: {fault}")));
     }
-    let command = command(incoming.command.as_deref().unwrap_or_default())?;
-    let (amount, too_fine) = amount(incoming.parameter("Amount"))?;
-    let result_to = addresses(incoming)?;
+    let name = incoming.command.as_deref().unwrap_or_default();
+    let demand = if name == StatusQuery::COMMAND {
+        Demand::Ask(asked_for(incoming)?)
+    } else {
+        Demand::Pay(payment(settings, command(name)?, incoming)?)
+    };
+    let (result_to, timeout_to) = addresses(incoming)?;
     let caller_type = incoming.document.descend(&["Identity", "Caller", "CallerType"]);
     if caller_type.is_none_or(|kind| kind.value() != "2") {
         return Err(refuse("1001", "CallerType must be 2"));
@@ -138,25 +169,56 @@ fn check_core(
     if is_spent(id) {
         return Err(duplicate());
     }
-    let receiver = receiver(incoming.receiver_party.as_ref());
-    let failure = payer_fault(settings, incoming.primary_party.as_ref())
-        .or_else(|| receiver.err())
-        .or_else(|| too_fine.then_some("2020"));
     let initiator_type = incoming.document.descend(&["Identity", "Initiator", "IdentifierType"]);
     let is_our_initiator = initiator_type.is_some_and(|kind| kind.value() == "11")
         && incoming.initiator.as_deref() == Some(settings.initiator.as_str())
         && incoming.initiator_shortcode.as_deref() == Some(settings.shortcode.as_str());
     Ok(Order {
         originator_conversation_id: id.clone(),
-        command,
-        amount,
-        phone: receiver.ok(),
+        demand,
         is_our_initiator,
         credential: Credential(incoming.security_credential.clone().unwrap_or_default()),
-        failure: failure.map(Code::Borrowed),
         references: incoming.references.clone(),
         result_to,
+        timeout_to,
     })
+}
+
+fn payment(
+    settings: &Settings,
+    command: Command,
+    incoming: &Incoming,
+) -> Result<PayDemand, Refusal> {
+    let (amount, too_fine) = amount(incoming.parameter("Amount"))?;
+    let receiver = receiver(incoming.receiver_party.as_ref());
+    let failure = payer_fault(settings, incoming.primary_party.as_ref())
+        .or_else(|| receiver.err())
+        .or_else(|| too_fine.then_some("2020"));
+    let (phone, failure) = (receiver.ok(), failure.map(Code::Borrowed));
+    Ok(PayDemand { command, amount, phone, failure })
+}
+
+/// By what a question asks: exactly one of three (spec/soap.md §3.3).
+fn asked_for(incoming: &Incoming) -> Result<By, Refusal> {
+    let value = |key| incoming.parameter(key).map(ToOwned::to_owned);
+    let mut given = [
+        value("ReceiptNumber").map(By::Receipt),
+        value("OriginatorConversationID").map(By::OriginatorConversationId),
+        value("ConversationID").map(By::ConversationId),
+    ]
+    .into_iter()
+    .flatten();
+    match (given.next(), given.next()) {
+        (Some(by), None) => Ok(by),
+        (None, _) => Err(refuse(
+            "24",
+            "mandatory parameter ReceiptNumber, OriginatorConversationID or ConversationID is \
+             missing",
+        )),
+        (Some(_), Some(_)) => {
+            Err(refuse("25", "only one of ReceiptNumber and the conversation ids may be given"))
+        }
+    }
 }
 
 /// The refusal of an OriginatorConversationID that was taken before.
@@ -192,7 +254,7 @@ fn amount(text: Option<&str>) -> Result<(Amount, bool), Refusal> {
 
 /// The broker here has no addresses of its own for the partner, so the request must name both
 /// (spec/soap.md §3.2).
-fn addresses(incoming: &Incoming) -> Result<Target, Refusal> {
+fn addresses(incoming: &Incoming) -> Result<(Target, Target), Refusal> {
     let Some(result_url) = &incoming.result_url else {
         return Err(refuse("100000014", "ResultURL is missing"));
     };
@@ -203,8 +265,8 @@ fn addresses(incoming: &Incoming) -> Result<Target, Refusal> {
     let target = |name: &str, url: &str| {
         Target::parse(url).map_err(|why| refuse("100000005", format!("{name} {why}")))
     };
-    target("QueueTimeoutURL", timeout_url)?;
-    target("ResultURL", result_url)
+    let timeout_to = target("QueueTimeoutURL", timeout_url)?;
+    Ok((target("ResultURL", result_url)?, timeout_to))
 }
 
 /// Why the payer is not the organisation (spec/soap.md §3.3), if it is not.

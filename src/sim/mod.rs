@@ -6,6 +6,7 @@
 //!
 //! - [`script`] says what a phone selects, [`check`] what a request must hold, [`book`] what was
 //!   paid: all three pure.
+//! - [`report`] says what a result says, [`query`] what became of a payment.
 //! - [`broker`] puts them together; [`deliver`] takes results to their ResultURL.
 //! - [`exchange`] and the control interface show testers what happened.
 //! - [`load`] is the load generator of the benches.
@@ -18,6 +19,8 @@ pub mod deliver;
 pub mod exchange;
 mod histogram;
 pub mod load;
+pub mod query;
+pub mod report;
 pub mod script;
 mod server;
 

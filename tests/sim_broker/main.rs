@@ -13,5 +13,6 @@
 mod checks;
 mod control;
 mod phones;
+mod queries;
 mod results;
 mod support;

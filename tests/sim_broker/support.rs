@@ -13,6 +13,7 @@ use mlango::domain::time::Timestamp;
 use mlango::sim::{Delivery, HOLD, Running, Settings, Simulator};
 use mlango::soap::header::{HexCase, Namespace};
 use mlango::soap::request::{Caller, PayoutRequest};
+use mlango::soap::status_query::{AskFor, StatusQuery};
 use mlango::soap::{ack, response, result};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,6 +86,17 @@ pub fn message(caller: &Caller, id: &str, ending: &str, shillings: u64) -> Strin
         at: NOW,
     };
     String::from_utf8(request.render().wire).unwrap()
+}
+
+/// A question about a payment.
+pub fn query(caller: &Caller, id: &str, by: AskFor<'_>) -> String {
+    let query = StatusQuery { caller, originator_conversation_id: id, ask_for: by, at: NOW };
+    String::from_utf8(query.render().wire).unwrap()
+}
+
+/// What stands in a result under `key`, also where that is nothing.
+pub fn parameter(result: &result::ResultMessage, key: &str) -> Option<String> {
+    result.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
 }
 
 pub fn http_post(path: &str, body: &str) -> Vec<u8> {
