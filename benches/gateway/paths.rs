@@ -250,6 +250,7 @@ async fn simulator(home: &Home) -> Running {
         seed: 1,
         delivery: Delivery { keep_alive: true, ..Delivery::default() },
         hold: Duration::from_secs(60),
+        chaos: None,
     };
     let started = Simulator::start(settings, Arc::new(SystemClock)).await;
     started.expect("the simulator starts")

@@ -80,6 +80,7 @@ pub(super) fn settings(
         seed,
         delivery,
         hold: HOLD,
+        chaos: None,
     })
 }
 

@@ -19,15 +19,14 @@ use tokio::time::{sleep, timeout};
 use super::Sim;
 use super::book::{Fate, NotTaken, Taken, Wish, mix};
 use super::check::{Demand, Order, Refusal, check, duplicate, refuse};
-use super::deliver::{Parcel, Place};
+use super::deliver::{Letter, Parcel, Place};
 use super::exchange::{Direction, Exchange};
 use super::query::{self, Found};
-use super::report::Subject;
-use super::script::{Act, Answer, Behaviour, Code, Results};
+use super::report::{self, Subject, without_header};
+use super::script::{Act, Answer, Behaviour, CACHED, Code, Garbage, Results, Then};
 use super::server::HangUp;
 use crate::domain::outcome;
-use crate::domain::time::Timestamp;
-use crate::soap::response;
+use crate::soap::{fault, response, timeout as queue_timeout};
 
 /// Where the broker listens (spec/soap.md §1.4).
 pub const PATH: &str = "/mminterface/request";
@@ -39,6 +38,11 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 const RESULT_FIRST_MAX: Duration = Duration::from_secs(5);
 /// `Content-Type` of every answer (spec/soap.md §1.3).
 const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
+/// `Content-Type` of a web page where an answer should be.
+const HTML: &str = "text/html";
+/// Such a page.
+const PAGE: &[u8] = b"<!DOCTYPE html><html><head><title>Please wait</title></head>\
+<body><h1>The service is being restarted</h1></body></html>";
 
 /// Takes a request and answers it, or does not, as the script says.
 pub(super) async fn request(State(sim): State<Arc<Sim>>, request: Request) -> Response {
@@ -56,7 +60,7 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: Request) -> Re
         drop(timeout(RESULT_FIRST_MAX, first).await);
     }
     match reply.answer {
-        Answer::Now => {}
+        Answer::Now | Answer::Garbage(_) | Answer::Instead(_) => {}
         Answer::After(delay) => sleep(delay).await,
         Answer::Never => {
             sleep(sim.settings().hold).await;
@@ -64,16 +68,39 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: Request) -> Re
         }
         Answer::Drop => return HangUp.into_response(),
     }
-    let headers = [(header::CONTENT_TYPE, CONTENT_TYPE)];
-    (headers, Body::from(reply.message)).into_response()
+    let headers = [(header::CONTENT_TYPE, reply.content_type)];
+    (reply.status, headers, Body::from(reply.message)).into_response()
 }
 
 /// What is answered, and how.
 struct Reply {
     answer: Answer,
+    status: StatusCode,
+    content_type: &'static str,
     message: Vec<u8>,
     /// Resolves when the result that is to come first has been tried.
     after_result: Option<oneshot::Receiver<()>>,
+}
+
+impl Reply {
+    /// `message`, or what the script puts in its place.
+    fn new(answer: Answer, message: Vec<u8>) -> Self {
+        let (status, content_type, message) = match &answer {
+            Answer::Garbage(Garbage::Page) => (StatusCode::OK, HTML, PAGE.to_vec()),
+            Answer::Garbage(Garbage::Unavailable) => {
+                (StatusCode::SERVICE_UNAVAILABLE, HTML, PAGE.to_vec())
+            }
+            Answer::Garbage(Garbage::Fault) => {
+                let fault = fault::fault(fault::SERVER, "Policy Falsified");
+                (StatusCode::INTERNAL_SERVER_ERROR, CONTENT_TYPE, fault)
+            }
+            Answer::Instead(code) => (StatusCode::OK, CONTENT_TYPE, code_only(code)),
+            Answer::Now | Answer::After(_) | Answer::Never | Answer::Drop => {
+                (StatusCode::OK, CONTENT_TYPE, message)
+            }
+        };
+        Self { answer, status, content_type, message, after_result: None }
+    }
 }
 
 /// Checks a request, does what the script says, and keeps the exchange.
@@ -82,17 +109,20 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
     let (id, reply) = match admit(sim, body) {
         Ok((order, place)) => {
             let id = order.originator_conversation_id.clone();
-            (Some(id), obey(sim, at, order, place))
+            (Some(id), obey(sim, order, place, body))
         }
-        Err(refusal) => (refusal.originator_conversation_id.clone(), refused(&refusal)),
+        Err(refusal) => {
+            let answer = sim.chooser.refusal(refusal.originator_conversation_id.as_deref());
+            (refusal.originator_conversation_id.clone(), refused(&refusal, answer))
+        }
     };
-    let answered = matches!(reply.answer, Answer::Now | Answer::After(_));
+    let answered = !matches!(reply.answer, Answer::Never | Answer::Drop);
     sim.exchanges().push(Exchange {
         seq: 0,
         at,
         direction: Direction::In,
         path: PATH.to_owned(),
-        status: answered.then_some(200),
+        status: answered.then_some(reply.status.as_u16()),
         request: body.to_vec(),
         response: if answered {
             reply.message.clone()
@@ -116,33 +146,51 @@ fn admit(sim: &Sim, body: &[u8]) -> Result<(Order, Place), Refusal> {
 }
 
 /// Does with a request that is in order what the script says.
-fn obey(sim: &Arc<Sim>, at: Timestamp, order: Order, place: Place) -> Reply {
+fn obey(sim: &Arc<Sim>, order: Order, place: Place, body: &[u8]) -> Reply {
+    let id = order.originator_conversation_id.as_str();
     let behaviour = match &order.demand {
-        Demand::Pay(demand) => demand.phone.map_or(Behaviour::ORDINARY, Behaviour::of),
-        Demand::Ask(_) => Behaviour::ORDINARY,
+        Demand::Pay(demand) => sim.chooser.payment(id, demand.phone),
+        Demand::Ask(by) => sim.chooser.question(id, by.as_str()),
     };
-    let scripted = match behaviour.act.clone() {
+    let answer = behaviour.answer.clone();
+    match behaviour.act.clone() {
         Act::Refuse(code) => {
-            return refused(&Refusal {
+            let refusal = Refusal {
                 says: outcome::answer(&code).says.to_owned(),
                 code,
                 originator_conversation_id: Some(order.originator_conversation_id),
-            });
+            };
+            refused(&refusal, answer)
         }
         Act::Forget => {
             tracing::info!(
-                originator_conversation_id = order.originator_conversation_id,
-                "request forgotten as scripted: nothing paid"
+                originator_conversation_id = id,
+                "request forgotten as scripted: nothing done"
             );
-            let answer = behaviour.answer;
-            return Reply { answer, message: Vec::new(), after_result: None };
+            Reply::new(answer, Vec::new())
         }
-        Act::Fail(code) => Some(code),
-        Act::Pay => None,
-    };
-    let answer = behaviour.answer;
-    match take(sim, at, &order, scripted) {
-        Err(refusal) => refused(&refusal),
+        Act::Cache { wait, then } => {
+            tracing::info!(originator_conversation_id = id, ?wait, ?then, "request held");
+            let message = code_only(CACHED);
+            hold(sim, Held { order, behaviour, place }, (wait, then), body);
+            Reply::new(answer, message)
+        }
+        Act::Fail(code) => carry_out(sim, order, Some(code), &behaviour, place),
+        Act::Pay => carry_out(sim, order, None, &behaviour, place),
+    }
+}
+
+/// The core takes an order at once, answers it, and reports.
+fn carry_out(
+    sim: &Arc<Sim>,
+    order: Order,
+    scripted: Option<Code>,
+    behaviour: &Behaviour,
+    place: Place,
+) -> Reply {
+    let answer = behaviour.answer.clone();
+    match take(sim, &order, scripted) {
+        Err(refusal) => refused(&refusal, answer),
         Ok(carried) => {
             let message = response::render(&response::Answer {
                 code: "0",
@@ -151,45 +199,97 @@ fn obey(sim: &Arc<Sim>, at: Timestamp, order: Order, place: Place) -> Reply {
                 originator_conversation_id: Some(&order.originator_conversation_id),
                 service_status: Some("0"),
             });
-            let after_result = report(sim, order, &carried, &behaviour, place);
-            Reply { answer, message, after_result }
+            let after_result = report(sim, order, carried, behaviour, place);
+            Reply { after_result, ..Reply::new(answer, message) }
         }
     }
 }
 
-fn refused(refusal: &Refusal) -> Reply {
+/// An order that the broker holds.
+struct Held {
+    order: Order,
+    behaviour: Behaviour,
+    place: Place,
+}
+
+/// Goes on with an order after a while, as `then` says (spec/soap.md §5.6).
+fn hold(sim: &Arc<Sim>, held: Held, (wait, then): (Duration, Then), body: &[u8]) {
+    let later = Arc::clone(sim);
+    match then {
+        Then::Deliver => sim.outbox.later(wait, move || deliver_held(&later, held)),
+        Then::GiveUp => {
+            let Held { order, place, .. } = held;
+            let id = &order.originator_conversation_id;
+            let message = queue_timeout::render(id, &without_header(body));
+            sim.outbox.send(Parcel {
+                to: order.timeout_to,
+                letters: vec![letter(message)],
+                originator_conversation_id: order.originator_conversation_id,
+                delay: wait,
+                place,
+            });
+        }
+    }
+}
+
+/// The core takes what the broker held. When it has taken the same id meanwhile, its refusal comes
+/// as a result, because nobody waits for an answer (spec/soap.md §5.3).
+fn deliver_held(sim: &Arc<Sim>, held: Held) {
+    let Held { order, behaviour, place } = held;
+    let refusal = match take(sim, &order, None) {
+        Ok(carried) => {
+            report(sim, order, carried, &behaviour, place);
+            return;
+        }
+        Err(refusal) => refusal,
+    };
+    let subject = Subject {
+        originator_conversation_id: &order.originator_conversation_id,
+        conversation_id: "",
+        references: &order.references,
+    };
+    let message = subject.report(&refusal.code, None, Vec::new()).render();
+    sim.outbox.send(Parcel {
+        to: order.result_to,
+        letters: vec![letter(message)],
+        originator_conversation_id: order.originator_conversation_id,
+        delay: Duration::ZERO,
+        place,
+    });
+}
+
+fn letter(message: Vec<u8>) -> Letter {
+    Letter { body: Bytes::from(message), wait: Duration::ZERO, only_if_taken: false }
+}
+
+fn refused(refusal: &Refusal, answer: Answer) -> Reply {
     tracing::info!(
         originator_conversation_id = refusal.originator_conversation_id,
         code = %refusal.code,
         says = refusal.says,
         "request refused"
     );
-    Reply { answer: Answer::Now, message: render_refusal(refusal), after_result: None }
+    Reply::new(answer, render_refusal(refusal))
 }
 
 /// What the core did with an order.
 struct Carried {
     taken: Taken,
-    /// The result that follows.
-    result: Vec<u8>,
+    /// What the core found, if it was a question.
+    found: Option<Found>,
 }
 
 /// The core takes an order: its id is spent, and money moves or a question is answered.
 /// `scripted` is the `ResultCode` that it is to fail with.
-fn take(
-    sim: &Sim,
-    at: Timestamp,
-    order: &Order,
-    scripted: Option<Code>,
-) -> Result<Carried, Refusal> {
+fn take(sim: &Sim, order: &Order, scripted: Option<Code>) -> Result<Carried, Refusal> {
+    let at = sim.now();
     let id = order.originator_conversation_id.as_str();
     let fault = initiator_fault(sim, order);
     let wish = match &order.demand {
         Demand::Ask(_) => Wish::Ask,
         Demand::Pay(demand) => {
-            let failure =
-                fault.clone().or_else(|| demand.failure.clone()).or_else(|| scripted.clone());
-            match (failure, demand.payment()) {
+            let failure = fault.clone().or_else(|| demand.failure.clone());
+            match (failure.or_else(|| scripted.clone()), demand.payment()) {
                 (Some(code), payment) => Wish::Fail(code, payment),
                 (None, Some(payment)) => Wish::Pay(payment),
                 (None, None) => Wish::Fail(Code::Borrowed("7"), None),
@@ -203,21 +303,15 @@ fn take(
             NotTaken::Full => refuse("100000001", not_taken.to_string()),
         }
     })?;
-    let subject = Subject {
-        originator_conversation_id: id,
-        conversation_id: &taken.conversation_id,
-        references: &order.references,
-    };
-    let result = match &order.demand {
-        Demand::Pay(_) => subject.payment(&taken.fate),
+    let found = match &order.demand {
+        Demand::Pay(_) => None,
         Demand::Ask(by) => {
             let failed = fault.or(scripted).map(Found::Code);
-            let found = failed.unwrap_or_else(|| query::look_up(&sim.book(), by, at));
-            query::render(&subject, &sim.settings().shortcode, &found)
+            Some(failed.unwrap_or_else(|| query::look_up(&sim.book(), by, at)))
         }
     };
     log_taken(order, &taken);
-    Ok(Carried { taken, result })
+    Ok(Carried { taken, found })
 }
 
 fn log_taken(order: &Order, taken: &Taken) {
@@ -251,26 +345,47 @@ fn initiator_fault(sim: &Sim, order: &Order) -> Option<Code> {
 fn report(
     sim: &Arc<Sim>,
     order: Order,
-    carried: &Carried,
+    carried: Carried,
     behaviour: &Behaviour,
     place: Place,
 ) -> Option<oneshot::Receiver<()>> {
-    let copies = match behaviour.result {
-        Results::Once | Results::BeforeAnswer => 1,
-        Results::Twice => 2,
-        Results::Never => return None,
+    let Carried { taken, found } = carried;
+    let subject = Subject {
+        originator_conversation_id: &order.originator_conversation_id,
+        conversation_id: &taken.conversation_id,
+        references: &order.references,
+    };
+    let good = match &found {
+        None => subject.payment(&taken.fate),
+        Some(found) => query::render(&subject, &sim.settings().shortcode, found),
+    };
+    let letters = report::letters(&behaviour.result, &subject, good, behaviour.again_after);
+    if letters.is_empty() {
+        return None;
+    }
+    let usual = || sim.settings().delivery.delay_of(mix(taken.number));
+    let delay = if let Results::Late(delay) = behaviour.result {
+        delay
+    } else {
+        behaviour.result_delay.unwrap_or_else(usual)
     };
     let told = sim.outbox.send(Parcel {
         to: order.result_to,
-        body: Bytes::from(carried.result.clone()),
+        letters,
         originator_conversation_id: order.originator_conversation_id,
-        copies,
-        delay: behaviour
-            .result_delay
-            .unwrap_or_else(|| sim.settings().delivery.delay_of(mix(carried.taken.number))),
+        delay,
         place,
     });
     (behaviour.result == Results::BeforeAnswer).then_some(told)
+}
+
+/// An answer of the broker's with this code and the words of the table.
+fn code_only(code: &str) -> Vec<u8> {
+    response::render(&response::Answer {
+        code,
+        description: outcome::answer(code).says,
+        ..response::Answer::default()
+    })
 }
 
 /// A refusal as the broker writes it, with code and words only; or as the core does

@@ -92,16 +92,25 @@ pub struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemapho
 pub struct Parcel {
     /// To whom.
     pub to: Target,
-    /// The message.
-    pub body: Bytes,
+    /// The messages, one after the other.
+    pub letters: Vec<Letter>,
     /// Which payment it is about.
     pub originator_conversation_id: String,
-    /// How often it is sent.
-    pub copies: u32,
     /// How long it waits first.
     pub delay: Duration,
     /// Its place.
     pub place: Place,
+}
+
+/// One message of a parcel.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The message.
+    pub body: Bytes,
+    /// How long it waits after the one before it is done with.
+    pub wait: Duration,
+    /// Whether it is sent only if the one before it was acknowledged.
+    pub only_if_taken: bool,
 }
 
 /// One try to deliver.
@@ -122,7 +131,7 @@ impl Attempt {
 }
 
 /// Called after each try, with what it was and what came of it.
-pub type OnAttempt = dyn Fn(&Parcel, &Attempt) + Send + Sync;
+pub type OnAttempt = dyn Fn(&Parcel, &Letter, &Attempt) + Send + Sync;
 
 /// Delivers results, so many at once, over connections that it may keep.
 pub struct Outbox {
@@ -192,44 +201,69 @@ impl Outbox {
         told
     }
 
+    /// Does `then` after `wait`, in the background, unless the simulator stops before. It counts
+    /// among what waits.
+    pub fn later(self: &Arc<Self>, wait: Duration, then: impl FnOnce() + Send + 'static) {
+        let outbox = Arc::clone(self);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = outbox.stop.cancelled() => {}
+                () = sleep(wait) => then(),
+            }
+            outbox.waiting.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
     async fn deliver(&self, parcel: &Parcel, tell: oneshot::Sender<()>) {
         sleep(parcel.delay).await;
         let mut tell = Some(tell);
-        for _copy in 0..parcel.copies.max(1) {
-            self.deliver_copy(parcel, &mut tell).await;
+        let mut taken = false;
+        for letter in &parcel.letters {
+            if letter.only_if_taken && !taken {
+                return;
+            }
+            sleep(letter.wait).await;
+            taken = self.deliver_letter(parcel, letter, &mut tell).await;
         }
     }
 
-    async fn deliver_copy(&self, parcel: &Parcel, tell: &mut Option<oneshot::Sender<()>>) {
+    async fn deliver_letter(
+        &self,
+        parcel: &Parcel,
+        letter: &Letter,
+        tell: &mut Option<oneshot::Sender<()>>,
+    ) -> bool {
         for number in 0..self.delivery.tries.max(1) {
             if number > 0 {
                 sleep(self.delivery.retry_pause).await;
             }
-            let taken = self.attempt(parcel).await;
+            let taken = self.attempt(parcel, letter).await;
             if let Some(tell) = tell.take() {
                 // An error says that nobody waits for it.
                 tell.send(()).ok();
             }
             if taken {
-                return;
+                return true;
             }
         }
         tracing::warn!(
             originator_conversation_id = parcel.originator_conversation_id,
             to = %parcel.to.authority,
-            "result given up: not acknowledged"
+            "message given up: not acknowledged"
         );
+        false
     }
 
-    async fn attempt(&self, parcel: &Parcel) -> bool {
+    async fn attempt(&self, parcel: &Parcel, letter: &Letter) -> bool {
         let Ok(_permit) = self.in_flight.acquire().await else {
             return false;
         };
-        let attempt = match self.post(&parcel.to, &parcel.body).await {
+        let attempt = match self.post(&parcel.to, &letter.body).await {
             Ok((status, answer)) => Attempt { status: Some(status), answer: answer.to_vec() },
             Err(fault) => Attempt { status: None, answer: fault.to_string().into_bytes() },
         };
-        (self.on_attempt)(parcel, &attempt);
+        (self.on_attempt)(parcel, letter, &attempt);
         attempt.is_taken()
     }
 

@@ -4,8 +4,8 @@
 //! messages themselves, so that each can be wrong on its own. It has no randomness: receipts,
 //! conversation ids and delays follow from the seed and the order of requests.
 //!
-//! - [`script`] says what a phone selects, [`check`] what a request must hold, [`book`] what was
-//!   paid: all three pure.
+//! - [`script`] says what a phone selects, [`chaos`] what a seed does, [`check`] what a request
+//!   must hold, [`book`] what was paid: all of them pure, or nearly.
 //! - [`report`] says what a result says, [`query`] what became of a payment.
 //! - [`broker`] puts them together; [`deliver`] takes results to their ResultURL.
 //! - [`exchange`] and the control interface show testers what happened.
@@ -13,6 +13,7 @@
 
 pub mod book;
 pub mod broker;
+pub mod chaos;
 pub mod check;
 mod control;
 pub mod deliver;
@@ -38,6 +39,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::book::{Book, Entry};
+use self::chaos::{Chaos, Chooser};
 use self::check::Operator;
 use self::deliver::{OnAttempt, Outbox};
 use self::exchange::{Direction, Exchange, Exchanges};
@@ -82,6 +84,8 @@ pub struct Settings {
     pub delivery: Delivery,
     /// How long a connection is held whose answer never comes; at most [`HOLD_MAX`].
     pub hold: Duration,
+    /// Faults by a seed, if there are to be any.
+    pub chaos: Option<Chaos>,
 }
 
 impl fmt::Debug for Settings {
@@ -96,6 +100,7 @@ impl fmt::Debug for Settings {
             .field("seed", &self.seed)
             .field("delivery", &self.delivery)
             .field("hold", &self.hold)
+            .field("chaos", &self.chaos)
             .finish_non_exhaustive()
     }
 }
@@ -145,6 +150,7 @@ pub(crate) struct Sim {
     operator: Mutex<Operator>,
     exchanges: Arc<Mutex<Exchanges>>,
     outbox: Arc<Outbox>,
+    chooser: Chooser,
 }
 
 impl Sim {
@@ -197,6 +203,7 @@ impl Simulator {
             operator: Mutex::new(Operator::default()),
             exchanges,
             outbox: Arc::new(outbox),
+            chooser: Chooser::new(settings.chaos.clone()),
             settings,
             clock,
         });
@@ -220,7 +227,7 @@ fn router(sim: Arc<Sim>) -> Router {
 
 /// Keeps each delivery among the exchanges.
 fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Box<OnAttempt> {
-    Box::new(move |parcel, attempt| {
+    Box::new(move |parcel, letter, attempt| {
         tracing::info!(
             originator_conversation_id = parcel.originator_conversation_id,
             status = attempt.status,
@@ -233,7 +240,7 @@ fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Bo
             direction: Direction::Out,
             path: parcel.to.to_string(),
             status: attempt.status,
-            request: parcel.body.to_vec(),
+            request: letter.body.to_vec(),
             response: attempt.answer.clone(),
             originator_conversation_id: Some(parcel.originator_conversation_id.clone()),
         };
@@ -287,6 +294,11 @@ impl Running {
     /// How many payments there were.
     pub fn payments(&self) -> u64 {
         self.sim.book().payments()
+    }
+
+    /// Ends the faults that a seed chooses; what was chosen before goes its way.
+    pub fn calm(&self) {
+        self.sim.chooser.calm();
     }
 
     /// How many results wait or are under way.

@@ -1,6 +1,12 @@
 //! What a result says of a payment, as the G2 core writes it (spec/soap.md §5.1, §5.4). Pure.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+
 use super::book::{Entry, Fate, mix};
+use super::deliver::Letter;
+use super::script::{Malformed, Place, Results};
 use crate::domain::outcome;
 use crate::domain::party::Msisdn;
 use crate::soap::result::Report;
@@ -86,4 +92,135 @@ fn name_of(phone: Msisdn) -> String {
     let first = pick(&FIRST_NAMES, spread);
     let last = pick(&LAST_NAMES, spread >> 3);
     format!("{first} {last}")
+}
+
+/// The messages that tell a result as `results` says, in order. `good` is the true one.
+pub fn letters(
+    results: &Results,
+    subject: &Subject<'_>,
+    good: Vec<u8>,
+    again_after: Duration,
+) -> Vec<Letter> {
+    let first = |body: Vec<u8>| Letter {
+        body: Bytes::from(body),
+        wait: Duration::ZERO,
+        only_if_taken: false,
+    };
+    let again = |body: Vec<u8>| Letter { wait: again_after, ..first(body) };
+    match results {
+        Results::Never => Vec::new(),
+        Results::Once | Results::BeforeAnswer | Results::Late(_) => vec![first(good)],
+        Results::Twice => vec![first(good.clone()), again(good)],
+        Results::Malformed(how, Place::Instead) => vec![first(spoilt(*how, &good))],
+        Results::Malformed(how, Place::Before) => vec![first(spoilt(*how, &good)), again(good)],
+        Results::WaitingFirst => {
+            let waiting = subject.report("0", None, Vec::new()).render_waiting();
+            vec![first(waiting), again(good)]
+        }
+        Results::Contradicting(code) => {
+            let receipt = (code == "0").then_some(NO_RECEIPT);
+            let parameters = receipt.map(|receipt| ("TransactionReceipt", receipt));
+            let other = subject.report(code, receipt, parameters.into_iter().collect()).render();
+            vec![first(good), Letter { only_if_taken: true, ..again(other) }]
+        }
+    }
+}
+
+/// The receipt of a payment that never was, in a result that contradicts a failure.
+const NO_RECEIPT: &str = "ZZZ0000000";
+
+fn spoilt(how: Malformed, good: &[u8]) -> Vec<u8> {
+    let half = good.len().checked_div(2).unwrap_or_default();
+    match how {
+        Malformed::Cut => good.get(..half).unwrap_or_default().to_vec(),
+        Malformed::NotXml => b"result: see attachment".to_vec(),
+        Malformed::NoCode => {
+            let text = String::from_utf8_lossy(good);
+            without(&text, "<ResultCode>", "</ResultCode>").into_bytes()
+        }
+    }
+}
+
+/// `text` without what stands from `begin` to `end`, both included.
+fn without(text: &str, begin: &str, end: &str) -> String {
+    let parts = text.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
+        Some([before, after].concat())
+    });
+    parts.unwrap_or_else(|| text.to_owned())
+}
+
+/// An envelope without its SOAP header, as the broker passes requests on and gives them back
+/// (spec/soap.md §1.3, §5.6).
+pub fn without_header(envelope: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(envelope);
+    let prefix = text.split_once("Header").and_then(|(before, _)| {
+        let (_, prefix) = before.rsplit_once('<')?;
+        Some(prefix.to_owned())
+    });
+    let Some(prefix) = prefix.filter(|prefix| prefix.is_empty() || prefix.ends_with(':')) else {
+        return envelope.to_vec();
+    };
+    without(&text, &format!("<{prefix}Header"), &format!("</{prefix}Header>")).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::result;
+
+    const SUBJECT: Subject<'_> =
+        Subject { originator_conversation_id: "a", conversation_id: "AG_1", references: &[] };
+
+    #[test]
+    fn each_way_to_tell_a_result_sends_what_it_should() {
+        let good = SUBJECT.report("2040", None, Vec::new()).render();
+        let no = |how| Results::Malformed(how, Place::Instead);
+        let and = |how| Results::Malformed(how, Place::Before);
+        // What is read of each message: its code, `+` if more follow, `?` if it can't be read.
+        let table: [(Results, &[&str]); 11] = [
+            (Results::Never, &[]),
+            (Results::Once, &["2040"]),
+            (Results::Late(Duration::from_secs(1)), &["2040"]),
+            (Results::BeforeAnswer, &["2040"]),
+            (Results::Twice, &["2040", "2040"]),
+            (no(Malformed::Cut), &["?"]),
+            (and(Malformed::NotXml), &["?", "2040"]),
+            (and(Malformed::NoCode), &["?", "2040"]),
+            (Results::WaitingFirst, &["0+", "2040"]),
+            (Results::Contradicting("1".into()), &["2040", "1"]),
+            (Results::Contradicting("0".into()), &["2040", "0"]),
+        ];
+        for (results, expected) in table {
+            let sent = letters(&results, &SUBJECT, good.clone(), Duration::from_secs(5));
+            let read = |letter: &Letter| match result::parse(&letter.body) {
+                Err(_unreadable) => "?".to_owned(),
+                Ok(read) if read.facts.waiting => format!("{}+", read.facts.code),
+                Ok(read) => read.facts.code,
+            };
+            let found: Vec<String> = sent.iter().map(read).collect();
+            assert_eq!(found, expected, "{results:?}");
+            let waits = sent.iter().map(|letter| letter.wait.as_secs());
+            assert!(waits.eq([0, 5].into_iter().take(sent.len())), "{results:?}");
+            let contradicts = matches!(results, Results::Contradicting(_));
+            assert_eq!(sent.iter().any(|letter| letter.only_if_taken), contradicts);
+        }
+    }
+
+    #[test]
+    fn the_header_goes_and_nothing_else() {
+        let table = [
+            ("<e:Envelope><e:Header><h>1</h></e:Header><e:Body/></e:Envelope>", true),
+            ("<Envelope><Header a=\"b\"><RequestSOAPHeader/></Header><e:Body/></Envelope>", true),
+            ("<e:Envelope><e:Body/></e:Envelope>", false),
+            ("<e:Envelope><e:Header/><e:Body/></e:Envelope>", false),
+            ("<e:Envelope><e:Body>Header</e:Body></e:Envelope>", false),
+        ];
+        for (envelope, goes) in table {
+            let left = String::from_utf8(without_header(envelope.as_bytes())).expect("text");
+            assert_eq!(left.contains("Header"), !goes && envelope.contains("Header"), "{left}");
+            assert!(left.contains("<e:Body"), "{left}");
+            assert_eq!(left == envelope, !goes, "{left}");
+        }
+    }
 }

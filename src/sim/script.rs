@@ -1,8 +1,8 @@
 //! What the simulator does with a request that is in order. Pure.
 //!
 //! A [`Behaviour`] is a value that anything may choose. Here the last four digits of the phone
-//! choose it (contract, part 4); a scenario would choose it by amount, command or share of
-//! traffic, and needs nothing more from the rest of the simulator.
+//! choose it (contract, part 4), in [`super::chaos`] a seed does; a scenario would choose it by
+//! amount, command or share of traffic, and needs nothing more from the rest of the simulator.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,7 +22,12 @@ pub const RECIPIENT_CANNOT: &str = "2040";
 /// What a phone ending in 0003 gets: insufficient funds (spec/soap.md §5.2).
 pub const NO_FUNDS: &str = "1";
 
+/// What the broker answers to a request that it holds: pending, not failed (spec/soap.md §4.2).
+pub const CACHED: &str = "100000000";
+
 /// What becomes of one request, from its acceptance to its result.
+///
+/// Requests are payments and questions alike: a question is carried out by looking the payment up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behaviour {
     /// What is done with the money.
@@ -33,24 +38,44 @@ pub struct Behaviour {
     pub result: Results,
     /// How long the result waits; `None`: as the simulator is set.
     pub result_delay: Option<Duration>,
+    /// How long the second message waits after the first is done with, where there are two.
+    pub again_after: Duration,
 }
 
 /// What is done with the money.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Pay, if the payer has it.
+    /// Pay, if the payer has it; of a question: look the payment up.
     Pay,
-    /// Accept, and say in the result that it failed with this `ResultCode`.
+    /// Accept, and say in the result that it failed with this `ResultCode`. No money moves.
     Fail(Code),
-    /// Refuse at once with this `ResponseCode`. No result follows, and the
-    /// OriginatorConversationID is not spent.
+    /// Refuse at once with this `ResponseCode`: for good, or as a throttle. No result follows, and
+    /// the OriginatorConversationID is not spent.
     Refuse(Code),
     /// Nothing: the request was read and then forgotten. No result follows.
     Forget,
+    /// The broker holds the request, answers [`CACHED`], and so long afterwards goes on with it.
+    /// The core knows nothing of it until then.
+    Cache {
+        /// How long.
+        wait: Duration,
+        /// How it goes on.
+        then: Then,
+    },
+}
+
+/// What the broker does with a request that it held (spec/soap.md §5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It passes it on: money moves now, and the result follows.
+    Deliver,
+    /// It gives up and says so to the QueueTimeoutURL. Nothing is paid, and the
+    /// OriginatorConversationID is not spent.
+    GiveUp,
 }
 
 /// What becomes of the HTTP answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It comes.
     Now,
@@ -61,10 +86,26 @@ pub enum Answer {
     Never,
     /// The connection ends at once, without an answer.
     Drop,
+    /// Something comes that is no answer.
+    Garbage(Garbage),
+    /// An answer with this `ResponseCode` comes, whatever was done. Only a code that leaves it
+    /// open tells no lie: 100000004 or 17 (spec/soap.md §4.2).
+    Instead(Code),
+}
+
+/// Something that is no answer: none of it says what was done with the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garbage {
+    /// A web page, status 200.
+    Page,
+    /// A web page, status 503.
+    Unavailable,
+    /// A SOAP Fault, status 500.
+    Fault,
 }
 
 /// How often the result is sent, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Results {
     /// Once, after the delay.
     Once,
@@ -74,12 +115,47 @@ pub enum Results {
     Never,
     /// Once, and its delivery ends before the answer to the request begins.
     BeforeAnswer,
+    /// Once, after so long.
+    Late(Duration),
+    /// Something that cannot be read.
+    Malformed(Malformed, Place),
+    /// The true one, and once that is acknowledged, another with this `ResultCode`. One that was
+    /// not acknowledged is not contradicted: what nobody heard, no receiver could hold on to.
+    Contradicting(Code),
+    /// One with `ResultType` 1, which says that another follows, and then that one
+    /// (spec/soap.md §5.1).
+    WaitingFirst,
+}
+
+/// How a result is spoilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// It ends in the middle.
+    Cut,
+    /// It is not XML at all.
+    NotXml,
+    /// It has no `ResultCode`.
+    NoCode,
+}
+
+/// Where a spoilt result stands to the good one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The good one never comes.
+    Instead,
+    /// The good one follows.
+    Before,
 }
 
 impl Behaviour {
     /// An ordinary payment: answered, paid, one result.
-    pub const ORDINARY: Self =
-        Self { act: Act::Pay, answer: Answer::Now, result: Results::Once, result_delay: None };
+    pub const ORDINARY: Self = Self {
+        act: Act::Pay,
+        answer: Answer::Now,
+        result: Results::Once,
+        result_delay: None,
+        again_after: Duration::ZERO,
+    };
 
     /// What the last four digits of `phone` select (contract, part 4).
     pub fn of(phone: Msisdn) -> Self {
@@ -130,7 +206,7 @@ mod tests {
             ("1001", Pay, Now, Once),
         ];
         for (ending, act, answer, result) in table {
-            let expected = Behaviour { act, answer, result, result_delay: None };
+            let expected = Behaviour { act, answer, result, ..Behaviour::ORDINARY };
             assert_eq!(of(ending), expected, "{ending}");
         }
     }

@@ -212,8 +212,17 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// The whole message, in schema order (spec/soap.md §5.1).
     pub fn render(&self) -> Vec<u8> {
+        self.render_as("0")
+    }
+
+    /// The same with `ResultType` 1: not the last word, another follows (spec/soap.md §5.1).
+    pub fn render_waiting(&self) -> Vec<u8> {
+        self.render_as("1")
+    }
+
+    fn render_as(&self, result_type: &str) -> Vec<u8> {
         let mut values = vec![
-            ("ResultType", Value::Text("0")),
+            ("ResultType", Value::Text(result_type)),
             ("ResultCode", Value::Text(self.code)),
             ("ResultDesc", Value::Text(self.description)),
             ("OriginatorConversationID", Value::Text(self.originator_conversation_id)),

@@ -10,6 +10,9 @@ use super::redact;
 use super::schema::{QUEUE_TIMEOUT, TIMEOUT};
 use super::xml;
 
+/// How many letters of base64 stand in a line, as writers of MIME break them (spec/soap.md §5.6).
+const LINE_MAX: usize = 76;
+
 /// A queue timeout. `Debug` hides the request that comes back with it: it holds our credential.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QueueTimeout {
@@ -60,7 +63,7 @@ pub fn redact(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A queue timeout as the broker sends it, for the simulator: `origin_request` is the original
-/// envelope without its SOAP header.
+/// envelope without its SOAP header. Its base64 has lines of 76 letters.
 pub fn render(originator_conversation_id: &str, origin_request: &[u8]) -> Vec<u8> {
     let mut out = String::with_capacity(4096);
     for part in [
@@ -76,7 +79,16 @@ pub fn render(originator_conversation_id: &str, origin_request: &[u8]) -> Vec<u8
     }
     xml::push_text(&mut out, originator_conversation_id);
     out.push_str("</loc:originatorConversationID><loc:originRequest>");
-    out.push_str(&STANDARD.encode(origin_request));
+    let folded = STANDARD.encode(origin_request);
+    let mut rest = folded.as_str();
+    while let Some((line, more)) =
+        rest.split_at_checked(LINE_MAX).filter(|(_, more)| !more.is_empty())
+    {
+        out.push_str(line);
+        out.push('\n');
+        rest = more;
+    }
+    out.push_str(rest);
     out.push_str("</loc:originRequest></loc:notifyQueueTimeout></soapenv:Body></soapenv:Envelope>");
     out.into_bytes()
 }

@@ -51,6 +51,7 @@ pub fn settings() -> Settings {
             ..Delivery::default()
         },
         hold: HOLD,
+        chaos: None,
     }
 }
 
