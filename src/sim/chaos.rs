@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::book::mix;
+use super::book::{REQUESTS_MAX, mix};
 use super::script::{
     Act, Answer, Behaviour, Code, Garbage, Malformed, NO_FUNDS, Place, RECIPIENT_CANNOT, REFUSAL,
     Results, Then,
@@ -20,6 +20,9 @@ use crate::domain::party::Msisdn;
 pub const OUT_OF: u64 = 1_000;
 /// The most behaviours that may be laid down beforehand; further ones are not kept.
 pub const SCRIPTED_MAX: usize = 100_000;
+
+/// The most ids that are counted; beyond, each counts as seen for the first time.
+const SEEN_MAX: usize = REQUESTS_MAX;
 
 /// Throttling, in the broker's words and in the core's (spec/soap.md §4.2).
 const THROTTLES: [&str; 3] = ["100000002", "100000011", "26"];
@@ -139,7 +142,7 @@ impl Chaos {
         }
     }
 
-    /// Every fault at a high rate: of a hundred payments, some fifteen go as they should.
+    /// Every fault at a high rate: about one payment in four goes as it should.
     pub const fn wild(seed: u64) -> Self {
         let payments = Rates {
             forget: 80,
@@ -377,6 +380,9 @@ impl Chooser {
     fn see(&self, id: &str) -> Option<(&Chaos, u32)> {
         let chaos = self.chaos.as_ref().filter(|_| !self.is_calm.load(Ordering::SeqCst))?;
         let mut seen = lock(&self.seen);
+        if seen.len() >= SEEN_MAX {
+            return Some((chaos, 0));
+        }
         let count = seen.entry(hash(id)).or_default();
         let nth = *count;
         *count = count.saturating_add(1);

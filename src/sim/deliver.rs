@@ -1,21 +1,19 @@
-//! Results on their way to a ResultURL.
+//! Results on their way to a ResultURL, and timeouts to a QueueTimeoutURL.
 //!
-//! A result goes out as the broker sends it: `text/xml` with no charset, no `SOAPAction`, one
-//! connection each (spec/soap.md §1.3). Whether and how often the real broker sends again what was
-//! not acknowledged is not established (spec/soap.md §5.8); here it is a setting.
+//! How a message travels is a [`Carrier`]'s business; [`super::wire`] is the one over TCP. Whether
+//! and how often the real broker sends again what was not acknowledged is not established
+//! (spec/soap.md §5.8); here it is a setting.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper::{Request, Uri, header};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper::Uri;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,16 +27,8 @@ pub const RESULTS_MAX: usize = 50_000;
 /// The most results on the wire at once: enough to keep a receiver busy, few enough for the file
 /// handles of one process.
 pub const IN_FLIGHT_MAX: usize = 256;
-/// How long a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one delivery may take, from its first byte to the end of its acknowledgement.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest acknowledgement: the right one has 600 bytes (spec/soap.md §5.5).
-const ANSWER_MAX: usize = 64 * 1024;
-/// Open connections kept for one receiver.
-const IDLE_MAX: usize = 256;
-/// Receivers that connections are kept open for; beyond, each result has its own.
-const RECEIVERS_MAX: usize = 64;
+/// How long a carrier may take in all. The one over TCP gives up sooner, by deadlines of its own.
+const CARRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a result goes: what a ResultURL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +63,28 @@ impl Target {
             authority: authority.as_str().to_owned(),
             path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         })
+    }
+}
+
+impl Target {
+    /// Its host, without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Host and port as the Host header has them.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Its path and query.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 }
 
@@ -133,19 +145,74 @@ impl Attempt {
 /// Called after each try, with what it was and what came of it.
 pub type OnAttempt = dyn Fn(&Parcel, &Letter, &Attempt) + Send + Sync;
 
-/// Delivers results, so many at once, over connections that it may keep.
+/// Something that will be there later.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Takes a message to its receiver: over a connection, or straight into a router in the same
+/// process.
+pub trait Carrier: Send + Sync {
+    /// Posts `body`, once. What comes back is the receiver's status and body; or, where there was
+    /// no answer, why.
+    fn post(&self, to: &Target, body: Bytes) -> Pending<Result<(u16, Bytes), String>>;
+}
+
+/// Delivers results, so many at once.
 pub struct Outbox {
     delivery: Delivery,
     places: Arc<Semaphore>,
     in_flight: Semaphore,
-    idle: Mutex<HashMap<String, Vec<Sender>>>,
     waiting: AtomicUsize,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    carrier: Arc<dyn Carrier>,
+    tasks: Tasks,
     on_attempt: Box<OnAttempt>,
 }
 
-type Sender = http1::SendRequest<Full<Bytes>>;
+/// What runs in the background, and how it is stopped.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    /// Where they run: not where the request came from, which may end before they do.
+    runtime: Handle,
+}
+
+impl Tasks {
+    /// None yet. They will run on the current runtime until `stop` is cancelled.
+    pub fn new(tracker: TaskTracker, stop: CancellationToken) -> Self {
+        Self { tracker, stop, runtime: Handle::current() }
+    }
+
+    /// Runs `task` until it ends or all are stopped.
+    pub fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        let until_stopped = async move {
+            tokio::select! {
+                // In this order, and not in one that chance picks.
+                biased;
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        };
+        self.tracker.spawn_on(until_stopped, &self.runtime);
+    }
+}
+
+/// One that counts as waiting, until it is dropped.
+struct Waiting(Arc<Outbox>);
+
+impl Waiting {
+    /// Counted before its task first runs, so that nobody sees an empty outbox too early.
+    fn new(outbox: &Arc<Outbox>) -> Self {
+        outbox.waiting.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(outbox))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,21 +221,20 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// An empty outbox. Its tasks run under `tasks` and end when `stop` is cancelled.
+    /// An empty outbox whose work is done under `tasks`.
     pub fn new(
         delivery: Delivery,
-        tasks: TaskTracker,
-        stop: CancellationToken,
+        carrier: Arc<dyn Carrier>,
+        tasks: Tasks,
         on_attempt: Box<OnAttempt>,
     ) -> Self {
         Self {
             delivery,
             places: Arc::new(Semaphore::new(RESULTS_MAX)),
             in_flight: Semaphore::new(IN_FLIGHT_MAX),
-            idle: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            carrier,
             tasks,
-            stop,
             on_attempt,
         }
     }
@@ -180,23 +246,19 @@ impl Outbox {
 
     /// How many results wait or are under way.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Delivers `parcel` after its delay, in the background. What is returned resolves when the
     /// first try is over, whatever came of it; nobody has to wait for it.
     pub fn send(self: &Arc<Self>, parcel: Parcel) -> oneshot::Receiver<()> {
-        let outbox = Arc::clone(self);
         let (tell, told) = oneshot::channel();
-        // Counted before the task first runs, so that nobody sees an empty outbox too early.
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = outbox.stop.cancelled() => {}
-                () = outbox.deliver(&parcel, tell) => {}
-            }
+        let waiting = Waiting::new(self);
+        self.tasks.run(async move {
+            waiting.0.deliver(&parcel, tell).await;
+            // Its place first, so that whoever sees an empty outbox finds room in it.
             drop(parcel);
-            outbox.waiting.fetch_sub(1, Ordering::Relaxed);
+            drop(waiting);
         });
         told
     }
@@ -204,14 +266,11 @@ impl Outbox {
     /// Does `then` after `wait`, in the background, unless the simulator stops before. It counts
     /// among what waits.
     pub fn later(self: &Arc<Self>, wait: Duration, then: impl FnOnce() + Send + 'static) {
-        let outbox = Arc::clone(self);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = outbox.stop.cancelled() => {}
-                () = sleep(wait) => then(),
-            }
-            outbox.waiting.fetch_sub(1, Ordering::Relaxed);
+        let waiting = Waiting::new(self);
+        self.tasks.run(async move {
+            sleep(wait).await;
+            then();
+            drop(waiting);
         });
     }
 
@@ -259,119 +318,15 @@ impl Outbox {
         let Ok(_permit) = self.in_flight.acquire().await else {
             return false;
         };
-        let attempt = match self.post(&parcel.to, &letter.body).await {
-            Ok((status, answer)) => Attempt { status: Some(status), answer: answer.to_vec() },
-            Err(fault) => Attempt { status: None, answer: fault.to_string().into_bytes() },
+        let carrying = self.carrier.post(&parcel.to, letter.body.clone());
+        let attempt = match timeout(CARRY_TIMEOUT, carrying).await {
+            Ok(Ok((status, answer))) => Attempt { status: Some(status), answer: answer.to_vec() },
+            Ok(Err(fault)) => Attempt { status: None, answer: fault.into_bytes() },
+            Err(_elapsed) => Attempt { status: None, answer: b"no answer in time".to_vec() },
         };
         (self.on_attempt)(parcel, letter, &attempt);
         attempt.is_taken()
     }
-
-    /// Posts over a kept connection where there is one; over a new one where there is none, or
-    /// where the kept one turns out to be dead.
-    async fn post(&self, to: &Target, body: &Bytes) -> Result<(u16, Bytes), Fault> {
-        if self.delivery.keep_alive
-            && let Some(sender) = self.take_idle(to)
-            && let Ok(answer) = self.post_over(sender, to, body).await
-        {
-            return Ok(answer);
-        }
-        let sender = self.connect(to).await?;
-        self.post_over(sender, to, body).await
-    }
-
-    async fn connect(&self, to: &Target) -> Result<Sender, Fault> {
-        let connecting = TcpStream::connect((to.host.as_str(), to.port));
-        let stream = timeout(CONNECT_TIMEOUT, connecting)
-            .await
-            .map_err(|_elapsed| Fault::ConnectTimeout)?
-            .map_err(Fault::Connect)?;
-        stream.set_nodelay(true).map_err(Fault::Connect)?;
-        let (sender, connection) =
-            http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await?;
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                // What went wrong with it, the exchange itself reports.
-                _ended = connection => {}
-            }
-        });
-        Ok(sender)
-    }
-
-    async fn post_over(
-        &self,
-        mut sender: Sender,
-        to: &Target,
-        body: &Bytes,
-    ) -> Result<(u16, Bytes), Fault> {
-        let mut request = Request::post(&to.path)
-            .header(header::HOST, &to.authority)
-            .header(header::CONTENT_TYPE, "text/xml");
-        if !self.delivery.keep_alive {
-            request = request.header(header::CONNECTION, "close");
-        }
-        let request = request.body(Full::new(body.clone())).map_err(Fault::Request)?;
-        let exchange = async {
-            sender.ready().await?;
-            let answer = sender.send_request(request).await?;
-            let status = answer.status().as_u16();
-            let body = Limited::new(answer.into_body(), ANSWER_MAX)
-                .collect()
-                .await
-                .map_err(Fault::Body)?;
-            Ok::<_, Fault>((status, body.to_bytes()))
-        };
-        let answer =
-            timeout(ANSWER_TIMEOUT, exchange).await.map_err(|_elapsed| Fault::AnswerTimeout)??;
-        if self.delivery.keep_alive {
-            self.keep(to, sender);
-        }
-        Ok(answer)
-    }
-
-    fn take_idle(&self, to: &Target) -> Option<Sender> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let senders = idle.get_mut(&to.authority)?;
-        while let Some(sender) = senders.pop() {
-            if !sender.is_closed() {
-                return Some(sender);
-            }
-        }
-        None
-    }
-
-    fn keep(&self, to: &Target, sender: Sender) {
-        if sender.is_closed() {
-            return;
-        }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !idle.contains_key(&to.authority) && idle.len() >= RECEIVERS_MAX {
-            return;
-        }
-        let senders = idle.entry(to.authority.clone()).or_default();
-        if senders.len() < IDLE_MAX {
-            senders.push(sender);
-        }
-    }
-}
-
-/// Why a delivery got no answer.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("no connection: {0}")]
-    Connect(std::io::Error),
-    #[error("no connection in time")]
-    ConnectTimeout,
-    #[error("no acknowledgement in time")]
-    AnswerTimeout,
-    #[error("the connection failed: {0}")]
-    Connection(#[from] hyper::Error),
-    #[error("the request could not be built: {0}")]
-    Request(http::Error),
-    #[error("the acknowledgement could not be read: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[cfg(test)]

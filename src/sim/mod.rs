@@ -7,7 +7,8 @@
 //! - [`script`] says what a phone selects, [`chaos`] what a seed does, [`check`] what a request
 //!   must hold, [`book`] what was paid: all of them pure, or nearly.
 //! - [`report`] says what a result says, [`query`] what became of a payment.
-//! - [`broker`] puts them together; [`deliver`] takes results to their ResultURL.
+//! - [`broker`] puts them together; [`deliver`] sees to it that results are told, over TCP
+//!   ([`wire`]) or by whatever carries them where there are no sockets ([`Simulator::offline`]).
 //! - [`exchange`] and the control interface show testers what happened.
 //! - [`load`] is the load generator of the benches.
 
@@ -24,11 +25,14 @@ pub mod query;
 pub mod report;
 pub mod script;
 mod server;
+pub mod wire;
+
+pub use server::is_hang_up;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,8 +45,10 @@ use tokio_util::task::TaskTracker;
 use self::book::{Book, Entry};
 use self::chaos::{Chaos, Chooser};
 use self::check::Operator;
-use self::deliver::{OnAttempt, Outbox};
+use self::deliver::{Carrier, OnAttempt, Outbox, Tasks};
 use self::exchange::{Direction, Exchange, Exchanges};
+use self::script::Behaviour;
+use self::wire::TcpCarrier;
 use crate::clock::Clock;
 use crate::credential::PrivateKey;
 use crate::domain::money::Amount;
@@ -185,33 +191,53 @@ impl Simulator {
     ///
     /// # Errors
     /// The address cannot be listened on; the error names it.
-    pub async fn start(mut settings: Settings, clock: Arc<dyn Clock>) -> io::Result<Running> {
+    pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> io::Result<Running> {
         let listener = server::bind(settings.listen).await?;
         let addr = listener.local_addr()?;
-        settings.hold = settings.hold.min(HOLD_MAX);
-        let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
-        let exchanges = Arc::new(Mutex::new(Exchanges::new()));
-        let outbox = Outbox::new(
-            settings.delivery.clone(),
-            tasks.clone(),
-            stop.clone(),
-            record_results(Arc::clone(&exchanges), Arc::clone(&clock)),
-        );
-        let sim = Arc::new(Sim {
-            book: Mutex::new(Book::new(settings.seed, settings.balance)),
-            operator: Mutex::new(Operator::default()),
-            exchanges,
-            outbox: Arc::new(outbox),
-            chooser: Chooser::new(settings.chaos.clone()),
-            settings,
-            clock,
-        });
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let tasks = Tasks::new(tracker.clone(), stop.clone());
+        let carrier = TcpCarrier::new(settings.delivery.keep_alive, tasks.clone());
+        let sim = build(settings, clock, Arc::new(carrier), tasks);
         let router = router(Arc::clone(&sim));
-        tasks.spawn(server::accept(listener, router, tasks.clone(), stop.clone()));
+        tracker.spawn(server::accept(listener, router, tracker.clone(), stop.clone()));
         tracing::info!(%addr, "simulator listening");
-        Ok(Running { addr, sim, tasks, stop: stop.drop_guard() })
+        Ok(Running { addr, console: Console { sim }, tasks: tracker, stop: stop.drop_guard() })
     }
+
+    /// Starts it without a socket: requests go into its router, results and timeouts come by
+    /// `carrier`. What it does in the background runs on the current tokio runtime, whose clock
+    /// may be paused, until what is returned is dropped; `settings.listen` says nothing.
+    pub fn offline(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        carrier: Arc<dyn Carrier>,
+    ) -> Offline {
+        let stop = CancellationToken::new();
+        let tasks = Tasks::new(TaskTracker::new(), stop.clone());
+        let sim = build(settings, clock, carrier, tasks);
+        let router = router(Arc::clone(&sim));
+        Offline { router, console: Console { sim }, _stop: stop.drop_guard() }
+    }
+}
+
+fn build(
+    mut settings: Settings,
+    clock: Arc<dyn Clock>,
+    carrier: Arc<dyn Carrier>,
+    tasks: Tasks,
+) -> Arc<Sim> {
+    settings.hold = settings.hold.min(HOLD_MAX);
+    let exchanges = Arc::new(Mutex::new(Exchanges::new()));
+    let record = record_results(Arc::clone(&exchanges), Arc::clone(&clock));
+    Arc::new(Sim {
+        book: Mutex::new(Book::new(settings.seed, settings.balance)),
+        operator: Mutex::new(Operator::default()),
+        exchanges,
+        outbox: Arc::new(Outbox::new(settings.delivery.clone(), carrier, tasks, record)),
+        chooser: Chooser::new(settings.chaos.clone()),
+        settings,
+        clock,
+    })
 }
 
 /// Every route of the simulator.
@@ -259,22 +285,18 @@ pub struct Ledger {
     pub balance: Amount,
 }
 
-/// A simulator that runs. Dropping it stops it.
-pub struct Running {
-    /// Where it listens.
-    pub addr: SocketAddr,
+/// What testers see of a simulator and do with it, whether it listens or not.
+pub struct Console {
     sim: Arc<Sim>,
-    tasks: TaskTracker,
-    stop: DropGuard,
 }
 
-impl fmt::Debug for Running {
+impl fmt::Debug for Console {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("Console").field("outbox", &self.sim.outbox).finish_non_exhaustive()
     }
 }
 
-impl Running {
+impl Console {
     /// The whole ledger as it stands. It grows with what was paid: for a long run, ask for
     /// [`Self::paid`] or page through `GET /sim/ledger`.
     pub fn ledger(&self) -> Ledger {
@@ -306,6 +328,68 @@ impl Running {
         self.sim.outbox.waiting()
     }
 
+    /// Lays down what becomes of the next payment with this OriginatorConversationID. Called more
+    /// than once, it lays down the one after that.
+    pub fn script_payment(&self, originator_conversation_id: &str, behaviour: Behaviour) {
+        self.sim.chooser.script_payment(originator_conversation_id, behaviour);
+    }
+
+    /// Lays down what becomes of the next question about this id or receipt.
+    pub fn script_question(&self, about: &str, behaviour: Behaviour) {
+        self.sim.chooser.script_question(about, behaviour);
+    }
+}
+
+/// A simulator that listens. Dropping it stops it.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    console: Console,
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Running {
+    type Target = Console;
+
+    fn deref(&self) -> &Console {
+        &self.console
+    }
+}
+
+/// A simulator without a socket. Dropping it stops it; the gateway that calls it may come and go.
+///
+/// One call of the router is one request. [`is_hang_up`] says of a response that it is none: the
+/// connection ends. A call that is given up before it is answered has been acted on all the same,
+/// unless it was never polled.
+pub struct Offline {
+    /// Every route of the simulator.
+    pub router: Router,
+    console: Console,
+    _stop: DropGuard,
+}
+
+impl fmt::Debug for Offline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offline").field("console", &self.console).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Offline {
+    type Target = Console;
+
+    fn deref(&self) -> &Console {
+        &self.console
+    }
+}
+
+impl Running {
     /// Stops listening, ends what is under way, and gives up results not delivered yet; the
     /// ledger goes with it.
     pub async fn shutdown(self) {

@@ -41,6 +41,12 @@ impl IntoResponse for HangUp {
     }
 }
 
+/// Whether a response means that the connection ends and not one byte of it is sent: for whoever
+/// calls the router without a listener.
+pub fn is_hang_up<B>(response: &http::Response<B>) -> bool {
+    response.extensions().get::<HangUp>().is_some()
+}
+
 /// What the service says so that hyper ends the connection and writes nothing.
 #[derive(Debug)]
 struct HungUp;
@@ -97,7 +103,7 @@ async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
                 .oneshot(request.map(Body::new))
                 .await
                 .unwrap_or_else(|never: Infallible| match never {});
-            if response.extensions().get::<HangUp>().is_some() {
+            if is_hang_up(&response) {
                 return Err(HungUp);
             }
             Ok(response)

@@ -1,5 +1,6 @@
 //! The simulator over real sockets: what it checks, what it pays, what it answers, what it
-//! reports, and how it leaves a connection without an answer.
+//! reports, and how it leaves a connection without an answer. And without sockets, under a clock
+//! that a test moves: what it holds, how it misbehaves.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,11 +8,14 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
+    clippy::too_many_lines,
     reason = "a test that fails should say where, and a table may be long"
 )]
 
 mod checks;
 mod control;
+mod faults;
+mod offline;
 mod phones;
 mod queries;
 mod results;

@@ -104,6 +104,7 @@ async fn after_fifteen_days_only_the_receipt_finds_it() {
     let receiver = Receiver::start(&[]).await;
     let caller = caller(&receiver.url);
     assert_eq!(code(&sim, &message(&caller, "600999_Org_1", "0111", 10)).await, "0");
+    receiver.settled(&sim).await;
     let paid = sim.paid("600999_Org_1").expect("paid");
     let fifteen_days = Duration::from_secs(15 * 24 * 60 * 60);
     let own = OriginatorConversationId("600999_Org_1");
