@@ -128,7 +128,9 @@ impl Engine {
                 Err(
                     error @ (CommitError::Broken(_)
                     | CommitError::Unfit(_)
-                    | CommitError::Claimed(_)),
+                    | CommitError::Claimed(_)
+                    | CommitError::CaseClosed(_)
+                    | CommitError::NoSuchCase(_)),
                 ) => return Err(NotApplied::Store(error.to_string())),
             }
         }
@@ -301,8 +303,10 @@ impl Turn<'_> {
             at: self.now,
             kind,
             payout: Some(self.stored.payout.details.id),
+            app: Some(self.stored.payout.details.app),
             says,
             messages: self.messages.iter().map(|message| message.id).collect(),
+            closed: None,
         }
     }
 }

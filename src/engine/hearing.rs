@@ -185,8 +185,10 @@ impl Engine {
             at: message.at,
             kind,
             payout: None,
+            app: None,
             says,
             messages: vec![message.id],
+            closed: None,
         };
         let commit = Commit { messages: vec![message], cases: vec![case], ..Commit::default() };
         match self.commit(commit).await {

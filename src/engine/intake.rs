@@ -115,7 +115,11 @@ impl Engine {
             Err(CommitError::Claimed(_)) => Err(SubmitError::KeyReused),
             Err(CommitError::Full) => Err(SubmitError::Busy),
             Err(
-                error @ (CommitError::Broken(_) | CommitError::Unfit(_) | CommitError::Conflict(_)),
+                error @ (CommitError::Broken(_)
+                | CommitError::Unfit(_)
+                | CommitError::Conflict(_)
+                | CommitError::CaseClosed(_)
+                | CommitError::NoSuchCase(_)),
             ) => Err(SubmitError::Unavailable(error.to_string())),
         }
     }

@@ -272,7 +272,9 @@ impl From<NotDone> for Problem {
                 CommitError::Broken(_)
                 | CommitError::Unfit(_)
                 | CommitError::Conflict(_)
-                | CommitError::Claimed(_),
+                | CommitError::Claimed(_)
+                | CommitError::CaseClosed(_)
+                | CommitError::NoSuchCase(_),
             ) => Code::StoreUnavailable,
         };
         Self::new(code, error.to_string())

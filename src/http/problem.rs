@@ -345,10 +345,12 @@ impl From<StoreError> for Problem {
                 "What was asked for is stored, but its record is damaged and is not shown. \
                  The gateway's operator should run \"mlango verify\".",
             ),
-            StoreError::InUse(_) | StoreError::Failed(_) => Self::new(
-                Code::StoreUnavailable,
-                "The store could not be read. Nothing was changed; try again shortly.",
-            ),
+            StoreError::InUse(_) | StoreError::OtherVersion(_) | StoreError::Failed(_) => {
+                Self::new(
+                    Code::StoreUnavailable,
+                    "The store could not be read. Nothing was changed; try again shortly.",
+                )
+            }
         }
     }
 }

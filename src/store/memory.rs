@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::chain::Head;
 use super::{
-    App, Case, Claim, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, NewEvent,
-    PAGE_LEN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, PayoutWrite, Pending, Remembered,
-    Store, StoreError, Stored, Verified,
+    App, Case, CaseClosing, CasePage, CaseQuery, Claim, Commit, CommitError, Counts, Durable,
+    FeedEvent, Health, Message, NewEvent, PAGE_LEN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery,
+    PayoutWrite, Pending, RailRecord, Remembered, Store, StoreError, Stored, Verified,
 };
 use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
@@ -33,6 +33,8 @@ struct Book {
     head: Head,
     messages: BTreeMap<MessageId, Message>,
     cases: BTreeMap<CaseId, Case>,
+    /// By name, as they are listed.
+    rails: BTreeMap<&'static str, RailRecord>,
     apps: BTreeMap<AppId, App>,
     counts: Counts,
     /// Why nothing is taken any more.
@@ -75,6 +77,7 @@ impl Book {
         }
         self.check_claims(&commit.claims)?;
         self.check_versions(&commit.payouts)?;
+        self.check_cases(&commit.cases, &commit.closings)?;
         for claim in commit.claims {
             let remembered = Remembered { fingerprint: claim.fingerprint, payout: claim.payout };
             self.claims.insert((claim.app, claim.key), remembered);
@@ -86,7 +89,19 @@ impl Book {
             self.write_event(event).map_err(CommitError::Broken)?;
         }
         self.messages.extend(commit.messages.into_iter().map(|it| (it.id, it)));
-        self.cases.extend(commit.cases.into_iter().map(|it| (it.id, it)));
+        for case in commit.cases {
+            if case.closed.is_none() {
+                self.counts.case_opened();
+            }
+            self.cases.insert(case.id, case);
+        }
+        for CaseClosing { case, closing } in commit.closings {
+            if let Some(case) = self.cases.get_mut(&case) {
+                case.closed = Some(closing);
+                self.counts.case_closed();
+            }
+        }
+        self.rails.extend(commit.rails.into_iter().map(|it| (it.rail.as_str(), it)));
         self.apps.extend(commit.apps.into_iter().map(|it| (it.id, it)));
         Ok(Durable(()))
     }
@@ -118,6 +133,25 @@ impl Book {
                 return Err(CommitError::Conflict(details.id));
             }
             own.insert(details.id, (version.saturating_add(1), details));
+        }
+        Ok(())
+    }
+
+    fn check_cases(&self, cases: &[Case], closings: &[CaseClosing]) -> Result<(), CommitError> {
+        let mut own = BTreeMap::new();
+        for case in cases {
+            let before = own.insert(case.id, case.closed.is_some());
+            if before.is_some() || self.cases.contains_key(&case.id) {
+                return Err(CommitError::case_exists(case.id));
+            }
+        }
+        for CaseClosing { case: id, .. } in closings {
+            let stored = self.cases.get(id).map(|it| it.closed.is_some());
+            match own.insert(*id, true).or(stored) {
+                None => return Err(CommitError::NoSuchCase(*id)),
+                Some(true) => return Err(CommitError::CaseClosed(*id)),
+                Some(false) => {}
+            }
         }
         Ok(())
     }
@@ -172,6 +206,21 @@ impl Book {
         PayoutPage { rows, next }
     }
 
+    fn case_page(&self, query: &CaseQuery) -> CasePage {
+        let beyond = |id: CaseId| {
+            query.after.is_none_or(|after| if query.descending { id < after } else { id > after })
+        };
+        let mut admitted: Vec<&Case> =
+            self.cases.values().filter(|it| beyond(it.id) && query.admits(it)).collect();
+        if query.descending {
+            admitted.reverse();
+        }
+        let limit = query.limit.min(PAGE_LEN_MAX);
+        let rows: Vec<Case> = admitted.iter().take(limit).copied().cloned().collect();
+        let next = rows.last().filter(|_row| admitted.len() > rows.len()).map(|row| row.id);
+        CasePage { rows, next }
+    }
+
     fn event(&self, seq: u64) -> Option<&FeedEvent> {
         let place = usize::try_from(seq.checked_sub(1)?).ok()?;
         self.events.get(place)
@@ -197,8 +246,11 @@ impl Book {
             let payout = &stored.payout;
             counts.moved(None, payout.status(), payout.details.amount);
         }
+        for _open in self.cases.values().filter(|case| case.closed.is_none()) {
+            counts.case_opened();
+        }
         if counts != self.counts {
-            faults.push("the counts do not agree with the payouts".to_owned());
+            faults.push("the counts do not agree with the payouts and cases".to_owned());
         }
         let mut head = Head::default();
         let mut last = BTreeMap::new();
@@ -291,20 +343,16 @@ impl Store for MemoryStore {
         ready(Ok(self.book().messages.get(&id).cloned()))
     }
 
-    fn cases(
-        &self,
-        after: Option<CaseId>,
-        limit: usize,
-    ) -> Pending<'_, Result<Vec<Case>, StoreError>> {
-        let cases = self
-            .book()
-            .cases
-            .values()
-            .filter(|case| after.is_none_or(|after| case.id > after))
-            .take(limit.min(PAGE_LEN_MAX))
-            .cloned()
-            .collect();
-        ready(Ok(cases))
+    fn case(&self, id: CaseId) -> Pending<'_, Result<Option<Case>, StoreError>> {
+        ready(Ok(self.book().cases.get(&id).cloned()))
+    }
+
+    fn cases<'a>(&'a self, query: &'a CaseQuery) -> Pending<'a, Result<CasePage, StoreError>> {
+        ready(Ok(self.book().case_page(query)))
+    }
+
+    fn rails(&self) -> Pending<'_, Result<Vec<RailRecord>, StoreError>> {
+        ready(Ok(self.book().rails.values().cloned().collect()))
     }
 
     fn apps(&self) -> Pending<'_, Result<Vec<App>, StoreError>> {

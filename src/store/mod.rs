@@ -19,13 +19,14 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 pub use record::{
-    App, AppKey, Case, Channel, Direction, FeedEvent, Message, NewEvent, Remembered, Scope,
+    App, AppKey, Case, Channel, Closing, CredentialStop, Direction, FeedEvent, Message, NewEvent,
+    Pause, RailRecord, Remembered, Scope,
 };
 
 use crate::domain::id::{AppId, BatchId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
-use crate::domain::payout::{Payout, Status};
+use crate::domain::payout::{CaseKind, Payout, Status};
 use crate::domain::time::Timestamp;
 
 /// What a store's methods return: a boxed future, so that one engine serves every store.
@@ -98,17 +99,20 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// A wire message, as it was.
     fn message(&self, id: MessageId) -> Pending<'_, Result<Option<Message>, StoreError>>;
 
-    /// Cases after an id, oldest first.
-    fn cases(
-        &self,
-        after: Option<CaseId>,
-        limit: usize,
-    ) -> Pending<'_, Result<Vec<Case>, StoreError>>;
+    /// A case as it stands.
+    fn case(&self, id: CaseId) -> Pending<'_, Result<Option<Case>, StoreError>>;
+
+    /// Cases by age, filtered. The cost of open ones does not grow with the number of closed ones,
+    /// nor an application's with the number of others'.
+    fn cases<'a>(&'a self, query: &'a CaseQuery) -> Pending<'a, Result<CasePage, StoreError>>;
+
+    /// What was last written of each rail.
+    fn rails(&self) -> Pending<'_, Result<Vec<RailRecord>, StoreError>>;
 
     /// Every application.
     fn apps(&self) -> Pending<'_, Result<Vec<App>, StoreError>>;
 
-    /// How many payouts stand where. Cheap: it is kept, not counted.
+    /// How many payouts stand where, and how many cases are open. Cheap: it is kept, not counted.
     fn counts(&self) -> Counts;
 
     /// Whether commits are being taken.
@@ -132,10 +136,24 @@ pub struct Commit {
     pub events: Vec<NewEvent>,
     /// Wire messages.
     pub messages: Vec<Message>,
-    /// What needs a person.
+    /// What needs a person: new cases only. One that is there already refuses the whole commit as
+    /// unfit, so that no ruling is ever written over.
     pub cases: Vec<Case>,
+    /// Cases that a person has ruled on; they take effect after `cases`.
+    pub closings: Vec<CaseClosing>,
+    /// What keeps rails from sending. The last word stands.
+    pub rails: Vec<RailRecord>,
     /// Applications, new or changed.
     pub apps: Vec<App>,
+}
+
+/// One open case to close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseClosing {
+    /// Which.
+    pub case: CaseId,
+    /// How.
+    pub closing: Closing,
 }
 
 /// One payout to write.
@@ -241,11 +259,63 @@ pub struct PayoutPage {
     pub next: Option<PayoutId>,
 }
 
-/// How many payouts stand where.
+/// Which cases to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseQuery {
+    /// Only those that are open, or only those that are closed.
+    pub open: Option<bool>,
+    /// Only those of this kind.
+    pub kind: Option<CaseKind>,
+    /// Only those about this payout.
+    pub payout: Option<PayoutId>,
+    /// Only those about payouts of this application.
+    pub app: Option<AppId>,
+    /// Where the last page ended: rows beyond it, in the order asked for.
+    pub after: Option<CaseId>,
+    /// Newest first.
+    pub descending: bool,
+    /// At most so many, and never more than [`PAGE_LEN_MAX`].
+    pub limit: usize,
+}
+
+impl CaseQuery {
+    /// Every case, oldest first, without a filter.
+    pub const fn all(limit: usize) -> Self {
+        Self {
+            open: None,
+            kind: None,
+            payout: None,
+            app: None,
+            after: None,
+            descending: false,
+            limit,
+        }
+    }
+
+    /// Whether `case` passes every filter (not the cursor, not the limit).
+    pub fn admits(&self, case: &Case) -> bool {
+        self.open.is_none_or(|open| open == case.closed.is_none())
+            && self.kind.is_none_or(|kind| kind == case.kind)
+            && self.payout.is_none_or(|payout| case.payout == Some(payout))
+            && self.app.is_none_or(|app| case.app == Some(app))
+    }
+}
+
+/// A page of cases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CasePage {
+    /// The rows.
+    pub rows: Vec<Case>,
+    /// Where the next page begins; `None` when there is none.
+    pub next: Option<CaseId>,
+}
+
+/// How many payouts stand where, and how many cases are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     by_status: [u64; Status::ALL.len()],
     in_doubt: Amount,
+    open_cases: u64,
 }
 
 impl Counts {
@@ -258,6 +328,21 @@ impl Counts {
     /// How much money is in `unknown` payouts.
     pub const fn in_doubt(&self) -> Amount {
         self.in_doubt
+    }
+
+    /// How many cases wait for a person.
+    pub const fn open_cases(&self) -> u64 {
+        self.open_cases
+    }
+
+    /// Takes account of a new open case.
+    pub const fn case_opened(&mut self) {
+        self.open_cases = self.open_cases.saturating_add(1);
+    }
+
+    /// Takes account of an open case that was closed.
+    pub const fn case_closed(&mut self) {
+        self.open_cases = self.open_cases.saturating_sub(1);
     }
 
     /// Takes account of a payout that stood at `before` (`None` when it is new) and stands at
@@ -324,6 +409,12 @@ pub enum CommitError {
     /// The idempotency key was used before. Nothing was written.
     #[error("the idempotency key was used before")]
     Claimed(Remembered),
+    /// The case was closed before. Nothing was written; the first ruling stands.
+    #[error("case {0} is closed already")]
+    CaseClosed(CaseId),
+    /// There is no such case to close. Nothing was written.
+    #[error("there is no case {0}")]
+    NoSuchCase(CaseId),
     /// Too many commits wait. Nothing was written; try again shortly.
     #[error("too many writes are waiting")]
     Full,
@@ -335,6 +426,13 @@ pub enum CommitError {
     Broken(String),
 }
 
+impl CommitError {
+    /// A new case has the id of one that is there.
+    fn case_exists(id: CaseId) -> Self {
+        Self::Unfit(format!("case {id} is there already"))
+    }
+}
+
 /// Why something could not be read, or a store not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -344,6 +442,9 @@ pub enum StoreError {
     /// A record's checksum, version or form is wrong. It is never read silently.
     #[error("a stored record is damaged: {0}")]
     Damaged(String),
+    /// All of it is in order, but this program does not read it: another version wrote it.
+    #[error("{0}")]
+    OtherVersion(String),
     /// The disk, or the store's own machinery, failed.
     #[error("the store failed: {0}")]
     Failed(String),

@@ -1,9 +1,9 @@
-//! What is kept besides payouts: events, wire messages, cases, applications, used keys.
+//! What is kept besides payouts: events, wire messages, cases, rails, applications, used keys.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{AppId, CaseId, EventId, MessageId, PayoutId};
-use crate::domain::payout::{CaseKind, Status};
+use crate::domain::payout::{CaseKind, Rail, Status};
 use crate::domain::time::Timestamp;
 
 /// An event as the engine makes it. The store numbers it and links it into the chain.
@@ -107,6 +107,12 @@ pub enum Channel {
     Result,
     /// The broker's queue-timeout notice.
     QueueTimeout,
+    /// Our question what became of a payout.
+    StatusRequest,
+    /// The broker's answer to it.
+    StatusAnswer,
+    /// M-Pesa's result of it.
+    StatusResult,
 }
 
 impl Channel {
@@ -117,6 +123,9 @@ impl Channel {
             Self::Answer => "soap.answer",
             Self::Result => "soap.result",
             Self::QueueTimeout => "soap.timeout",
+            Self::StatusRequest => "soap.status_request",
+            Self::StatusAnswer => "soap.status_answer",
+            Self::StatusResult => "soap.status_result",
         }
     }
 }
@@ -132,10 +141,59 @@ pub struct Case {
     pub kind: CaseKind,
     /// Which payout it is about, if that is known.
     pub payout: Option<PayoutId>,
+    /// Whose that payout is.
+    pub app: Option<AppId>,
     /// What is known and what came, in words without personal data.
     pub says: String,
     /// The evidence.
     pub messages: Vec<MessageId>,
+    /// How it ended; `None` while it is open.
+    pub closed: Option<Closing>,
+}
+
+/// How a person closed a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What was ruled.
+    pub ruling: String,
+    /// Why, in that person's words.
+    pub reason: String,
+}
+
+/// What keeps a rail from sending. The two have nothing to do with each other: both may hold at
+/// once, and lifting one leaves the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RailRecord {
+    /// Which rail.
+    pub rail: Rail,
+    /// M-Pesa refused our credential: to go on would lock the operator.
+    pub credential: Option<CredentialStop>,
+    /// A person paused it.
+    pub paused: Option<Pause>,
+}
+
+/// A rail stopped because M-Pesa refused our credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialStop {
+    /// Since when.
+    pub at: Timestamp,
+    /// M-Pesa's code.
+    pub code: String,
+}
+
+/// A rail paused by a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Why, in that person's words.
+    pub reason: String,
 }
 
 /// An application: who may use the API.

@@ -7,6 +7,7 @@
 //! once its sync is over.
 
 mod block;
+mod cases;
 mod codec;
 mod disk;
 mod keys;
@@ -32,9 +33,9 @@ use self::keys::Kind;
 use self::pages::damaged;
 use self::writer::{Job, Order, Work};
 use super::{
-    App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PAGE_LEN_MAX,
-    PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, Remembered, Store, StoreError, Stored,
-    Verified,
+    App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
+    Message, PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, RailRecord, Remembered, Store,
+    StoreError, Stored, Verified,
 };
 use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 
@@ -96,7 +97,8 @@ impl SledStore {
     /// Opens the store in `dir`, or makes one there.
     ///
     /// # Errors
-    /// `InUse` when another process has it; `Damaged` or `Failed` when it cannot be opened.
+    /// `InUse` when another process has it; `OtherVersion` when this program does not read it;
+    /// `Damaged` or `Failed` when it cannot be opened.
     pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
         Self::open_syncing_by(dir, options, Box::new(File::sync_data))
     }
@@ -113,8 +115,7 @@ impl SledStore {
     ) -> Result<Self, StoreError> {
         let disk = Arc::new(Disk::open(dir, options.cache_bytes, sync)?);
         let meta = match disk.get(keys::META)? {
-            Some(bytes) => codec::read_meta(&bytes)
-                .map_err(|flaw| StoreError::Damaged(format!("the store's numbers: {flaw}")))?,
+            Some(bytes) => codec::read_meta(&bytes).map_err(|error| within(dir, error))?,
             None => Meta::default(),
         };
         let apps = read::apps_with_payouts(&disk)?;
@@ -257,6 +258,16 @@ impl Shared {
     }
 }
 
+/// Says which directory is of another version: that is the one to keep.
+fn within(dir: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::OtherVersion(says) => {
+            StoreError::OtherVersion(format!("the store in {}: {says}", dir.display()))
+        }
+        StoreError::InUse(_) | StoreError::Damaged(_) | StoreError::Failed(_) => error,
+    }
+}
+
 /// One record, read here and now: a lookup of a few microseconds, or one read of the disk.
 fn now<'a, T: Send + 'a>(read: Result<T, StoreError>) -> Pending<'a, Result<T, StoreError>> {
     Box::pin(std::future::ready(read))
@@ -356,21 +367,21 @@ impl Store for SledStore {
         }))
     }
 
-    fn cases(
-        &self,
-        after: Option<CaseId>,
-        limit: usize,
-    ) -> Pending<'_, Result<Vec<Case>, StoreError>> {
-        let after = after.map(CaseId::bytes);
-        let limit = limit.min(PAGE_LEN_MAX);
-        self.read(move |_shared, disk| {
-            let after = after.as_ref().map(|id| id.as_slice());
-            read::records(disk, Kind::Case, after, limit)
-        })
+    fn case(&self, id: CaseId) -> Pending<'_, Result<Option<Case>, StoreError>> {
+        now(self.shared.with_disk(|disk| cases::case(disk, id)))
+    }
+
+    fn cases<'a>(&'a self, query: &'a CaseQuery) -> Pending<'a, Result<CasePage, StoreError>> {
+        let query = query.clone();
+        self.read(move |_shared, disk| cases::page(disk, &query))
+    }
+
+    fn rails(&self) -> Pending<'_, Result<Vec<RailRecord>, StoreError>> {
+        self.read(|_shared, disk| read::records(disk, Kind::Rail))
     }
 
     fn apps(&self) -> Pending<'_, Result<Vec<App>, StoreError>> {
-        self.read(|_shared, disk| read::records(disk, Kind::App, None, usize::MAX))
+        self.read(|_shared, disk| read::records(disk, Kind::App))
     }
 
     fn counts(&self) -> Counts {

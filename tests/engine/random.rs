@@ -16,7 +16,7 @@ use mlango::domain::id::{ConversationId, PayoutId};
 use mlango::domain::payout::{CaseKind, Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
 use mlango::engine::{CancelError, Heard};
-use mlango::store::{Channel, Direction, Store};
+use mlango::store::{CaseQuery, Channel, Direction, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -313,7 +313,7 @@ async fn check(world: &World) {
         from_mpesa += check_payout(world, *id, &sends).await;
     }
     assert!(sends.is_empty(), "a send under a name of nobody's: {sends:?}");
-    let cases = world.store.cases(None, 500).await.expect("readable");
+    let cases = world.store.cases(&CaseQuery::all(500)).await.expect("readable").rows;
     let broken = cases.iter().find(|case| case.kind == CaseKind::LawBroken);
     assert_eq!(broken, None, "no step may even try to break a law");
     let strays = cases.iter().filter(|case| case.payout.is_none()).count();

@@ -4,7 +4,7 @@
 use crate::support::{Call, GOOD, Gateway, TOKEN, Told};
 use mlango::domain::payout::{CaseKind, Status};
 use mlango::soap::{ack, result::Report, timeout};
-use mlango::store::{Case, Channel, Message, Scope, Store};
+use mlango::store::{Case, CaseQuery, Channel, Message, Scope, Store};
 use serde_json::Value;
 
 /// What a queue timeout in JSON is answered.
@@ -59,7 +59,7 @@ async fn status(gateway: &Gateway, payout: &Value) -> Status {
 }
 
 async fn cases(gateway: &Gateway) -> Vec<Case> {
-    gateway.store.cases(None, 100).await.expect("cases")
+    gateway.store.cases(&CaseQuery::all(100)).await.expect("cases").rows
 }
 
 /// The message that a case shows.

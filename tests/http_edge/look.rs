@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mlango::soap::result::Report;
-use mlango::store::{Scope, Store};
+use mlango::store::{CaseQuery, Scope, Store};
 use serde_json::{Value, json};
 
 use crate::help::{gateway, result, settled, taken};
@@ -245,7 +245,7 @@ async fn the_callback_token_is_shown_to_nobody() {
     }
     let auditor = gateway.key("auditor", &[Scope::ReadAll]).await;
     let events = gateway.store.events(0, 10).await.expect("events");
-    let cases = gateway.store.cases(None, 10).await.expect("cases");
+    let cases = gateway.store.cases(&CaseQuery::all(10)).await.expect("cases").rows;
     let of_events = events.iter().flat_map(|event| &event.event.messages);
     let messages: Vec<_> = of_events.chain(cases.iter().flat_map(|case| &case.messages)).collect();
     assert_eq!(messages.len(), 3);

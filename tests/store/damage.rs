@@ -4,10 +4,13 @@ use std::path::Path;
 
 use mlango::domain::payout::Status;
 use mlango::store::sled::{Options, SledStore};
-use mlango::store::{Commit, CommitError, PayoutQuery, Store, StoreError};
+use mlango::store::{CaseQuery, Commit, CommitError, PayoutQuery, Store, StoreError};
 
 use crate::disk::{commit, faults, open};
-use crate::make::{self, app, case, claim, message, message_id, moved, payout, payout_id, taken};
+use crate::make::{
+    self, app, app_id, case, case_id, claim, message, message_id, moved, payout, payout_id, rail,
+    taken,
+};
 
 /// A store with something of every kind in it, closed.
 async fn filled(dir: &Path) {
@@ -15,6 +18,7 @@ async fn filled(dir: &Path) {
     for n in 0..60 {
         let mut commit_one = taken(n, n % 2);
         commit_one.cases = vec![case(n)];
+        commit_one.rails = vec![rail(n)];
         commit_one.apps = vec![app(n)];
         commit(&store, commit_one).await;
         commit(&store, moved(n, n % 2, 1, Status::Accepted)).await;
@@ -45,7 +49,7 @@ fn is_damaged<T: std::fmt::Debug>(read: Result<T, StoreError>) -> String {
 
 /// Reads what the damaged kind of record is needed for, and gives what is said of it.
 async fn what_is_said(letter: u8, store: &SledStore) -> String {
-    let all = PayoutQuery::all(10);
+    let (all, all_cases) = (PayoutQuery::all(10), CaseQuery::all(5));
     match letter {
         b'p' => {
             is_damaged(store.payouts(&all).await);
@@ -58,7 +62,21 @@ async fn what_is_said(letter: u8, store: &SledStore) -> String {
         b'm' => is_damaged(store.message(message_id(1_000_007)).await),
         b'z' => is_damaged(store.message(message_id(500)).await),
         b'a' => is_damaged(store.apps().await),
-        b'c' => is_damaged(store.cases(None, 5).await),
+        b'c' => {
+            is_damaged(store.case(case_id(7)).await);
+            is_damaged(store.cases(&all_cases).await)
+        }
+        b'r' => is_damaged(store.rails().await),
+        b'O' => is_damaged(store.cases(&CaseQuery { open: Some(true), ..all_cases }).await),
+        b'C' => is_damaged(store.cases(&CaseQuery { app: Some(app_id(0)), ..all_cases }).await),
+        b'P' => {
+            let payout = Some(payout_id(1));
+            is_damaged(store.cases(&CaseQuery { payout, ..all_cases }).await)
+        }
+        b'W' => {
+            let (app, open) = (Some(app_id(0)), Some(true));
+            is_damaged(store.cases(&CaseQuery { app, open, ..all_cases }).await)
+        }
         b'v' => is_damaged(store.payout_by_conversation(&make::conversation(7)).await),
         b'S' => {
             let status = Some(Status::Succeeded);
@@ -94,7 +112,7 @@ async fn what_is_said(letter: u8, store: &SledStore) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_byte_is_named_and_never_read() {
     // Every kind of record, by the letter of its key.
-    for letter in *b"acekmpvz!ABFNRS" {
+    for letter in *b"acekmprvz!ABCFNOPRSW" {
         let dir = tempfile::tempdir().expect("a directory");
         filled(dir.path()).await;
         tamper(dir.path(), |db| {
@@ -135,13 +153,20 @@ async fn what_is_missing_or_left_over_is_found() {
         (b'R', "is missing in the index by receipt"),
         (b'v', "cannot be found by its conversation"),
         (b'e', "events are missing before"),
-        (b'p', "an index has entries that no payout has"),
+        (b'p', "an index has entries that no record has"),
+        (b'C', "is missing in the index of cases by application"),
+        (b'P', "is missing in the index of cases by payout"),
+        (b'O', "is missing in the index of open cases"),
+        (b'W', "is missing in the index of open cases by application"),
         (b'p', "the counts do not agree"),
         (b'z', "a piece is missing"),
         (b'm', "there are pieces of no record"),
         (b'm', "records of the kind \"message\""),
         (b'k', "records of the kind \"idempotency key\""),
         (b'c', "records of the kind \"case\""),
+        (b'c', "the counts do not agree"),
+        (b'c', "an index has entries that no record has"),
+        (b'r', "records of the kind \"rail\""),
         (b'a', "records of the kind \"application\""),
         (b'v', "records of the kind \"conversation\""),
     ];
@@ -176,5 +201,34 @@ async fn a_block_in_anothers_place_is_found() {
         let found = faults(&store).await;
         let is_found = found.iter().any(|fault| fault.contains("wrong block"));
         assert!(is_found, "{}: {found:#?}", char::from(letter));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_of_another_version_is_refused_with_what_to_do() {
+    for (version, due) in [
+        (1, "keep the directory and start with an empty one"),
+        (3, "it was written by a later version of mlango"),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        filled(dir.path()).await;
+        tamper(dir.path(), |db| {
+            let numbers = db.get(b"!meta").expect("a read").expect("the numbers");
+            let (body, _sum) = numbers.split_at(numbers.len() - 4);
+            let mut other = body.to_vec();
+            other[0] = version;
+            let sum = crc32fast::hash(&other).to_be_bytes();
+            other.extend(sum);
+            db.insert(b"!meta", other).expect("an insert");
+        });
+        match SledStore::open(dir.path(), Options::default()) {
+            Err(error @ StoreError::OtherVersion(_)) => {
+                let says = error.to_string();
+                assert!(says.contains(due), "{says}");
+                assert!(says.contains(&dir.path().display().to_string()), "{says}");
+                assert!(!says.contains("damaged"), "{says}");
+            }
+            other => panic!("version {version} was opened, or refused in other words: {other:?}"),
+        }
     }
 }

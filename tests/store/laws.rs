@@ -10,8 +10,8 @@ use mlango::store::{Commit, CommitError, Health, PAGE_LEN_MAX, PayoutQuery, Reme
 
 use crate::bench::Bench;
 use crate::make::{
-    self, app, at, case, claim, conversation, event, message, message_id, moved, payout, payout_id,
-    taken, time, write,
+    self, app, at, case, cases, claim, conversation, event, message, message_id, moved, payout,
+    payout_id, rail, taken, time, write,
 };
 
 crate::on_every_store!(
@@ -32,6 +32,7 @@ async fn what_is_committed_is_read_back(mut bench: Bench) {
     let mut first = taken(1, 0);
     first.messages = vec![message(7, b"<a/>".to_vec()), message(8, Vec::new())];
     first.cases = vec![case(1), case(2)];
+    first.rails = vec![rail(6)];
     first.apps = vec![app(0), app(5)];
     bench.commit(first).await;
     for _round in 0..2 {
@@ -45,7 +46,8 @@ async fn what_is_committed_is_read_back(mut bench: Bench) {
         assert_eq!(read(8).await.expect("a read"), Some(message(8, Vec::new())));
         assert_eq!(read(9).await.expect("a read"), None);
         assert_eq!(bench.store.apps().await.expect("apps"), [app(0), app(5)]);
-        assert_eq!(bench.store.cases(None, 10).await.expect("cases"), [case(1), case(2)]);
+        assert_eq!(cases(&*bench.store).await, [case(1), case(2)]);
+        assert_eq!(bench.store.rails().await.expect("rails"), [rail(6)]);
         bench.is_sound().await;
         bench.reopen().await;
     }
@@ -59,7 +61,9 @@ async fn a_refused_commit_leaves_nothing(mut bench: Bench) {
         events: vec![event(5, Some(payout_id(2)))],
         messages: vec![message(5, b"<a/>".to_vec())],
         cases: vec![case(5)],
+        rails: vec![rail(0)],
         apps: vec![app(5)],
+        ..Commit::default()
     };
     let error = bench.store.commit(refused).await.expect_err("a refusal");
     assert!(matches!(error, CommitError::Conflict(id) if id == payout_id(1)), "{error}");
@@ -67,7 +71,9 @@ async fn a_refused_commit_leaves_nothing(mut bench: Bench) {
         assert_eq!(bench.store.payout(payout_id(2)).await.expect("a read"), None);
         assert_eq!(bench.store.message(message_id(5)).await.expect("a read"), None);
         assert_eq!(bench.store.events(1, 10).await.expect("a read"), []);
-        assert_eq!(bench.store.cases(None, 10).await.expect("a read"), []);
+        assert_eq!(cases(&*bench.store).await, []);
+        assert_eq!(bench.store.counts().open_cases(), 0);
+        assert_eq!(bench.store.rails().await.expect("a read"), []);
         assert_eq!(bench.store.apps().await.expect("a read"), []);
         assert_eq!(bench.page(&PayoutQuery::all(10)).await.rows.len(), 1);
         assert_eq!(bench.store.counts().of(Status::Queued), 1);
@@ -251,14 +257,6 @@ async fn the_feed_is_read_in_pages(bench: Bench) {
         assert_eq!(page.first().map_or(0, |it| it.seq), first, "after {after}");
         assert!(page.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq));
     }
-    for n in 1..=5 {
-        let cases = vec![case(n)];
-        bench.commit(Commit { cases, ..Commit::default() }).await;
-    }
-    let read = |after: Option<u64>| bench.store.cases(after.map(make::case_id), 2);
-    assert_eq!(read(None).await.expect("cases"), [case(1), case(2)]);
-    assert_eq!(read(Some(2)).await.expect("cases"), [case(3), case(4)]);
-    assert_eq!(read(Some(5)).await.expect("cases"), []);
 }
 
 async fn a_conversation_leads_to_its_payout_for_ever(mut bench: Bench) {

@@ -1,7 +1,8 @@
 //! What every store owes, and what the one on a disk owes beyond it.
 //!
-//! `laws` and `lists` are the meaning of the `Store` trait and run on every store; `oracle` holds
-//! the store on sled against the one in memory; `disk`, `damage` and `kill` are about the disk.
+//! `laws`, `lists` and `cases` are the meaning of the `Store` trait and run on every store;
+//! `oracle` holds the store on sled against the one in memory; `disk`, `damage` and `kill` are
+//! about the disk.
 
 #![expect(
     clippy::as_conversions,
@@ -16,6 +17,7 @@
 )]
 
 mod bench;
+mod cases;
 mod damage;
 mod disk;
 mod kill;

@@ -11,7 +11,8 @@ use mlango::domain::payout::{
 };
 use mlango::domain::time::Timestamp;
 use mlango::store::{
-    App, AppKey, Case, Channel, Claim, Commit, Direction, Message, NewEvent, PayoutWrite, Scope,
+    App, AppKey, Case, CaseClosing, CaseQuery, Channel, Claim, Closing, Commit, CredentialStop,
+    Direction, Message, NewEvent, Pause, PayoutWrite, RailRecord, Scope, Store,
 };
 
 /// When the first payout was taken.
@@ -183,14 +184,50 @@ pub fn message(n: u64, body: Vec<u8>) -> Message {
     }
 }
 
+/// The `n`th case: of three kinds, about four payouts of three applications, or about none.
 pub fn case(n: u64) -> Case {
+    let kinds = [CaseKind::Unmatched, CaseKind::Contradiction, CaseKind::Mismatch];
+    let is_about = !n.is_multiple_of(5);
     Case {
         id: case_id(n),
         at: time(n),
-        kind: CaseKind::Unmatched,
-        payout: None,
+        kind: kinds[n as usize % kinds.len()],
+        payout: is_about.then(|| payout_id(n % 4)),
+        app: is_about.then(|| app_id(n % 3)),
         says: format!("case {n}"),
         messages: vec![message_id(n)],
+        closed: None,
+    }
+}
+
+pub fn closing(n: u64) -> CaseClosing {
+    let closing = Closing {
+        at: time(n + 100),
+        by: "amina".to_owned(),
+        ruling: "paid".to_owned(),
+        reason: format!("line {n} of the statement"),
+    };
+    CaseClosing { case: case_id(n), closing }
+}
+
+/// The `n`th case as it stands once it is closed.
+pub fn closed(n: u64) -> Case {
+    Case { closed: Some(closing(n).closing), ..case(n) }
+}
+
+/// Every case that a store has, at most a page of them.
+pub async fn cases(store: &dyn Store) -> Vec<Case> {
+    store.cases(&CaseQuery::all(500)).await.expect("cases").rows
+}
+
+/// The rail stopped by M-Pesa's code, by a person, by both or by neither.
+pub fn rail(n: u64) -> RailRecord {
+    let code = format!("200{n}");
+    let (by, reason) = ("amina".to_owned(), "maintenance".to_owned());
+    RailRecord {
+        rail: Rail::Soap,
+        credential: n.is_multiple_of(2).then(|| CredentialStop { at: time(n), code }),
+        paused: n.is_multiple_of(3).then(|| Pause { at: time(n), by, reason }),
     }
 }
 

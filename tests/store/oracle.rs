@@ -7,8 +7,8 @@ use mlango::store::{Commit, CommitError, PayoutQuery, Store};
 use proptest::prelude::*;
 
 use crate::make::{
-    app, app_id, at, batch_id, case, claim, conversation, event, message, message_id, payout,
-    payout_id, receipt, reference, write,
+    app, app_id, at, batch_id, case, case_id, claim, closing, conversation, event, message,
+    message_id, payout, payout_id, rail, receipt, reference, write,
 };
 
 /// So many payouts, keys and conversations: few, so that commits meet.
@@ -23,6 +23,8 @@ enum Op {
     Event(Option<u64>),
     Message(u64, usize),
     Case(u64),
+    Close(u64),
+    Rail(u64),
     App(u64),
 }
 
@@ -35,7 +37,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (n.clone(), 0_u64..40).prop_map(|(n, key)| Op::Claim(n, key)),
         2 => proptest::option::of(n.clone()).prop_map(Op::Event),
         1 => (n.clone(), 0_usize..9_000).prop_map(|(n, len)| Op::Message(n, len)),
-        1 => n.clone().prop_map(Op::Case),
+        2 => n.clone().prop_map(Op::Case),
+        2 => n.clone().prop_map(Op::Close),
+        1 => n.clone().prop_map(Op::Rail),
         1 => n.prop_map(Op::App),
     ]
 }
@@ -57,6 +61,8 @@ fn commit(ops: &[Op]) -> Commit {
                 commit.messages.push(message(n, body));
             }
             Op::Case(n) => commit.cases.push(case(n)),
+            Op::Close(n) => commit.closings.push(closing(n)),
+            Op::Rail(n) => commit.rails.push(rail(n)),
             Op::App(n) => commit.apps.push(app(n)),
         }
     }
@@ -110,6 +116,7 @@ async fn compare(one: &dyn Store, other: &dyn Store) -> Result<(), TestCaseError
         same!(.payout_by_receipt(&receipt(n)));
         same!(.events_of(payout_id(n)));
         same!(.message(message_id(n)));
+        same!(.case(case_id(n)));
     }
     for mut query in queries() {
         // Page by page, to the end.
@@ -121,7 +128,15 @@ async fn compare(one: &dyn Store, other: &dyn Store) -> Result<(), TestCaseError
         }
     }
     same!(.events(0, 500));
-    same!(.cases(None, 500));
+    for mut query in crate::cases::queries(4) {
+        loop {
+            let page = one.cases(&query).await.expect("a page");
+            prop_assert_eq!(&page, &other.cases(&query).await.expect("a page"));
+            let Some(next) = page.next else { break };
+            query.after = Some(next);
+        }
+    }
+    same!(.rails());
     same!(.apps());
     prop_assert_eq!(one.counts(), other.counts());
     for store in [one, other] {

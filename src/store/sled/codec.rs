@@ -1,7 +1,7 @@
 //! Records as bytes: a version, then what the version says.
 //!
 //! Checksums stand around the blocks that records live in. A version, once shipped, is read for
-//! ever; what is written is always the newest.
+//! ever; what is written is always the newest. Version 1 was never shipped.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,12 @@ use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::payout::Payout;
 use crate::domain::time::Timestamp;
 use crate::store::chain::Head;
-use crate::store::{Channel, Claim, Counts, Direction, FeedEvent, Message, Remembered, Stored};
+use crate::store::{
+    Channel, Claim, Counts, Direction, FeedEvent, Message, Remembered, StoreError, Stored,
+};
 
 /// The version that every record is written in.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The longest body that is kept: far above what any listener takes in.
 const BODY_LEN_MAX: usize = 16 << 20;
 
@@ -76,14 +78,28 @@ pub(super) fn write_meta(meta: &Meta) -> Result<Vec<u8>, String> {
 
 /// Reads what [`write_meta`] wrote.
 ///
+/// These numbers are the first thing that is read of a store: their version is the store's.
+///
 /// # Errors
-/// What is wrong with it.
-pub(super) fn read_meta(bytes: &[u8]) -> Result<Meta, Flaw> {
-    let (body, sum) = bytes.split_last_chunk::<4>().ok_or("it is too short")?;
+/// `OtherVersion` when another version of the program wrote the store; `Damaged` when they cannot
+/// be read.
+pub(super) fn read_meta(bytes: &[u8]) -> Result<Meta, StoreError> {
+    let damaged = |flaw| StoreError::Damaged(format!("the store's numbers: {flaw}"));
+    let (body, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| damaged("they are too short"))?;
     if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
-        return Err("its checksum is wrong");
+        return Err(damaged("their checksum is wrong"));
     }
-    read(body)
+    match body.first() {
+        Some(version) if *version < VERSION => Err(StoreError::OtherVersion(format!(
+            "it was written by an earlier, unreleased version of mlango (format {version}, and \
+             this one reads {VERSION}); keep the directory and start with an empty one"
+        ))),
+        Some(version) if *version > VERSION => Err(StoreError::OtherVersion(format!(
+            "it was written by a later version of mlango (format {version}, and this one reads \
+             {VERSION}); use that one, or a later one still"
+        ))),
+        Some(_) | None => read(body).map_err(damaged),
+    }
 }
 
 /// A payout's own bytes; its version and last event are put before them by [`write_payout`].

@@ -6,9 +6,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::id::{AppId, BatchId, ConversationId, PayoutId, Receipt};
+use crate::domain::id::{AppId, BatchId, CaseId, ConversationId, PayoutId, Receipt};
 use crate::domain::party::Msisdn;
-use crate::domain::payout::{Payout, Status};
+use crate::domain::payout::{Payout, Rail, Status};
+use crate::store::Case;
 
 /// Where the numbers of the whole store stand: [`super::codec::Meta`].
 pub(super) const META: &[u8] = b"!meta";
@@ -36,6 +37,8 @@ pub(super) enum Kind {
     Message,
     /// `id` → payout.
     Payout,
+    /// `name` → what keeps the rail from sending.
+    Rail,
     /// `conversation` → payout's id.
     Conversation,
     /// `app id`.
@@ -50,22 +53,34 @@ pub(super) enum Kind {
     ByReference,
     /// `app status id`.
     ByStatus,
+    /// `app id of a case`.
+    CaseByApp,
+    /// `payout id of a case`.
+    CaseByPayout,
+    /// `id of an open case`.
+    OpenCase,
+    /// `app id of an open case`.
+    OpenCaseByApp,
 }
 
 impl Kind {
-    /// Every kind whose keys end with a payout's id and whose values are empty.
-    pub(super) const INDEXES: [Self; 6] = [
+    /// Every kind whose keys end with the id of a payout or a case and whose values are empty.
+    pub(super) const INDEXES: [Self; 10] = [
         Self::ByApp,
         Self::ByBatch,
         Self::ByPhone,
         Self::ByReceipt,
         Self::ByReference,
         Self::ByStatus,
+        Self::CaseByApp,
+        Self::CaseByPayout,
+        Self::OpenCase,
+        Self::OpenCaseByApp,
     ];
 
     /// Every kind of which nothing but its own number says how many there should be.
-    pub(super) const COUNTED: [Self; 5] =
-        [Self::App, Self::Case, Self::Claim, Self::Conversation, Self::Message];
+    pub(super) const COUNTED: [Self; 6] =
+        [Self::App, Self::Case, Self::Claim, Self::Conversation, Self::Message, Self::Rail];
 
     /// What its keys begin with.
     pub(super) const fn letter(self) -> u8 {
@@ -76,6 +91,7 @@ impl Kind {
             Self::Claim => b'k',
             Self::Message => b'm',
             Self::Payout => b'p',
+            Self::Rail => b'r',
             Self::Conversation => b'v',
             Self::ByApp => b'A',
             Self::ByBatch => b'B',
@@ -83,6 +99,10 @@ impl Kind {
             Self::ByReceipt => b'R',
             Self::ByReference => b'N',
             Self::ByStatus => b'S',
+            Self::CaseByApp => b'C',
+            Self::CaseByPayout => b'P',
+            Self::OpenCase => b'O',
+            Self::OpenCaseByApp => b'W',
         }
     }
 
@@ -95,6 +115,7 @@ impl Kind {
             Self::Claim => "idempotency key",
             Self::Message => "message",
             Self::Payout => "payout",
+            Self::Rail => "rail",
             Self::Conversation => "conversation",
             Self::ByApp => "index by application",
             Self::ByBatch => "index by batch",
@@ -102,6 +123,10 @@ impl Kind {
             Self::ByReceipt => "index by receipt",
             Self::ByReference => "index by reference",
             Self::ByStatus => "index by status",
+            Self::CaseByApp => "index of cases by application",
+            Self::CaseByPayout => "index of cases by payout",
+            Self::OpenCase => "index of open cases",
+            Self::OpenCaseByApp => "index of open cases by application",
         }
     }
 
@@ -112,9 +137,15 @@ impl Kind {
     pub(super) const fn block_len_max(self) -> usize {
         match self {
             Self::Message => 24_576,
-            Self::App | Self::Case | Self::Event | Self::Payout => 8_192,
-            Self::ByApp | Self::ByBatch | Self::ByStatus => 1_536,
+            Self::App | Self::Case | Self::Event | Self::Payout | Self::Rail => 8_192,
+            Self::ByApp
+            | Self::ByBatch
+            | Self::ByStatus
+            | Self::CaseByApp
+            | Self::OpenCase
+            | Self::OpenCaseByApp => 1_536,
             Self::Claim
+            | Self::CaseByPayout
             | Self::Conversation
             | Self::ByPhone
             | Self::ByReceipt
@@ -125,7 +156,9 @@ impl Kind {
     /// Whether its blocks are packed: those that hold more than numbers and digests.
     pub(super) const fn is_packed(self) -> bool {
         match self {
-            Self::App | Self::Case | Self::Event | Self::Message | Self::Payout => true,
+            Self::App | Self::Case | Self::Event | Self::Message | Self::Payout | Self::Rail => {
+                true
+            }
             Self::Claim
             | Self::Conversation
             | Self::ByApp
@@ -133,7 +166,11 @@ impl Kind {
             | Self::ByPhone
             | Self::ByReceipt
             | Self::ByReference
-            | Self::ByStatus => false,
+            | Self::ByStatus
+            | Self::CaseByApp
+            | Self::CaseByPayout
+            | Self::OpenCase
+            | Self::OpenCaseByApp => false,
         }
     }
 
@@ -145,11 +182,19 @@ impl Kind {
             | Self::Event
             | Self::Message
             | Self::Payout
+            | Self::Rail
             | Self::ByApp
             | Self::ByBatch
             | Self::ByStatus
-            | Self::ByReceipt => true,
-            Self::Claim | Self::Conversation | Self::ByPhone | Self::ByReference => false,
+            | Self::ByReceipt
+            | Self::CaseByApp
+            | Self::OpenCase
+            | Self::OpenCaseByApp => true,
+            Self::Claim
+            | Self::CaseByPayout
+            | Self::Conversation
+            | Self::ByPhone
+            | Self::ByReference => false,
         }
     }
 }
@@ -201,10 +246,39 @@ pub(super) fn of_receipt(receipt: &Receipt) -> Vec<u8> {
     [receipt.as_str().as_bytes(), &[NO_TEXT]].concat()
 }
 
-/// An index entry.
-pub(super) fn entry(mut prefix: Vec<u8>, id: PayoutId) -> Vec<u8> {
-    prefix.extend_from_slice(&id.bytes());
+/// Where what is known of a rail stands.
+pub(super) fn rail(rail: Rail) -> Vec<u8> {
+    rail.as_str().as_bytes().to_vec()
+}
+
+/// What the entries of the cases about a payout begin with.
+pub(super) fn of_payout(payout: PayoutId) -> Vec<u8> {
+    payout.bytes().to_vec()
+}
+
+/// An index entry of a payout.
+pub(super) fn entry(prefix: Vec<u8>, id: PayoutId) -> Vec<u8> {
+    entry_of(prefix, id.bytes())
+}
+
+fn entry_of(mut prefix: Vec<u8>, id: [u8; ID_LEN]) -> Vec<u8> {
+    prefix.extend_from_slice(&id);
     prefix
+}
+
+/// The index entries that a case has for ever.
+pub(super) fn fixed_case_entries(case: &Case) -> Vec<(Kind, Vec<u8>)> {
+    let app = case.app.map(|app| (Kind::CaseByApp, of_app(app)));
+    let payout = case.payout.map(|payout| (Kind::CaseByPayout, of_payout(payout)));
+    let entries = app.into_iter().chain(payout);
+    entries.map(|(kind, prefix)| (kind, entry_of(prefix, case.id.bytes()))).collect()
+}
+
+/// The index entries that a case has while it is open.
+pub(super) fn open_case_entries(case: &Case) -> Vec<(Kind, Vec<u8>)> {
+    let app = case.app.map(|app| (Kind::OpenCaseByApp, of_app(app)));
+    let entries = app.into_iter().chain([(Kind::OpenCase, Vec::new())]);
+    entries.map(|(kind, prefix)| (kind, entry_of(prefix, case.id.bytes()))).collect()
 }
 
 /// The index entries that a payout has for ever.
@@ -237,5 +311,10 @@ pub(super) fn moving_entries(payout: &Payout) -> Vec<(Kind, Vec<u8>)> {
 
 /// The payout that an index entry ends with.
 pub(super) fn payout_in(entry: &[u8]) -> Option<PayoutId> {
-    entry.last_chunk::<ID_LEN>().copied().map(PayoutId::from_bytes)
+    entry.last_chunk().copied().map(PayoutId::from_bytes)
+}
+
+/// The case that an index entry ends with.
+pub(super) fn case_in(entry: &[u8]) -> Option<CaseId> {
+    entry.last_chunk().copied().map(CaseId::from_bytes)
 }

@@ -116,13 +116,18 @@ impl<'a> Cursor<'a> {
 
 /// Ids that are wanted: from the first, and before the second (`None`: to the end).
 #[derive(Clone, Copy)]
-struct Bounds {
+pub(super) struct Bounds {
     low: [u8; keys::ID_LEN],
     high: Option<[u8; keys::ID_LEN]>,
 }
 
 impl Bounds {
     const NONE: Self = Self { low: [0; keys::ID_LEN], high: None };
+
+    /// Those beyond the end of the last page.
+    pub(super) fn beyond(after: Option<[u8; keys::ID_LEN]>, descending: bool) -> Self {
+        Self::NONE.narrowed(after, descending)
+    }
 
     /// A payout is taken at the time that its id holds, so that a time is a place among the ids.
     fn of(query: &PayoutQuery) -> Self {
@@ -134,13 +139,17 @@ impl Bounds {
         if let Some(to) = query.created_to {
             high = Some(PayoutId::first_at(to).bytes());
         }
-        match query.after {
-            Some(after) if query.descending => {
-                let after = after.bytes();
+        Self { low, high }.narrowed(query.after.map(PayoutId::bytes), query.descending)
+    }
+
+    fn narrowed(self, after: Option<[u8; keys::ID_LEN]>, descending: bool) -> Self {
+        let Self { mut low, mut high } = self;
+        match after {
+            Some(after) if descending => {
                 high = Some(high.map_or(after, |high| high.min(after)));
             }
             Some(after) => {
-                let next = u128::from_be_bytes(after.bytes()).checked_add(1);
+                let next = u128::from_be_bytes(after).checked_add(1);
                 match next {
                     Some(next) => low = low.max(next.to_be_bytes()),
                     None => high = Some(low),
@@ -152,7 +161,13 @@ impl Bounds {
     }
 
     /// The part of an index under `prefix` that lies within.
-    fn under<'a>(self, disk: &'a Disk, kind: Kind, prefix: &[u8], descending: bool) -> Cursor<'a> {
+    pub(super) fn under<'a>(
+        self,
+        disk: &'a Disk,
+        kind: Kind,
+        prefix: &[u8],
+        descending: bool,
+    ) -> Cursor<'a> {
         let low = [prefix, self.low.as_slice()].concat();
         let high = match self.high {
             Some(high) => Some([prefix, high.as_slice()].concat()),
@@ -375,23 +390,17 @@ pub(super) fn events(
     Ok(events)
 }
 
-/// Records that serde can read, after a key.
+/// Every record of a kind that serde can read and of which there are few.
 ///
 /// # Errors
 /// `Damaged` when one cannot be read.
 pub(super) fn records<T: serde::de::DeserializeOwned>(
     disk: &Disk,
     kind: Kind,
-    after: Option<&[u8]>,
-    limit: usize,
 ) -> Result<Vec<T>, StoreError> {
-    let low = after.map_or_else(Vec::new, |after| [after, &[0]].concat());
-    let mut cursor = Cursor::new(disk, kind, (&low, None), false);
+    let mut cursor = Cursor::new(disk, kind, (&[], None), false);
     let mut records = Vec::new();
-    while records.len() < limit {
-        let Some((key, value)) = cursor.next()? else {
-            break;
-        };
+    while let Some((key, value)) = cursor.next()? {
         let bytes = pages::unfold(kind, &key, &value, |piece| disk.get(piece))?;
         records.push(codec::read(&bytes).map_err(|flaw| damaged(kind, &key, flaw))?);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Shared;
+use super::cases;
 use super::codec;
 use super::disk::Disk;
 use super::keys::{self, Kind, PIECE};
@@ -10,7 +11,7 @@ use super::pages::{self, damaged};
 use super::read::{self, Cursor};
 use crate::domain::id::{MessageId, PayoutId};
 use crate::store::chain::{self, Head};
-use crate::store::{App, Case, Counts, StoreError, Stored, Verified};
+use crate::store::{App, Case, Counts, RailRecord, StoreError, Stored, Verified};
 
 /// The most faults that are listed; reading goes on beyond them only to count.
 const FAULTS_MAX: usize = 100;
@@ -36,13 +37,17 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
     let linked = check.events(at_first.meta.head)?;
     check.payouts()?;
     check.messages()?;
+    check.cases()?;
     check.others()?;
     let entries = check.indexes()?;
     let pieces = disk.count(PIECE)?;
     if Rest::of(shared) == at_first {
         let sums = [
-            (check.counts == at_first.meta.counts, "the counts do not agree with the payouts"),
-            (check.entries_due == entries, "an index has entries that no payout has"),
+            (
+                check.counts == at_first.meta.counts,
+                "the counts do not agree with the payouts and cases",
+            ),
+            (check.entries_due == entries, "an index has entries that no record has"),
             (check.linked_due == linked, "the payouts' histories do not lead to every event"),
             (check.pieces_due == pieces, "there are pieces of no record"),
         ];
@@ -80,7 +85,7 @@ struct Check<'a> {
     disk: &'a Disk,
     found: Verified,
     counts: Counts,
-    /// How many index entries the payouts should have.
+    /// How many index entries the payouts and cases should have.
     entries_due: u64,
     /// How many events the payouts' histories lead to.
     linked_due: u64,
@@ -239,15 +244,49 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Used keys, cases, applications.
+    /// Every case and its index entries.
+    fn cases(&mut self) -> Result<(), StoreError> {
+        self.each(Kind::Case, |check, key, value| {
+            let read = codec::read::<Case>(&value);
+            let case = read.map_err(|flaw| damaged(Kind::Case, key, flaw))?;
+            if case.id.bytes() != key {
+                return Err(damaged(Kind::Case, key, "it stands under another id"));
+            }
+            let mut due = keys::fixed_case_entries(&case);
+            if case.closed.is_none() {
+                check.counts.case_opened();
+                due.extend(keys::open_case_entries(&case));
+            }
+            for (kind, key) in due {
+                check.entries_due = check.entries_due.saturating_add(1);
+                if !pages::exists(check.disk, kind, &key)? && check.is_as_read(&case)? {
+                    check.fault(format!("{} is missing in the {}", case.id, kind.name()));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Whether it has not been closed since it was read.
+    fn is_as_read(&self, case: &Case) -> Result<bool, StoreError> {
+        Ok(cases::case(self.disk, case.id)?.is_some_and(|now| now == *case))
+    }
+
+    /// Used keys, rails, applications.
     fn others(&mut self) -> Result<(), StoreError> {
         self.each(Kind::Claim, |_check, key, value| {
             let read = codec::read_claim(&value).map(|_claim| ());
             read.map_err(|flaw| damaged(Kind::Claim, key, flaw))
         })?;
-        self.each(Kind::Case, |_check, key, value| {
-            let read = codec::read::<Case>(&value).map(|_case| ());
-            read.map_err(|flaw| damaged(Kind::Case, key, flaw))
+        self.each(Kind::Rail, |_check, key, value| {
+            let read = codec::read::<RailRecord>(&value);
+            let record = read.map_err(|flaw| damaged(Kind::Rail, key, flaw))?;
+            if keys::rail(record.rail) == key {
+                Ok(())
+            } else {
+                Err(damaged(Kind::Rail, key, "it stands under another name"))
+            }
         })?;
         self.each(Kind::App, |_check, key, value| {
             let read = codec::read::<App>(&value).map(|_app| ());
@@ -256,12 +295,13 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Every index from its own side. Gives how many entries there are that lead to a payout of
-    /// their own; since every payout was seen to have all of its own, more would be orphans.
+    /// Every index from its own side. Gives how many entries there are that lead to a record of
+    /// their own; since every record was seen to have all of its own, more would be orphans.
     fn indexes(&mut self) -> Result<u64, StoreError> {
         let mut entries = 0_u64;
         for kind in Kind::INDEXES {
             let count = self.each(kind, |_check, key, _value| {
+                // Of a payout or of a case: both have ids of the same length.
                 let id = keys::payout_in(key);
                 id.map(|_id| ()).ok_or_else(|| damaged(kind, key, "it has no id"))
             })?;

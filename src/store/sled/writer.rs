@@ -12,6 +12,7 @@ use std::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::Shared;
+use super::cases::{self, Bar};
 use super::codec::{self, Meta};
 use super::disk::Disk;
 use super::keys::{self, Kind};
@@ -19,8 +20,8 @@ use super::pages::{Pages, damaged};
 use crate::domain::id::{AppId, PayoutId};
 use crate::domain::payout::Payout;
 use crate::store::{
-    Claim, Commit, CommitError, Durable, GROUP_LEN_MAX, Health, Remembered, StoreError, Stored,
-    chain,
+    Case, CaseClosing, Claim, Commit, CommitError, Durable, GROUP_LEN_MAX, Health, Remembered,
+    StoreError, Stored, chain,
 };
 
 /// What is asked of the writer.
@@ -42,7 +43,10 @@ pub(super) struct Work {
     payouts: Vec<PayoutWork>,
     claims: Vec<Claim>,
     events: Vec<(Option<PayoutId>, Vec<u8>)>,
-    /// What has no checks: messages, cases, applications.
+    /// New cases, and their records.
+    cases: Vec<(Case, Vec<u8>)>,
+    closings: Vec<CaseClosing>,
+    /// What has no checks: messages, rails, applications.
     records: Vec<(Kind, Vec<u8>, Vec<u8>)>,
 }
 
@@ -63,8 +67,8 @@ impl Work {
             let value = codec::write_message(message)?;
             records.push((Kind::Message, message.id.bytes().to_vec(), value));
         }
-        for case in &commit.cases {
-            records.push((Kind::Case, case.id.bytes().to_vec(), codec::write(case)?));
+        for rail in &commit.rails {
+            records.push((Kind::Rail, keys::rail(rail.rail), codec::write(rail)?));
         }
         for app in &commit.apps {
             records.push((Kind::App, app.id.bytes().to_vec(), codec::write(app)?));
@@ -73,6 +77,14 @@ impl Work {
             .events
             .iter()
             .map(|event| Ok((event.payout, chain::event_bytes(event)?)))
+            .collect::<Result<_, String>>()?;
+        let cases = commit
+            .cases
+            .into_iter()
+            .map(|case| {
+                let record = codec::write(&case)?;
+                Ok((case, record))
+            })
             .collect::<Result<_, String>>()?;
         let payouts = commit
             .payouts
@@ -85,7 +97,8 @@ impl Work {
                 })
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self { payouts, claims: commit.claims, events, records })
+        let Commit { claims, closings, .. } = commit;
+        Ok(Self { payouts, claims, events, cases, closings, records })
     }
 }
 
@@ -100,6 +113,15 @@ enum Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<Bar> for Stop {
+    fn from(bar: Bar) -> Self {
+        match bar {
+            Bar::Refused(refusal) => Self::Refused(refusal),
+            Bar::Failed(error) => Self::Failed(error),
+        }
     }
 }
 
@@ -221,6 +243,8 @@ impl Placing<'_> {
     fn put(&mut self, work: Work) -> Result<(), Stop> {
         let claims = self.check_claims(&work.claims)?;
         let mut stored = self.check_payouts(&work.payouts)?;
+        let cases: Vec<&Case> = work.cases.iter().map(|(case, _record)| case).collect();
+        let closed = cases::check(&mut self.pages, &cases, work.closings)?;
         for (key, claim) in claims {
             self.pages.put(Kind::Claim, key, &codec::write_claim(claim))?;
         }
@@ -247,9 +271,40 @@ impl Placing<'_> {
             let record = codec::write_payout(version, last_event, &body);
             self.pages.put(Kind::Payout, id.bytes().to_vec(), &record)?;
         }
+        for (case, record) in work.cases {
+            self.open_case(&case, &record)?;
+        }
+        for case in closed {
+            self.close_case(&case)?;
+        }
         for (kind, key, value) in work.records {
             self.pages.put(kind, key, &value)?;
         }
+        Ok(())
+    }
+
+    fn open_case(&mut self, case: &Case, record: &[u8]) -> Result<(), StoreError> {
+        self.pages.put(Kind::Case, case.id.bytes().to_vec(), record)?;
+        for (kind, key) in keys::fixed_case_entries(case) {
+            self.pages.put(kind, key, &[])?;
+        }
+        if case.closed.is_none() {
+            for (kind, key) in keys::open_case_entries(case) {
+                self.pages.put(kind, key, &[])?;
+            }
+            self.meta.counts.case_opened();
+        }
+        Ok(())
+    }
+
+    /// Writes a case as it stands once it is closed.
+    fn close_case(&mut self, case: &Case) -> Result<(), StoreError> {
+        let record = codec::write(case).map_err(StoreError::Failed)?;
+        self.pages.put(Kind::Case, case.id.bytes().to_vec(), &record)?;
+        for (kind, key) in keys::open_case_entries(case) {
+            self.pages.remove(kind, &key)?;
+        }
+        self.meta.counts.case_closed();
         Ok(())
     }
 

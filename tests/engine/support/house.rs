@@ -14,7 +14,7 @@ use mlango::domain::time::Timestamp;
 use mlango::engine::{
     Draft, Engine, Heard, Hearing, Incoming, NotKept, Parts, Settings, SubmitError, Submitted,
 };
-use mlango::store::{Case, Channel, FeedEvent, Store};
+use mlango::store::{Case, CaseQuery, Channel, FeedEvent, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -172,7 +172,7 @@ impl House {
 
     /// Every case.
     pub async fn cases(&self) -> Vec<Case> {
-        self.store.cases(None, 500).await.expect("cases")
+        self.store.cases(&CaseQuery::all(500)).await.expect("cases").rows
     }
 
     /// M-Pesa says something about a payout.

@@ -8,8 +8,9 @@ use mlango::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Rec
 use mlango::domain::payout::Payout;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{
-    App, Case, Commit, CommitError, Counts, Durable, FeedEvent, Health, Message, PayoutPage,
-    PayoutQuery, Pending, Remembered, Store, StoreError, Stored, Verified,
+    App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
+    Message, PayoutPage, PayoutQuery, Pending, RailRecord, Remembered, Store, StoreError, Stored,
+    Verified,
 };
 
 /// What happens to a commit.
@@ -208,12 +209,16 @@ impl Store for TroubledStore {
         self.inner.message(id)
     }
 
-    fn cases(
-        &self,
-        after: Option<CaseId>,
-        limit: usize,
-    ) -> Pending<'_, Result<Vec<Case>, StoreError>> {
-        self.inner.cases(after, limit)
+    fn case(&self, id: CaseId) -> Pending<'_, Result<Option<Case>, StoreError>> {
+        self.inner.case(id)
+    }
+
+    fn cases<'a>(&'a self, query: &'a CaseQuery) -> Pending<'a, Result<CasePage, StoreError>> {
+        self.inner.cases(query)
+    }
+
+    fn rails(&self) -> Pending<'_, Result<Vec<RailRecord>, StoreError>> {
+        self.inner.rails()
     }
 
     fn apps(&self) -> Pending<'_, Result<Vec<App>, StoreError>> {
