@@ -11,6 +11,7 @@ mod cases;
 mod codec;
 mod disk;
 mod keys;
+mod mark;
 mod pages;
 mod read;
 mod verify;
@@ -30,6 +31,7 @@ use self::codec::Meta;
 use self::disk::Disk;
 pub use self::disk::SyncData;
 use self::keys::Kind;
+use self::mark::Mark;
 use self::pages::damaged;
 use self::writer::{Job, Order, Work};
 use super::{
@@ -83,8 +85,6 @@ struct Shared {
 struct View {
     meta: Meta,
     health: Health,
-    /// How many groups were written since it was opened.
-    groups: u64,
 }
 
 impl fmt::Debug for SledStore {
@@ -114,14 +114,15 @@ impl SledStore {
         sync: SyncData,
     ) -> Result<Self, StoreError> {
         let disk = Arc::new(Disk::open(dir, options.cache_bytes, sync)?);
-        let meta = match disk.get(keys::META)? {
-            Some(bytes) => codec::read_meta(&bytes).map_err(|error| within(dir, error))?,
-            None => Meta::default(),
-        };
+        let numbers = disk.get(keys::META)?;
+        let numbers = numbers.map(|bytes| codec::read_meta(&bytes));
+        let numbers = numbers.transpose().map_err(|error| within(dir, error))?;
+        let mark = Mark::open(dir, numbers.map(|meta| meta.groups))?;
+        let meta = numbers.unwrap_or_default();
         let apps = read::apps_with_payouts(&disk)?;
         let shared = Arc::new(Shared {
             disk: RwLock::new(Some(Arc::clone(&disk))),
-            view: Mutex::new(View { meta, health: Health::Ready, groups: 0 }),
+            view: Mutex::new(View { meta, health: Health::Ready }),
             apps: RwLock::new(apps.into_iter().collect()),
             changed: Notify::new(),
         });
@@ -129,7 +130,7 @@ impl SledStore {
         let known = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("mlango-store".to_owned())
-            .spawn(move || writer::run(&inbox, &known, disk, meta))
+            .spawn(move || writer::run(&inbox, &known, disk, meta, &mark))
             .map_err(|error| StoreError::Failed(format!("cannot start the writer: {error}")))?;
         let readers = Arc::new(Semaphore::new(READERS_MAX));
         Ok(Self { shared, orders, writer: Mutex::new(Some(writer)), readers })
@@ -207,7 +208,6 @@ impl Shared {
     fn publish(&self, meta: Meta) {
         let mut view = self.view();
         view.meta = meta;
-        view.groups = view.groups.saturating_add(1);
         drop(view);
         self.changed.notify_waiters();
     }

@@ -12,11 +12,14 @@ use mlango::store::Store;
 
 use crate::disk::{commit, faults, open};
 use crate::make::{moved, payout_id, taken};
+use crate::seed::{Chance, rounds, seed};
 
 /// Where a child of the test below finds the store that it is to write.
 const CHILD_DIR: &str = "MLANGO_TEST_STORE_DIR";
 /// The number of the first payout that it is to write.
 const CHILD_FIRST: &str = "MLANGO_TEST_STORE_FIRST";
+/// Where the other child finds what was acknowledged: the lines of the first.
+const ACKNOWLEDGED: &str = "MLANGO_TEST_STORE_ACKNOWLEDGED";
 
 /// Not a test of its own: the process that is killed. It writes until then.
 #[test]
@@ -46,6 +49,38 @@ fn writes_until_it_is_killed() {
     runtime.block_on(std::future::pending::<()>());
 }
 
+/// The number of a payout and the version that it had reached, in a line of the child. The last
+/// line may have been cut: a number without its version is none.
+fn acknowledgement(line: &str) -> Option<(u64, u64)> {
+    let (n, version) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
+    Some((n.parse().ok()?, version.parse().ok()?))
+}
+
+/// Not a test of its own: what `scripts/power-loss.sh` looks with after a power cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the child of the script"]
+async fn everything_acknowledged_is_there() {
+    let (Ok(dir), Ok(list)) = (std::env::var(CHILD_DIR), std::env::var(ACKNOWLEDGED)) else {
+        return;
+    };
+    let list = std::fs::read_to_string(list).expect("the list");
+    let store = open(Path::new(&dir));
+    check(&store, &list.lines().filter_map(acknowledgement).collect()).await;
+    store.close().await;
+}
+
+/// Everything that was acknowledged is there, and all is sound.
+async fn check(store: &dyn Store, acknowledged: &BTreeSet<(u64, u64)>) {
+    for (n, version) in acknowledged {
+        let stored = store.payout(payout_id(*n)).await.expect("a read");
+        let stored = stored.unwrap_or_else(|| panic!("payout {n} is lost"));
+        assert!(stored.version >= *version, "a move of payout {n} is lost");
+        let events = store.events_of(payout_id(*n)).await.expect("its events");
+        assert_eq!(events.len() as u64, stored.version);
+    }
+    assert_eq!(faults(store).await, Vec::<String>::new());
+}
+
 /// Starts a child, kills it after so many acknowledgements, and gives all that it gave: each the
 /// number of a payout and the version that it had reached.
 fn write_and_kill(dir: &Path, first: u64, after: usize) -> BTreeSet<(u64, u64)> {
@@ -60,15 +95,10 @@ fn write_and_kill(dir: &Path, first: u64, after: usize) -> BTreeSet<(u64, u64)> 
     let mut seen = 0;
     let mut acknowledged = BTreeSet::new();
     for line in lines.map_while(Result::ok) {
-        let Some(words) = line.strip_prefix("acknowledged ") else {
+        if !line.starts_with("acknowledged ") {
             continue;
-        };
-        // The last line may have been cut: a number without its version is none.
-        if let Some((n, version)) = words.split_once(' ')
-            && let (Ok(n), Ok(version)) = (n.parse(), version.parse())
-        {
-            acknowledged.insert((n, version));
         }
+        acknowledged.extend(acknowledgement(&line));
         if seen == after {
             child.kill().expect("a kill");
         }
@@ -78,24 +108,25 @@ fn write_and_kill(dir: &Path, first: u64, after: usize) -> BTreeSet<(u64, u64)> 
     acknowledged
 }
 
+/// After how many acknowledgements each child is killed: six times, or `MLANGO_ROUNDS` times.
+fn rounds_of_kills() -> Vec<usize> {
+    let mut chance = Chance::of(seed());
+    let known = [0, 61, 700, 1_900, 333, 3_000].into_iter();
+    let further = std::iter::repeat_with(|| chance.below(3_000) as usize);
+    known.chain(further).take(rounds(6) as usize).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_nine_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut all = BTreeSet::new();
-    for (round, after) in [0, 61, 700, 1_900, 333, 3_000].into_iter().enumerate() {
+    for (round, after) in rounds_of_kills().into_iter().enumerate() {
         let first = round as u64 * 1_000_000;
         let acknowledged = write_and_kill(dir.path(), first, after);
         assert!(acknowledged.len() > after, "the child ended early");
         all.extend(acknowledged);
         let store = open(dir.path());
-        for (n, version) in &all {
-            let stored = store.payout(payout_id(*n)).await.expect("a read");
-            let stored = stored.unwrap_or_else(|| panic!("payout {n} is lost"));
-            assert!(stored.version >= *version, "a move of payout {n} is lost");
-            let events = store.events_of(payout_id(*n)).await.expect("its events");
-            assert_eq!(events.len() as u64, stored.version);
-        }
-        assert_eq!(faults(&store).await, Vec::<String>::new(), "round {round}");
+        check(&store, &all).await;
         store.close().await;
     }
 }

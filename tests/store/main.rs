@@ -1,8 +1,8 @@
 //! What every store owes, and what the one on a disk owes beyond it.
 //!
 //! `laws`, `lists` and `cases` are the meaning of the `Store` trait and run on every store;
-//! `oracle` holds the store on sled against the one in memory; `disk`, `damage` and `kill` are
-//! about the disk.
+//! `oracle` holds the store on sled against the one in memory. The rest is about the disk: `disk`
+//! and `kill`, `power` (cuts of it, modelled), `damage` (of records) and `wreck` (of files).
 
 #![expect(
     clippy::as_conversions,
@@ -20,8 +20,12 @@ mod bench;
 mod cases;
 mod damage;
 mod disk;
+mod full;
 mod kill;
 mod laws;
 mod lists;
 mod make;
 mod oracle;
+mod power;
+mod seed;
+mod wreck;

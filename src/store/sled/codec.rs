@@ -26,6 +26,8 @@ pub(super) type Flaw = &'static str;
 /// The numbers of the whole store, written with every group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meta {
+    /// How many groups of writes there have been, ever.
+    pub(super) groups: u64,
     /// Where the event chain ends.
     pub(super) head: Head,
     /// How many payouts stand where.

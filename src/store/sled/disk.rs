@@ -4,8 +4,9 @@ use std::fmt;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,12 +21,6 @@ const DATA_FILE: &str = "db";
 const LOCK_FILE: &str = "lock";
 /// What a snapshot is called while sled writes it.
 const HALF_WRITTEN: &str = "generating";
-/// How much may be written before closing it leaves a snapshot behind, in bytes of blocks; sled
-/// makes about three times as much of it.
-///
-/// sled writes one only when it opens, of all that was written since the last. Without this, the
-/// start after a long run would read the whole file.
-const UNSNAPPED_LEN_MAX: u64 = 64 << 20;
 /// How often sled's own lock is tried: for two seconds.
 const LOCK_TRIES_MAX: u32 = 200;
 /// How much sled may hold in memory when it is opened only to write a snapshot, in bytes.
@@ -46,8 +41,8 @@ pub(super) struct Disk {
     data: File,
     sync: Mutex<SyncData>,
     dir: PathBuf,
-    /// How many bytes of blocks were written since it was opened.
-    written: AtomicU64,
+    /// Whether anything was written since it was opened.
+    written: AtomicBool,
     _lock: File,
 }
 
@@ -84,7 +79,7 @@ impl Disk {
             data,
             sync: Mutex::new(sync),
             dir: dir.to_owned(),
-            written: AtomicU64::new(0),
+            written: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -94,8 +89,12 @@ impl Disk {
         let Self { db, data, dir, written, _lock: lock, .. } = self;
         drop(db);
         await_sled(&data);
-        if written.into_inner() > UNSNAPPED_LEN_MAX {
-            // All is on the disk; should this fail, the next start is slower, and says so.
+        if written.into_inner() {
+            // sled writes a snapshot only when it opens. Without one, the next start would read
+            // again all that was written since the last; and where sled reads again, it takes what
+            // it cannot read for something that was never written, while beyond a snapshot it
+            // says that it is damaged. All is on the disk; should this fail, the next start is
+            // slower, and says so.
             drop(open_sled(&dir, CACHE_AT_CLOSE));
             await_sled(&data);
         }
@@ -105,10 +104,7 @@ impl Disk {
     /// Writes all of `writes` or nothing, and returns when it is on the disk.
     pub(super) fn write(&self, writes: Writes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
-        let len = writes.iter().filter_map(|(_key, value)| value.as_ref());
-        let len = len.map(Vec::len).fold(0, usize::saturating_add);
-        let len = u64::try_from(len).unwrap_or(u64::MAX);
-        self.written.fetch_add(len, Ordering::Relaxed);
+        self.written.store(true, Ordering::Relaxed);
         for (key, value) in writes {
             match value {
                 Some(value) => batch.insert(key, value),
@@ -205,7 +201,7 @@ fn open_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
         .flush_every_ms(None);
     let mut tries = 0_u32;
     loop {
-        match config.open().map_err(|error| wrong(&error)) {
+        match open_once(&config, dir) {
             // The directory is ours, so this is sled's own lock in a store that this process has
             // just let go of: its threads follow a moment later.
             Err(StoreError::InUse(_)) if tries < LOCK_TRIES_MAX => {
@@ -215,6 +211,43 @@ fn open_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
             opened => return opened,
         }
     }
+}
+
+/// sled panics over some damage to its files. No lock of ours is held meanwhile, and nothing of it
+/// is used afterwards.
+fn open_once(config: &sled::Config, dir: &Path) -> Result<sled::Db, StoreError> {
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(opened) => opened.map_err(|error| unreadable(dir, &error)),
+        Err(panic) => {
+            let says = panic.downcast_ref::<String>().map(String::as_str);
+            let says = says.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(damaged_files(dir, says.unwrap_or("sled stopped")))
+        }
+    }
+}
+
+/// sled finds a damaged file of its own unreadable, of another version or impossible: to whoever
+/// opens the store it is one thing, and the files are what to name.
+fn unreadable(dir: &Path, error: &sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. }
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::CollectionNotFound(_) => damaged_files(dir, &error.to_string()),
+        // A file ends where sled knows that there is more.
+        sled::Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
+            damaged_files(dir, &error.to_string())
+        }
+        sled::Error::Io(_) => wrong(error),
+    }
+}
+
+fn damaged_files(dir: &Path, says: &str) -> StoreError {
+    StoreError::Damaged(format!(
+        "one of the files \"conf\", \"db\" and \"snap.*\" in {} is damaged or was cut short; keep \
+         the directory as it is, and restore a back-up elsewhere ({says})",
+        dir.display()
+    ))
 }
 
 fn wrong(error: &sled::Error) -> StoreError {

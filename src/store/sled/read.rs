@@ -27,6 +27,8 @@ pub(super) struct Cursor<'a> {
     high: Vec<u8>,
     /// Up to where blocks have been read: the key of the last one.
     reached: Option<Bytes>,
+    /// Whether the way on cannot be read.
+    is_cut_off: bool,
     buffer: VecDeque<Entry>,
 }
 
@@ -47,6 +49,7 @@ impl<'a> Cursor<'a> {
             high: high
                 .map_or_else(|| vec![letter.saturating_add(1)], |high| [&[letter], high].concat()),
             reached: None,
+            is_cut_off: false,
             buffer: VecDeque::new(),
         }
     }
@@ -54,14 +57,20 @@ impl<'a> Cursor<'a> {
     /// The next record: its key, and what stands in the block for its value.
     ///
     /// # Errors
-    /// `Damaged` when a block cannot be read; asked again, it goes on with the next one.
+    /// `Damaged` when a block cannot be read; asked again, it goes on with the next one. Where sled
+    /// itself cannot read its file, nobody can say where the next one is: that is the end.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, StoreError> {
         loop {
             if let Some(entry) = self.buffer.pop_front() {
                 self.pass(&entry.0);
                 return Ok(Some(entry));
             }
-            let Some((name, bytes)) = self.next_block()? else {
+            if self.is_cut_off {
+                return Ok(None);
+            }
+            let block = self.next_block();
+            self.is_cut_off = block.is_err();
+            let Some((name, bytes)) = block? else {
                 return Ok(None);
             };
             // First, so that whoever goes on after a damaged block goes on behind it.

@@ -24,7 +24,7 @@ const FAULTS_MAX: usize = 100;
 /// # Errors
 /// `Failed` when the disk cannot be read at all; what is wrong with records is in the answer.
 pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, StoreError> {
-    let at_first = Rest::of(shared);
+    let at_first = shared.view().meta;
     let mut check = Check {
         disk,
         found: Verified::default(),
@@ -34,19 +34,17 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         pieces_due: 0,
         kept: BTreeMap::new(),
     };
-    let linked = check.events(at_first.meta.head)?;
+    let linked = check.events(at_first.head)?;
     check.payouts()?;
     check.messages()?;
     check.cases()?;
     check.others()?;
     let entries = check.indexes()?;
     let pieces = disk.count(PIECE)?;
-    if Rest::of(shared) == at_first {
+    // They hold the number of the last group of writes: alike, nothing was written meanwhile.
+    if shared.view().meta == at_first {
         let sums = [
-            (
-                check.counts == at_first.meta.counts,
-                "the counts do not agree with the payouts and cases",
-            ),
+            (check.counts == at_first.counts, "the counts do not agree with the payouts and cases"),
             (check.entries_due == entries, "an index has entries that no record has"),
             (check.linked_due == linked, "the payouts' histories do not lead to every event"),
             (check.pieces_due == pieces, "there are pieces of no record"),
@@ -54,7 +52,7 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         for (_agrees, says) in sums.into_iter().filter(|(agrees, _says)| !agrees) {
             check.fault(says.to_owned());
         }
-        for (kind, due) in Kind::COUNTED.into_iter().zip(at_first.meta.kept) {
+        for (kind, due) in Kind::COUNTED.into_iter().zip(at_first.kept) {
             let kept = check.kept.get(&kind).copied().unwrap_or_default();
             if kept != due {
                 check.fault(format!(
@@ -65,20 +63,6 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         }
     }
     Ok(check.found)
-}
-
-/// What does not change while nothing is written.
-#[derive(PartialEq, Eq)]
-struct Rest {
-    meta: codec::Meta,
-    groups: u64,
-}
-
-impl Rest {
-    fn of(shared: &Shared) -> Self {
-        let view = shared.view();
-        Self { meta: view.meta, groups: view.groups }
-    }
 }
 
 struct Check<'a> {

@@ -16,6 +16,7 @@ use super::cases::{self, Bar};
 use super::codec::{self, Meta};
 use super::disk::Disk;
 use super::keys::{self, Kind};
+use super::mark::Mark;
 use super::pages::{Pages, damaged};
 use crate::domain::id::{AppId, PayoutId};
 use crate::domain::payout::Payout;
@@ -126,12 +127,18 @@ impl From<Bar> for Stop {
 }
 
 /// Runs until it is told to close or nobody can give orders any more.
-pub(super) fn run(orders: &Receiver<Order>, shared: &Shared, disk: Arc<Disk>, meta: Meta) {
+pub(super) fn run(
+    orders: &Receiver<Order>,
+    shared: &Shared,
+    disk: Arc<Disk>,
+    meta: Meta,
+    mark: &Mark,
+) {
     let mut guard = EndGuard { shared, is_closing: false };
     let mut meta = meta;
     while let Some((group, is_last)) = gather(orders) {
         if !group.is_empty() {
-            take(group, shared, &disk, &mut meta);
+            take(group, shared, &disk, (&mut meta, mark));
         }
         if is_last {
             guard.is_closing = true;
@@ -177,7 +184,7 @@ fn gather(orders: &Receiver<Order>) -> Option<(Vec<Job>, bool)> {
 }
 
 /// Writes a group and answers everyone in it.
-fn take(group: Vec<Job>, shared: &Shared, disk: &Disk, meta: &mut Meta) {
+fn take(group: Vec<Job>, shared: &Shared, disk: &Disk, (meta, mark): (&mut Meta, &Mark)) {
     if let Health::Failed(why) = shared.health() {
         for job in group {
             answer(job.answer, Err(CommitError::Broken(why.clone())));
@@ -203,7 +210,7 @@ fn take(group: Vec<Job>, shared: &Shared, disk: &Disk, meta: &mut Meta) {
     }
     let is_work = verdicts.iter().any(|(_answer, refusal)| refusal.is_none());
     let outcome = match failure {
-        None if is_work => place.write(disk, shared, meta),
+        None if is_work => place.write(disk, shared, (meta, mark)),
         None => Ok(()),
         Some(error) => Err(error),
     };
@@ -429,7 +436,13 @@ impl Placing<'_> {
     }
 
     /// Puts the group on the disk, and then shows that it is there.
-    fn write(mut self, disk: &Disk, shared: &Shared, meta: &mut Meta) -> Result<(), StoreError> {
+    fn write(
+        mut self,
+        disk: &Disk,
+        shared: &Shared,
+        (meta, mark): (&mut Meta, &Mark),
+    ) -> Result<(), StoreError> {
+        self.meta.groups = self.meta.groups.saturating_add(1);
         for (count, kind) in self.meta.kept.iter_mut().zip(Kind::COUNTED) {
             *count = count.saturating_add(self.pages.added(kind));
         }
@@ -438,6 +451,8 @@ impl Placing<'_> {
         writes.push((keys::META.to_vec(), Some(numbers)));
         shared.know_apps(self.apps);
         disk.write(writes)?;
+        mark.put(self.meta.groups)
+            .map_err(|error| StoreError::Failed(format!("cannot write the mark: {error}")))?;
         *meta = self.meta;
         shared.publish(self.meta);
         Ok(())
