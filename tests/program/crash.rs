@@ -14,12 +14,23 @@ use crate::api::{Api, id_of, name_of, payout};
 use crate::house::House;
 use crate::process::eventually;
 
-/// How often the gateway is killed.
+/// How often the gateway is killed, unless `MLANGO_ROUNDS` says so.
 const ROUNDS: usize = 7;
 /// How many submit at once.
 const CLIENTS: usize = 4;
-/// How many payouts each submits.
-const EACH: usize = 150;
+/// How many payouts are taken in a round, about.
+const A_ROUND: usize = 86;
+
+/// How often the gateway is killed.
+fn rounds() -> usize {
+    let told = std::env::var("MLANGO_ROUNDS").ok();
+    told.map_or(ROUNDS, |told| told.parse().expect("MLANGO_ROUNDS is a number"))
+}
+
+/// How many payouts each client submits: enough for every round.
+fn each() -> usize {
+    (A_ROUND * rounds()).div_ceil(CLIENTS)
+}
 
 /// A number that nobody foresees.
 fn random(below: usize) -> usize {
@@ -34,7 +45,7 @@ fn body(key: &str, nth: usize) -> Value {
         5 => 2,
         7 => 6,
         9 => 7,
-        _ => 1_000 + nth,
+        _ => 1_000 + nth % 9_000,
     };
     let mut body = payout(&format!("25472210{ending:04}"), &format!("{}", 10 + nth));
     body["reference"] = key.into();
@@ -65,7 +76,7 @@ struct Load {
 
 impl Load {
     fn submit_all(&self, api: &Api, client: usize) {
-        for nth in 0..EACH {
+        for nth in 0..each() {
             let key = format!("key-{client}-{nth}");
             let id = submit(api, &key, &body(&key, nth));
             self.taken.lock().unwrap().insert(key, id);
@@ -85,7 +96,7 @@ impl Load {
     /// whatever goes on then.
     fn start_and_kill(&self, house: &House) {
         let mut gateway = house.serve();
-        let goal = self.count() + random(CLIENTS * EACH / ROUNDS);
+        let goal = self.count() + random(A_ROUND);
         eventually("payouts are taken", || (self.is_over() || self.count() >= goal).then_some(()));
         thread::sleep(Duration::from_millis(random(60).try_into().unwrap()));
         gateway.kill();
@@ -105,7 +116,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_paid_twice() {
             let (api, load) = (&api, &load);
             scope.spawn(move || load.submit_all(api, client));
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds() {
             load.start_and_kill(&house);
         }
         house.serve()
@@ -114,7 +125,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_paid_twice() {
     let books = settled(&house, &api);
     assert_eq!(api.payout(&last)["status"], "succeeded", "no crash touched it");
     let taken = load.taken.into_inner().unwrap();
-    assert_eq!(taken.len(), CLIENTS * EACH);
+    assert_eq!(taken.len(), CLIENTS * each());
     check_nothing_is_lost(&api, &taken, &books);
     check_the_books_agree(&books);
     check_the_wire(&books);
@@ -158,7 +169,7 @@ fn check_nothing_is_lost(api: &Api, taken: &HashMap<String, String>, books: &Boo
         let payout = by_id.get(id.as_str()).unwrap_or_else(|| panic!("{key}, {id} is lost"));
         assert_eq!(payout["reference"].as_str(), Some(key.as_str()));
     }
-    for nth in 0..EACH {
+    for nth in 0..each() {
         let key = format!("key-0-{nth}");
         let again = api.post("/v1/payouts", &key, &body(&key, nth)).expect("an answer");
         assert_eq!(again.header("idempotency-replayed"), Some("true"), "{key}");
