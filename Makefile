@@ -2,9 +2,10 @@
 # make demo ARGS=--once  the same, and exit 0 when every one is where it should be
 # make test              everything that must hold before a change goes in
 # make bench             what this machine does per second
+# make power-loss        cuts the power of a real filesystem while the store writes (needs root)
 # make setup             installs what is missing (the others do it, too)
 
-.PHONY: demo test bench setup setup-test fmt lint unit doc deny fuzz
+.PHONY: demo test bench power-loss setup setup-test fmt lint unit doc deny fuzz
 .NOTPARALLEL:
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -18,6 +19,9 @@ test: setup-test fmt lint unit doc deny fuzz
 
 bench: setup
 	cargo bench --locked --bench gateway -- $(ARGS)
+
+power-loss: setup
+	@sh scripts/power-loss.sh $(ARGS)
 
 setup:
 	@sh scripts/setup.sh
