@@ -86,14 +86,14 @@ while [ "$round" -le "$rounds" ]; do
         exit 1
     }
     mount -o loop "$image" "$disk"
-    if MLANGO_TEST_STORE_DIR="$disk/data" MLANGO_TEST_STORE_ACKNOWLEDGED="$acknowledged" \
+    if RUST_BACKTRACE=0 MLANGO_TEST_STORE_DIR="$disk/data" MLANGO_TEST_STORE_ACKNOWLEDGED="$acknowledged" \
         "$test" --exact kill::everything_acknowledged_is_there --ignored --nocapture \
         >"$place/checked" 2>&1; then
         say "round $round: $count acknowledged, all there"
     else
         losses=$((losses + 1))
         say "round $round: $count acknowledged, and not all there:"
-        grep -v '^ *at \|^ *[0-9]*: ' "$place/checked" | head -n 20
+        grep -A 9 'panicked at' "$place/checked" | head -n 10
         # The next round begins anew, so that each loss is counted once.
         rm -rf "$disk/data"
         : >"$acknowledged"
