@@ -14,12 +14,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::section::{self, HeaderNamespace, PasswordCase};
 use crate::config::{Serve, StoreUrl};
 use crate::credential::{Certificate, CredentialError};
-use crate::domain::payout::{Policy, Status};
+use crate::domain::payout::Status;
 use crate::domain::time::Timestamp;
 use crate::engine::port::Ids;
 use crate::engine::{Engine, Parts, Settings};
 use crate::http::BodyLimits;
-use crate::http::admin::{self, Admin, AppView, AppWithKey};
+use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey};
 use crate::http::api::Api;
 use crate::http::apps::{Desk, NotDone};
 use crate::http::auth::Apps;
@@ -326,14 +326,11 @@ fn rail(config: &Serve, caller: Caller) -> SoapRail {
 }
 
 fn settings(config: &Serve) -> Settings {
-    let first_inquiry = config.payouts.inquiry_intervals.first().copied();
     Settings {
         organisation: config.organisation.name.clone(),
         shortcode: config.organisation.operator.shortcode.clone(),
-        policy: Policy {
-            result_overdue: config.payouts.result_overdue,
-            first_inquiry: first_inquiry.unwrap_or(config.payouts.result_overdue),
-        },
+        policy: config.payouts.policy.clone(),
+        first_result_wait: config.payouts.first_result_wait,
         limits: config.payouts.amounts,
     }
 }
@@ -370,6 +367,11 @@ impl Book {
     /// What may be done to applications.
     pub fn desk(&self) -> Desk<'_> {
         desk(self.store.as_ref(), &SystemClock, &self.ids)
+    }
+
+    /// What may be done to rails and cases.
+    pub fn alone(&self) -> Alone<'_> {
+        Alone { store: self.store.as_ref(), clock: &SystemClock, ids: &self.ids }
     }
 
     /// Lets go of the store.

@@ -8,7 +8,7 @@ use mlango::clock::SystemClock;
 use mlango::domain::limit::AmountLimits;
 use mlango::domain::money::Amount;
 use mlango::domain::party::Msisdn;
-use mlango::domain::payout::{Command, Event, Metadata, Payout, Policy, Rail as Way};
+use mlango::domain::payout::{Command, Event, Metadata, Payout, Policy, Question, Rail as Way};
 use mlango::domain::time::Timestamp;
 use mlango::engine::port::{Admission, Durable, Pending, Prepared, Rail, Sent};
 use mlango::engine::{Draft, Engine, Heard, Hearing, Incoming, Parts, Settings};
@@ -27,6 +27,15 @@ struct Nowhere;
 
 impl Rail for Nowhere {
     fn prepare(&self, _payout: &Payout, _now: Timestamp) -> Result<Prepared, String> {
+        Err("nothing is sent here".to_owned())
+    }
+
+    fn prepare_question(
+        &self,
+        _payout: &Payout,
+        _question: Question,
+        _now: Timestamp,
+    ) -> Result<Prepared, String> {
         Err("nothing is sent here".to_owned())
     }
 
@@ -51,14 +60,12 @@ pub fn at_rest(store: Arc<dyn Store>) -> Arc<Engine> {
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds::default()),
     };
-    let policy = Policy {
-        result_overdue: Duration::from_secs(3_600),
-        first_inquiry: Duration::from_secs(5),
-    };
+    let policy = Policy { result_overdue: Duration::from_secs(3_600), ..Policy::default() };
     let settings = Settings {
         organisation: "ExampleOrg".to_owned(),
         shortcode: "600999".parse().expect("a short code"),
         policy,
+        first_result_wait: Duration::ZERO,
         limits: AmountLimits::default(),
     };
     Engine::new(parts, settings)

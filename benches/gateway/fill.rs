@@ -29,7 +29,7 @@ const PER_COMMIT: u64 = 128;
 const UNDER_WAY: usize = 4;
 /// Results are not overdue before the bench is over.
 const OVERDUE: Duration = Duration::from_secs(24 * 3_600);
-const TRIED_ONCE: Tries = Tries { attempts: 1, busy: 0, unreachable: 0, not_found: 0 };
+const TRIED_ONCE: Tries = Tries { attempts: 1, ..Tries::NONE };
 
 /// Where payouts are left.
 #[derive(Clone, Copy, PartialEq, Eq)]

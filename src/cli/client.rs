@@ -110,6 +110,11 @@ impl Client {
         }
     }
 
+    /// Posts once what may not be repeated blindly, and moves no money.
+    pub(super) async fn act(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
+        self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
         let failed = |error: reqwest::Error| {
             let why = if error.is_connect() {

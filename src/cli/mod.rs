@@ -4,12 +4,15 @@
 //! thing asked for failed; 2 bad usage or bad configuration (contract, part 1).
 
 mod apps;
+mod cases;
 mod client;
 mod credential;
 mod demo;
 mod init;
 mod out;
 mod payouts;
+mod rails;
+mod reach;
 mod serve;
 mod simulate;
 mod socket;
@@ -54,6 +57,10 @@ enum Command {
     Apps(apps::Apps),
     /// Payouts, by way of the REST API.
     Payouts(payouts::Payouts),
+    /// What waits for a person, with its evidence; shown and closed.
+    Cases(cases::Cases),
+    /// Whether each way to M-Pesa sends, and if not why; paused and resumed by hand.
+    Rails(rails::Rails),
     /// The initiator's password and certificate.
     #[command(subcommand)]
     Credential(credential::Credential),
@@ -135,6 +142,8 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Simulate(simulate) => simulate.run(context).await,
         Command::Apps(apps) => apps.run(context).await,
         Command::Payouts(payouts) => payouts.run(context).await,
+        Command::Cases(cases) => cases.run(context).await,
+        Command::Rails(rails) => rails.run(context).await,
         Command::Credential(credential) => credential.run(),
         Command::Xml(xml) => xml.run(),
     }

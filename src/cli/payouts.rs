@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::client::{Client, Reply};
+use super::rails::word;
 use super::{Context, Failure, out};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::limit::AmountLimits;
@@ -62,6 +63,38 @@ enum Command {
         /// Its id, `po_…`.
         id: String,
     },
+    /// Have M-Pesa asked now what became of a payout that is accepted or unknown.
+    Inquire {
+        /// Its id, `po_…`.
+        id: String,
+    },
+    /// Rule on a payout in status unknown, for ever. The key needs the scope admin.
+    Resolve(Resolve),
+}
+
+#[derive(Debug, Args)]
+struct Resolve {
+    /// Its id, `po_…`.
+    id: String,
+    #[command(flatten)]
+    outcome: Outcome,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    /// What was looked at, and where it can be found again.
+    #[arg(long)]
+    evidence: String,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Outcome {
+    /// It was paid, with this M-Pesa receipt.
+    #[arg(long, value_name = "RECEIPT")]
+    paid: Option<String>,
+    /// It was not paid, and never will be.
+    #[arg(long)]
+    not_paid: bool,
 }
 
 #[derive(Debug, Args)]
@@ -102,8 +135,42 @@ impl Payouts {
             }
             Command::List(list) => list.run(&client, context.json).await,
             Command::Show { id } => show(&client, &id, context.json).await,
+            Command::Inquire { id } => {
+                let path = format!("/v1/payouts/{}/inquire", word(&id)?);
+                let reply = expect(client.act(&path, &Value::Null).await?, 202)?;
+                report(&reply.body, "M-Pesa is asked now; look again in a few seconds", context);
+                Ok(())
+            }
+            Command::Resolve(resolve) => resolve.run(&client, context).await,
         }
     }
+}
+
+impl Resolve {
+    async fn run(self, client: &Client, context: &Context) -> Result<(), Failure> {
+        let mut body = json!({"reason": self.reason, "evidence": self.evidence});
+        let outcome = if self.outcome.not_paid { "not_paid" } else { "paid" };
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("outcome".to_owned(), outcome.into());
+            let receipt = self.outcome.paid.map(|receipt| ("receipt".to_owned(), receipt.into()));
+            fields.extend(receipt);
+        }
+        let path = format!("/v1/payouts/{}/resolve", word(&self.id)?);
+        let reply = expect(client.act(&path, &body).await?, 200)?;
+        report(&reply.body, "as was ruled; nothing changes it any more", context);
+        Ok(())
+    }
+}
+
+/// Where a payout stands after something was done to it.
+fn report(payout: &Value, note: &str, context: &Context) {
+    if context.json {
+        out::data(&payout.to_string());
+        return;
+    }
+    let part = |name| text(payout, name);
+    out::data(&format!("{} {} {}", part("id"), part("amount"), part("status")));
+    out::say(note);
 }
 
 impl List {

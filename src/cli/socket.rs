@@ -79,10 +79,22 @@ impl Socket {
                 return serde_json::from_slice(&body).map_err(|error| failed(error.to_string()));
             }
             let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let detail = problem.get("detail").and_then(Value::as_str);
-            Err(Failure::Failed(detail.unwrap_or("it refused, without saying why").to_owned()))
+            Err(Failure::Failed(refusal(&problem)))
         };
         let asked = tokio::time::timeout(TIMEOUT, asking).await;
         asked.map_err(|_late| failed("it did not answer in time".to_owned()))?
     }
+}
+
+/// What a problem says, with every faulty field.
+fn refusal(problem: &Value) -> String {
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let detail = text(problem, "detail");
+    let mut says = detail.unwrap_or_else(|| "it refused, without saying why".to_owned());
+    for fault in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        let part = |name: &str| text(fault, name).unwrap_or_default();
+        says.push_str(&format!("\n  {}: {}", part("field"), part("message")));
+    }
+    says
 }

@@ -13,6 +13,7 @@ use super::section::{
 use super::value::filtered_word;
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
+use crate::domain::payout::{NotFoundRule, Policy};
 
 /// A token shorter than this (128 bits) is accepted with a warning.
 const TOKEN_DIGITS_ADVISED: usize = 32;
@@ -171,6 +172,15 @@ fn payouts(r: &mut Reader) -> Option<Payouts> {
     let rail = r.rail("payouts.rail");
     let result_overdue = r.time("payouts.result_overdue");
     let inquiry_intervals = r.times("payouts.inquiry_intervals");
+    let rules = [
+        ("resend", NotFoundRule::Resend),
+        ("fail", NotFoundRule::Fail),
+        ("person", NotFoundRule::Person),
+    ];
+    let on_not_found = r.word("payouts.on_not_found", &rules);
+    let arrival_window = r.time("payouts.arrival_window");
+    let cached_window = r.time("payouts.cached_window");
+    let first_result_wait = r.time("payouts.first_result_wait");
     let least = whole_shillings(r, "payouts.amount_min");
     let most = whole_shillings(r, "payouts.amount_max");
     let approval_above = r.money("payouts.approval_above");
@@ -185,8 +195,14 @@ fn payouts(r: &mut Reader) -> Option<Payouts> {
     }
     Some(Payouts {
         rail: rail?,
-        result_overdue: result_overdue?,
-        inquiry_intervals: inquiry_intervals?,
+        policy: Policy {
+            result_overdue: result_overdue?,
+            inquiry_intervals: inquiry_intervals?,
+            arrival_window: arrival_window?,
+            cached_window: cached_window?,
+            on_not_found: on_not_found?,
+        },
+        first_result_wait: first_result_wait?,
         amounts: AmountLimits { least, most },
     })
 }
@@ -211,7 +227,7 @@ fn provider(r: &mut Reader) -> Option<Provider> {
 fn broker(r: &mut Reader, provider: Option<Provider>, payouts: Option<&Payouts>) -> Option<Broker> {
     let url = r.http_origin("broker.url");
     let link = link(r);
-    let overdue = payouts.map(|payouts| payouts.result_overdue);
+    let overdue = payouts.map(|payouts| payouts.policy.result_overdue);
     if let (Some(link), Some(overdue)) = (&link, overdue)
         && link.timeout >= overdue
     {

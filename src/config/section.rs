@@ -11,6 +11,7 @@ use super::value::{HttpOrigin, StoreUrl};
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::party::ShortCode;
+use crate::domain::payout::Policy;
 
 /// `[api]`: the REST API and the metrics.
 #[derive(Clone, Debug)]
@@ -80,10 +81,10 @@ pub struct Organisation {
 pub struct Payouts {
     /// The way to M-Pesa: `soap`.
     pub rail: &'static str,
-    /// How long an accepted payout waits for its result before it counts as unknown.
-    pub result_overdue: Duration,
-    /// The pauses before each question about an unknown payout.
-    pub inquiry_intervals: Vec<Duration>,
+    /// The pace of a payout's life, and of its doubts.
+    pub policy: Policy,
+    /// How long the first message after a start is waited for alone.
+    pub first_result_wait: Duration,
     /// The least and the most that one payout may pay.
     pub amounts: AmountLimits,
 }

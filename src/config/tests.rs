@@ -220,9 +220,9 @@ fn a_whole_configuration_is_read_as_it_says() {
     assert_eq!(config.store.cache_bytes, 96 << 20);
     assert_eq!(config.organisation.operator.shortcode.as_str(), "600999");
     assert_eq!(config.organisation.credential_certificate, dir.path().join("certs/credential.cer"));
-    assert_eq!(config.payouts.result_overdue, Duration::from_secs(120));
+    assert_eq!(config.payouts.policy.result_overdue, Duration::from_secs(120));
     let intervals = [5, 30, 120, 600, 3_600].map(Duration::from_secs);
-    assert_eq!(config.payouts.inquiry_intervals, intervals);
+    assert_eq!(config.payouts.policy.inquiry_intervals, intervals);
     assert_eq!(config.payouts.amounts, crate::domain::limit::AmountLimits::default());
     assert_eq!(config.broker.url.to_string(), "http://192.0.2.49:18423");
     assert_eq!(config.broker.provider.sp_id, "100001");
@@ -244,7 +244,7 @@ fn every_way_to_write_a_value_means_the_same() {
     let config = Source::text(text, dir.path()).config().expect("no faults").config;
     assert_eq!(config.api.max_body_bytes, 65_536);
     assert_eq!(config.payouts.amounts.least, Amount::from_shillings(20));
-    assert_eq!(config.payouts.result_overdue, Duration::from_secs(120));
+    assert_eq!(config.payouts.policy.result_overdue, Duration::from_secs(120));
     let table = [
         ("192.0.2.7,2001:db8::/32", "[192.0.2.7/32, 2001:db8::/32]"),
         ("[\"192.0.2.7\"]", "[192.0.2.7/32]"),
@@ -270,7 +270,7 @@ fn variables_win_over_the_file() {
     assert_eq!(config.broker.url.host(), "[2001:db8::1]");
     assert_eq!(config.broker.url.authority(), "[2001:db8::1]:9");
     assert_eq!(config.organisation.operator.shortcode.as_str(), "600998");
-    assert_eq!(config.payouts.inquiry_intervals.len(), 2);
+    assert_eq!(config.payouts.policy.inquiry_intervals.len(), 2);
     // What a variable names is looked for from where the program was started.
     assert_eq!(config.store.url, StoreUrl::Sled(PathBuf::from("elsewhere")));
 }

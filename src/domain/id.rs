@@ -180,6 +180,23 @@ impl OriginatorConversationId {
         &self.0
     }
 
+    /// The name of the question number `nth` about the payout of this name: ids are shared across
+    /// commands, so each question needs its own (spec/soap.md §3.2). The payout's id ends it, too.
+    #[must_use]
+    pub fn of_question(&self, nth: u32) -> Self {
+        let (head, letters) = self.0.rsplit_once('_').unwrap_or(("", &self.0));
+        Self(format!("{head}_q{nth}_{letters}"))
+    }
+
+    /// The number of the question about the payout of this name that `text` is the name of, if it
+    /// is one.
+    pub fn question_in(&self, text: &str) -> Option<u32> {
+        let (head, _letters) = text.rsplit_once('_')?;
+        let (_, word) = head.rsplit_once('_')?;
+        let nth = word.strip_prefix('q')?.parse().ok()?;
+        (self.of_question(nth).as_str() == text).then_some(nth)
+    }
+
     /// The payout that an id from the wire would belong to, if we ever made it. The caller
     /// compares the whole id with the payout's own before believing it.
     pub fn payout_in(text: &str) -> Option<PayoutId> {
@@ -275,6 +292,22 @@ mod tests {
         assert_eq!(OriginatorConversationId::payout_in(name.as_str()), Some(payout()));
         assert_eq!(OriginatorConversationId::payout_in("999001_ExampleOrg_0001"), None);
         assert_eq!(OriginatorConversationId::payout_in(""), None);
+    }
+
+    #[test]
+    fn a_question_has_a_name_of_its_own_that_leads_to_its_payout() {
+        let name = OriginatorConversationId::of(payout(), "600999", "Example Org_Ltd & Sons");
+        let question = name.of_question(12);
+        assert_ne!(question, name);
+        assert_eq!(OriginatorConversationId::payout_in(question.as_str()), Some(payout()));
+        assert_eq!(name.question_in(question.as_str()), Some(12));
+        assert!(name.of_question(u32::MAX).as_str().len() <= OCID_LEN_MAX);
+        let other = PayoutId::from_bytes([9; 16]);
+        let other = OriginatorConversationId::of(other, "600999", "ExampleOrg");
+        let written_otherwise = question.as_str().replace("q12", "q012");
+        for none in [name.as_str(), other.of_question(12).as_str(), &written_otherwise, "", "_"] {
+            assert_eq!(name.question_in(none), None, "{none}");
+        }
     }
 
     #[test]

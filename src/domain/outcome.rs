@@ -33,6 +33,18 @@ pub enum ResultClass {
     Doubt,
 }
 
+/// What the `ResultCode` of a status query says about the question: never about the payment, whose
+/// level is `TransactionStatus` (law 6; spec/soap.md §5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueryClass {
+    /// The payment was looked up: what the answer says of it counts.
+    Answered,
+    /// M-Pesa knows no such transaction.
+    NotFound,
+    /// The question was not answered. It says nothing.
+    Unanswered,
+}
+
 /// Whose part it is to mend what went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blame {
@@ -223,6 +235,23 @@ pub const RESULTS: &[Meaning<ResultClass>] = &[
     r("52", NotPaid, Blame::Request, "above the airtime maximum"),
 ];
 
+const fn q(
+    code: &'static str,
+    class: QueryClass,
+    blame: Blame,
+    says: &'static str,
+) -> Meaning<QueryClass> {
+    Meaning { code, class, blame, says }
+}
+
+/// Results of status queries: the few codes that say something of a question. Every other code
+/// leaves it unanswered; whom it blames stands in [`RESULTS`] (spec/soap.md §5.2, §5.3).
+pub const QUERIES: &[Meaning<QueryClass>] = &[
+    q("0", QueryClass::Answered, Blame::Nobody, "looked up"),
+    q("49", QueryClass::NotFound, Blame::Nobody, "no such transaction"),
+    q("2033", QueryClass::NotFound, Blame::Nobody, "no such receipt"),
+];
+
 const UNKNOWN_ANSWER: Meaning<AnswerClass> =
     a("", AnswerDoubt, Blame::Unknown, "a code that no table knows");
 const UNKNOWN_RESULT: Meaning<ResultClass> =
@@ -241,6 +270,13 @@ pub fn answer(code: &str) -> Meaning<AnswerClass> {
 /// What a result's `ResultCode` means. Unknown codes are doubt.
 pub fn result(code: &str) -> Meaning<ResultClass> {
     look_up(RESULTS, code, UNKNOWN_RESULT)
+}
+
+/// What the `ResultCode` of a status query means for the question.
+pub fn query(code: &str) -> Meaning<QueryClass> {
+    let Meaning { code: known, blame, says, .. } = result(code);
+    let unanswered = Meaning { code: known, class: QueryClass::Unanswered, blame, says };
+    look_up(QUERIES, code, unanswered)
 }
 
 fn look_up<Class: Copy>(
@@ -331,6 +367,20 @@ mod tests {
             assert_eq!(answer(code).class, AnswerDoubt, "{code}");
             assert!(answer(code).blame.stops_the_rail(), "{code}");
         }
+    }
+
+    #[test]
+    fn a_query_finds_finds_nothing_or_says_nothing() {
+        for code in ["0", "00000000"] {
+            assert_eq!(query(code).class, QueryClass::Answered, "{code}");
+        }
+        for code in ["49", "2033"] {
+            assert_eq!(query(code).class, QueryClass::NotFound, "{code}");
+        }
+        for code in ["", "1", "15", "17", "48", "2001", "no-such-code"] {
+            assert_eq!(query(code).class, QueryClass::Unanswered, "{code}");
+        }
+        assert!(query("2001").blame.stops_the_rail() && query("8006").blame.stops_the_rail());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::domain::id::{CaseId, EventId, PayoutId};
+use crate::domain::outcome::QueryClass;
 use crate::domain::payout::{
     CaseKind, Effect, Event, Forbidden, Notice, Payout, State, Verdict, law, step,
 };
@@ -75,7 +76,7 @@ struct Decision {
 }
 
 /// What it came to, once that is on the disk.
-enum CameTo {
+pub(super) enum CameTo {
     Moved(Box<Payout>),
     Noted,
     Contradicted,
@@ -121,6 +122,7 @@ impl Engine {
             match self.commit(commit).await {
                 Ok(proof) => {
                     self.perform(id, &effects, now);
+                    self.tally.count(&came_to);
                     return Ok(came_to.written(proof));
                 }
                 Err(CommitError::Conflict(_)) => stored = self.stored(id).await?,
@@ -137,24 +139,24 @@ impl Engine {
         Err(NotApplied::Busy)
     }
 
-    /// What follows from a step that is on the disk. Sending itself is the worker's, who holds the
-    /// proof; inquiries rest until there is somebody who asks.
+    /// What follows from a step that is on the disk. Sending and asking are the worker's and the
+    /// inquirer's, who hold the proof.
     fn perform(&self, id: PayoutId, effects: &[Effect], now: Timestamp) {
         for effect in effects {
             match effect {
-                Effect::WakeAt(at) => self.timers.add(*at, id),
+                Effect::WakeAt(at) | Effect::Inquire { at } => self.timers.add(*at, id),
                 Effect::StopRail { code } => {
                     tracing::error!(payout = %id, code, "M-Pesa refused our credentials: sending \
                         stops before it locks the operator. Queued payouts wait; nothing is lost. \
-                        Mend the credentials, then start again");
-                    self.gate.stop(code);
+                        Mend the credentials, then resume the rail");
+                    self.gate.refuse(code, now);
                 }
                 Effect::SlowRail { code } => {
                     tracing::warn!(payout = %id, code, "M-Pesa is too busy: sending slows down");
                     self.gate.slow(now);
                 }
                 Effect::Transmit { .. }
-                | Effect::Inquire { .. }
+                | Effect::Ask { .. }
                 | Effect::Announce(_)
                 | Effect::OpenCase(_) => {}
             }
@@ -241,17 +243,32 @@ impl Turn<'_> {
                 Effect::Transmit { .. }
                 | Effect::WakeAt(_)
                 | Effect::Inquire { .. }
+                | Effect::Ask { .. }
                 | Effect::Announce(_)
                 | Effect::StopRail { .. }
                 | Effect::SlowRail { .. } => None,
             })
             .collect();
         let event = self.feed(notice, &after, says, code);
-        Decision {
-            commit: Some(self.commit(after.clone(), event, cases)),
-            effects,
-            came_to: CameTo::Moved(Box::new(after)),
-        }
+        let rails = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                // Stopped at once: a stop that is not on the disk yet is a stop all the same.
+                Effect::StopRail { code } => {
+                    self.engine.gate.refuse(code, self.now);
+                    Some(self.engine.gate.record(after.details.rail))
+                }
+                Effect::Transmit { .. }
+                | Effect::WakeAt(_)
+                | Effect::Inquire { .. }
+                | Effect::Ask { .. }
+                | Effect::Announce(_)
+                | Effect::OpenCase(_)
+                | Effect::SlowRail { .. } => None,
+            })
+            .collect();
+        let commit = Commit { rails, ..self.commit(after.clone(), event, cases) };
+        Decision { commit: Some(commit), effects, came_to: CameTo::Moved(Box::new(after)) }
     }
 
     fn stays(self, came_to: CameTo, case: Option<(CaseKind, String)>) -> Decision {
@@ -339,12 +356,31 @@ fn said(event: &Event, state: &State) -> (String, Option<String>) {
         }
         Event::ResultOverdue => ("the result is overdue; money may have moved".to_owned(), None),
         Event::QueueTimedOut => ("the broker gave up on the request".to_owned(), None),
+        Event::InquirySent => ("M-Pesa is asked what became of it".to_owned(), None),
+        Event::AskWanted => ("M-Pesa is to be asked now".to_owned(), None),
+        Event::InquiryReplied { answer, .. } => {
+            let words =
+                if answer.description.is_empty() { "no words" } else { &answer.description };
+            (format!("M-Pesa answered the question: {words}"), Some(answer.code.clone()))
+        }
+        Event::InquiryNotSent { why: Some(why), .. } => {
+            (format!("the question was not sent: {}", why.says()), None)
+        }
+        Event::InquiryNotSent { why: None, .. } => {
+            ("the broker gave up on the question".to_owned(), None)
+        }
+        Event::InquiryAnswered(answer) => {
+            let says = match (answer.class(), &answer.payment) {
+                (QueryClass::Answered, Some(facts)) => {
+                    format!("M-Pesa, asked about it, says: {}", facts.status.word())
+                }
+                _ => format!("M-Pesa, asked about it, says: {}", answer.description),
+            };
+            (says, Some(answer.code.clone()))
+        }
         Event::Approved
         | Event::ApprovalExpired
         | Event::CancelAsked
-        | Event::InquirySent { .. }
-        | Event::InquiryAnswered(_)
-        | Event::NotFound { .. }
         | Event::StatementShows(_) => (event.name().replace('_', " "), None),
     }
 }

@@ -2,9 +2,13 @@
 
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{CaseId, ConversationId, MessageId, OriginatorConversationId, PayoutId};
-use crate::domain::outcome::ResultClass;
-use crate::domain::payout::{CaseKind, Event, ResultFacts};
+use crate::domain::outcome::{self, QueryClass, ResultClass};
+use crate::domain::payout::{
+    CaseKind, Event, InquiryAnswer, InquiryFacts, Payout, ResultFacts, State, TransactionStatus,
+};
+use crate::domain::time::Timestamp;
 use crate::store::{Case, Channel, Commit, Direction, Message, StoreError, Stored};
+use crate::telemetry::metric;
 
 /// A message as it came.
 #[derive(Debug)]
@@ -19,7 +23,6 @@ pub struct Incoming {
 
 /// What was read in a message.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made once per message and moved once")]
 pub enum Heard {
     /// Something about a payout.
     Event {
@@ -29,6 +32,18 @@ pub enum Heard {
         conversation: Option<String>,
         /// What it says.
         event: Event,
+    },
+    /// A result: of a payout, or of a question about one. Its name says which.
+    Result {
+        /// The OriginatorConversationID that it names.
+        originator: Option<String>,
+        /// The ConversationID that it names.
+        conversation: Option<String>,
+        /// What it says of what it is the result of.
+        facts: ResultFacts,
+        /// What it says of the payment that a question was about: only a status query's result
+        /// has it.
+        status: Option<InquiryFacts>,
     },
     /// It cannot be read; the words say why, without quoting it.
     Unreadable(String),
@@ -84,17 +99,25 @@ impl Engine {
             payout: None,
             body: incoming.body,
         };
-        let (originator, conversation, event) = match heard {
+        let (originator, conversation, said) = match heard {
             Heard::Unreadable(why) => {
                 let hearing = Hearing::Malformed;
                 return self.keep(message, CaseKind::Malformed, why, hearing).await;
             }
-            Heard::Event { originator, conversation, event } => (originator, conversation, event),
+            Heard::Event { originator, conversation, event } => {
+                (originator, conversation, Said::Event(event))
+            }
+            Heard::Result { originator, conversation, facts, status } => {
+                (originator, conversation, Said::Result(facts, status))
+            }
         };
         match self.whose(originator.as_deref(), conversation.as_deref()).await {
-            Ok(Some(stored)) => {
+            Ok(Some((stored, nth))) => {
                 message.payout = Some(stored.payout.details.id);
-                self.hear_about(stored, event, message).await
+                if nth.is_some() && message.channel == Channel::Result {
+                    message.channel = Channel::StatusResult;
+                }
+                self.hear_about(stored, said.about(nth), message).await
             }
             Ok(None) => {
                 let why = "no payout of ours has the ids that it names".to_owned();
@@ -115,11 +138,23 @@ impl Engine {
         mut event: Event,
         message: Message,
     ) -> Result<Hearing, NotKept> {
-        if let Event::ResultArrived(facts) = &mut event {
-            let checked = self.check_receipt(stored.payout.details.id, facts).await;
-            checked.map_err(|error| NotKept(error.to_string()))?;
+        let id = stored.payout.details.id;
+        let mut proof = None;
+        if let Event::ResultArrived(facts) = &event {
+            proof = sent_at(&stored.payout).filter(|_| takes_credential(&facts.code));
         }
-        match self.apply_to(stored, &event, vec![message]).await {
+        if let Event::InquiryAnswered(answer) = &event {
+            metric::INQUIRIES.with([word(answer)]).increment();
+            let asked_at = asked_at(&stored.payout, answer.nth);
+            proof = asked_at.filter(|_| takes_credential(&answer.code));
+        }
+        let checked = self.check_receipt(id, &mut event).await;
+        checked.map_err(|error| NotKept(error.to_string()))?;
+        let applied = self.apply_to(stored, &event, vec![message]).await;
+        if let (Ok(_kept), Some(sent_at)) = (&applied, proof) {
+            self.gate.prove_by(sent_at);
+        }
+        match applied {
             Ok(Applied::Moved { .. }) => Ok(Hearing::Applied),
             Ok(Applied::Noted | Applied::Stale | Applied::Forbidden(_)) => Ok(Hearing::Noted),
             Ok(Applied::Contradicted | Applied::Parked) => Ok(Hearing::Contradicted),
@@ -131,25 +166,34 @@ impl Engine {
     }
 
     /// M-Pesa gives each receipt once: one that paid another payout does not pay this one.
-    async fn check_receipt(&self, id: PayoutId, facts: &mut ResultFacts) -> Result<(), StoreError> {
-        let Some(receipt) = facts.receipt.as_ref().filter(|_| facts.class() == ResultClass::Paid)
-        else {
+    async fn check_receipt(&self, id: PayoutId, event: &mut Event) -> Result<(), StoreError> {
+        let (receipt, odd) = if let Event::ResultArrived(facts) = event
+            && facts.class() == ResultClass::Paid
+        {
+            (facts.receipt.as_ref(), &mut facts.odd)
+        } else if let Event::InquiryAnswered(InquiryAnswer { payment: Some(facts), .. }) = event {
+            (facts.receipt.as_ref(), &mut facts.odd)
+        } else {
+            return Ok(());
+        };
+        let Some(receipt) = receipt else {
             return Ok(());
         };
         let paid = self.parts.store.payout_by_receipt(receipt).await?;
         if paid.is_some_and(|other| other != id) {
-            facts.odd = Some("its receipt is that of another payout".to_owned());
+            *odd = Some("its receipt is that of another payout".to_owned());
         }
         Ok(())
     }
 
     /// Which payout a message is about: by OriginatorConversationID, or, where it names none, by
     /// ConversationID (spec/soap.md §10, 4). A foreign OriginatorConversationID is never ours.
+    /// With it, the number of the question that the name is of, if it is a question's.
     async fn whose(
         &self,
         originator: Option<&str>,
         conversation: Option<&str>,
-    ) -> Result<Option<Stored>, StoreError> {
+    ) -> Result<Option<(Stored, Option<u32>)>, StoreError> {
         let named = |text: Option<&str>| text.map(str::trim).unwrap_or_default().to_owned();
         let originator = named(originator);
         if !originator.is_empty() {
@@ -157,15 +201,20 @@ impl Engine {
                 return Ok(None);
             };
             let stored = self.parts.store.payout(id).await?;
-            return Ok(stored.filter(|stored| {
-                stored.payout.details.originator_conversation_id.as_str() == originator
+            return Ok(stored.and_then(|stored| {
+                let name = &stored.payout.details.originator_conversation_id;
+                if name.as_str() == originator {
+                    return Some((stored, None));
+                }
+                let nth = name.question_in(&originator)?;
+                Some((stored, Some(nth)))
             }));
         }
         let Some(conversation) = ConversationId::new(&named(conversation)) else {
             return Ok(None);
         };
         match self.parts.store.payout_by_conversation(&conversation).await? {
-            Some(id) => self.parts.store.payout(id).await,
+            Some(id) => Ok(self.parts.store.payout(id).await?.map(|stored| (stored, None))),
             None => Ok(None),
         }
     }
@@ -195,5 +244,86 @@ impl Engine {
             Ok(_durable) => Ok(hearing),
             Err(error) => Err(NotKept(error.to_string())),
         }
+    }
+}
+
+/// What a message says, before it is known whether it is about a payout or a question.
+enum Said {
+    Event(Event),
+    Result(ResultFacts, Option<InquiryFacts>),
+}
+
+impl Said {
+    /// The event that it is: about the payout itself, or about question `nth`. A result that
+    /// speaks of a transaction's status is an answer to a question, whatever its name: its own
+    /// code says nothing about the payment (law 6).
+    fn about(self, nth: Option<u32>) -> Event {
+        let (facts, status) = match self {
+            Self::Event(Event::ResultArrived(facts)) => (facts, None),
+            Self::Event(Event::QueueTimedOut) => {
+                return nth
+                    .map_or(Event::QueueTimedOut, |nth| Event::InquiryNotSent { nth, why: None });
+            }
+            Self::Event(event) => return event,
+            Self::Result(facts, status) => (facts, status),
+        };
+        if nth.is_none() && status.is_none() {
+            return Event::ResultArrived(facts);
+        }
+        let ResultFacts { code, description, waiting, .. } = facts;
+        Event::InquiryAnswered(InquiryAnswer { nth, code, description, waiting, payment: status })
+    }
+}
+
+/// Whether a result with this code shows that M-Pesa takes our credentials.
+fn takes_credential(code: &str) -> bool {
+    !outcome::result(code).blame.stops_the_rail()
+}
+
+/// When the send began that a result may be about.
+const fn sent_at(payout: &Payout) -> Option<Timestamp> {
+    match &payout.state {
+        State::Sending { tries, .. }
+        | State::Accepted { tries, .. }
+        | State::Unknown { tries, .. } => tries.sent_at,
+        State::AwaitingApproval { .. }
+        | State::Queued { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Cancelled { .. } => None,
+    }
+}
+
+/// When the last question was put, if it is this one.
+fn asked_at(payout: &Payout, nth: Option<u32>) -> Option<Timestamp> {
+    match &payout.state {
+        State::Unknown { inquiry, .. } => {
+            inquiry.last.filter(|last| Some(last.nth) == nth).map(|last| last.at)
+        }
+        State::AwaitingApproval { .. }
+        | State::Queued { .. }
+        | State::Sending { .. }
+        | State::Accepted { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Cancelled { .. } => None,
+    }
+}
+
+/// The metric's word for what an answer says.
+fn word(answer: &InquiryAnswer) -> &'static str {
+    match (answer.class(), answer.payment.as_ref().map(|facts| &facts.status)) {
+        (QueryClass::Answered, Some(TransactionStatus::Completed)) => "completed",
+        (
+            QueryClass::Answered,
+            Some(
+                TransactionStatus::Cancelled
+                | TransactionStatus::Declined
+                | TransactionStatus::Expired,
+            ),
+        ) => "not_paid",
+        (QueryClass::Answered, _) => "pending",
+        (QueryClass::NotFound, _) => "not_found",
+        (QueryClass::Unanswered, _) => "unanswered",
     }
 }

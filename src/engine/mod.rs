@@ -1,12 +1,14 @@
 //! The engine: it remembers what the domain decides, and performs what follows.
 //!
 //! It sees the outside only through [`port`]. `intake` takes payouts, `hearing` takes what M-Pesa
-//! sends, `apply` turns an event into one commit, `worker` sends, `timer` wakes, and `rescue` puts
-//! what a crash left in its right state.
+//! sends, `apply` turns an event into one commit, `worker` sends, `inquirer` asks, `desk` serves
+//! the people who run it, `timer` wakes, and `rescue` puts what a crash left in its right state.
 
 mod apply;
+mod desk;
 mod gate;
 mod hearing;
+mod inquirer;
 mod intake;
 mod outbox;
 pub mod port;
@@ -17,11 +19,13 @@ mod worker;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use apply::{Applied, NotApplied};
+pub use desk::{NotClosed, NotDone, RailView};
 pub use gate::RailState;
 pub use hearing::{Heard, Hearing, Incoming, NotKept};
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
@@ -32,6 +36,7 @@ use crate::domain::limit::AmountLimits;
 use crate::domain::party::ShortCode;
 use crate::domain::payout::Policy;
 use crate::store::{Store, StoreError};
+use gate::Line;
 use port::{Ids, Rail};
 
 /// What the engine is told once, at its start.
@@ -45,6 +50,9 @@ pub struct Settings {
     pub policy: Policy,
     /// What one payout may carry.
     pub limits: AmountLimits,
+    /// How long the first message after a start is waited for alone: until a result shows that
+    /// M-Pesa takes our credentials.
+    pub first_result_wait: Duration,
 }
 
 /// What the engine works with.
@@ -73,7 +81,10 @@ pub struct Engine {
     settings: Settings,
     /// This run of the program: the owner of the leases that it takes.
     run: RunId,
+    /// Payouts that may be sent.
     outbox: outbox::Outbox,
+    /// Payouts that M-Pesa may be asked about.
+    questions: outbox::Outbox,
     timers: timer::Timers,
     gate: gate::Gate,
     tally: tally::Tally,
@@ -88,6 +99,7 @@ impl Engine {
             settings,
             run,
             outbox: outbox::Outbox::default(),
+            questions: outbox::Outbox::default(),
             timers: timer::Timers::default(),
             gate: gate::Gate::default(),
             tally: tally::Tally::new(),
@@ -104,11 +116,14 @@ impl Engine {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<rescue::Rescued, StoreError> {
+        self.restore_rails().await?;
         let rescued = self.rescue().await?;
         let watch = |part| Watch { engine: Arc::clone(self), part, stop: stop.clone() };
-        let (timer, worker) = (watch("the timer"), watch("the worker"));
+        let (timer, worker, inquirer) =
+            (watch("the timer"), watch("the worker"), watch("the inquirer"));
         let times = timer::run(Arc::clone(self), stop.clone());
-        let sends = worker::run(Arc::clone(self), tasks.clone(), stop.clone());
+        let work = |line| worker::run(Arc::clone(self), line, tasks.clone(), stop.clone());
+        let (sends, asks) = (work(Line::Payouts), work(Line::Questions));
         tasks.spawn(async move {
             let _watch = timer;
             times.await;
@@ -116,6 +131,10 @@ impl Engine {
         tasks.spawn(async move {
             let _watch = worker;
             sends.await;
+        });
+        tasks.spawn(async move {
+            let _watch = inquirer;
+            asks.await;
         });
         Ok(rescued)
     }

@@ -1,8 +1,8 @@
-//! What may be ready to be sent, held in memory so that it need not be looked up.
+//! What may be ready to be sent or asked about, held in memory so that it need not be looked up.
 //!
-//! The queue is the store's own index of queued payouts. What was just taken is offered here
-//! directly; what does not fit is found in the store. No id is here twice, and one that is offered
-//! while it is being worked on is ready again afterwards.
+//! The queue is the store's own index of queued payouts, or of those in doubt. What was just taken
+//! is offered here directly; what does not fit is found in the store. No id is here twice, and one
+//! that is offered while it is being worked on is ready again afterwards.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -80,6 +80,11 @@ impl Outbox {
         let id = ids.ready.pop_front()?;
         ids.known.insert(id, Known::Taken);
         Some(id)
+    }
+
+    /// Whether anything waits.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.lock().ready.is_empty()
     }
 
     /// Nobody works on it any more.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::id::OriginatorConversationId;
-use crate::domain::payout::{AnswerFacts, Payout, WhyNoAnswer, WhyNothingSent};
+use crate::domain::payout::{AnswerFacts, Payout, Question, WhyNoAnswer, WhyNothingSent};
 use crate::domain::time::Timestamp;
 pub use crate::store::{Durable, Pending};
 
@@ -15,6 +15,17 @@ pub trait Rail: Send + Sync + fmt::Debug {
     /// # Errors
     /// Why it cannot be built, without secrets.
     fn prepare(&self, payout: &Payout, now: Timestamp) -> Result<Prepared, String>;
+
+    /// Builds a question what became of a payout, under the question's own name. Nothing is sent.
+    ///
+    /// # Errors
+    /// Why it cannot be built, without secrets.
+    fn prepare_question(
+        &self,
+        payout: &Payout,
+        question: Question,
+        now: Timestamp,
+    ) -> Result<Prepared, String>;
 
     /// Waits until one more send may begin: the rail's pace, and its limit of sends at once. The
     /// place is given back when the value is dropped.
@@ -51,7 +62,8 @@ impl fmt::Debug for Admission {
 
 /// A request that is ready to go.
 pub struct Prepared {
-    /// The payout's name in it: an answer that names another is no answer to it.
+    /// Its name in it, the payout's or the question's: an answer that names another is no answer
+    /// to it.
     pub name: OriginatorConversationId,
     /// As it goes over the wire. It holds credentials.
     pub wire: Vec<u8>,

@@ -16,6 +16,8 @@ pub struct Rescued {
     pub awaited: u64,
     /// Payouts that wait to be sent.
     pub queued: u64,
+    /// Payouts that M-Pesa is asked about.
+    pub unknown: u64,
 }
 
 impl Engine {
@@ -41,13 +43,15 @@ impl Engine {
         self.sweep().await?;
         rescued.awaited = self.parts.store.counts().of(Status::Accepted);
         rescued.queued = self.parts.store.counts().of(Status::Queued);
+        rescued.unknown = self.parts.store.counts().of(Status::Unknown);
         Ok(rescued)
     }
 
     /// Sets the timers of all payouts that time moves: what is being sent, what waits for its
-    /// result, and, by way of the outbox, what is queued.
+    /// result, and, by way of their lines, what is queued or in doubt.
     pub(super) async fn sweep(&self) -> Result<(), StoreError> {
         self.outbox.look_through_store();
+        self.questions.look_through_store();
         for status in [Status::Sending, Status::Accepted] {
             let timed = self.each(status, |engine, stored| -> Option<()> {
                 let at = stored.payout.state.wakes_at()?;

@@ -3,7 +3,10 @@
 use crate::store::{Commit, CommitError, Durable};
 use crate::telemetry::metric::{self, Counter, Gauge, Histogram};
 
+use std::time::Duration;
+
 use super::Engine;
+use super::apply::CameTo;
 use super::port::Outcome;
 use crate::domain::outcome::AnswerClass;
 use crate::domain::payout::Rail;
@@ -15,6 +18,9 @@ pub(super) struct Tally {
     pub(super) in_flight: Gauge,
     commit_seconds: Histogram,
     waiting: Gauge,
+    /// From being taken to a conclusive status.
+    conclusive: Histogram,
+    contradictions: Counter,
 }
 
 impl Tally {
@@ -24,7 +30,27 @@ impl Tally {
             in_flight: metric::RAIL_IN_FLIGHT.with([Rail::Soap.as_str()]),
             commit_seconds: metric::STORE_COMMIT_SECONDS.with([]),
             waiting: metric::STORE_QUEUE_DEPTH.with([]),
+            conclusive: metric::CONCLUSIVE_SECONDS.with([]),
+            contradictions: metric::CONTRADICTIONS.with([]),
         }
+    }
+
+    /// Counts what an event came to.
+    pub(super) fn count(&self, came_to: &CameTo) {
+        match came_to {
+            CameTo::Moved(payout) => {
+                if let Some(at) = payout.state.completed_at() {
+                    self.conclusive.record(at.since(payout.details.created_at));
+                }
+            }
+            CameTo::Contradicted => self.contradictions.increment(),
+            CameTo::Noted | CameTo::Stale | CameTo::Forbidden(_) | CameTo::Parked => {}
+        }
+    }
+
+    /// The times that half, and 99 of a hundred, of the conclusive payouts did not exceed.
+    pub(super) fn conclusive_times(&self) -> Option<(Duration, Duration)> {
+        Some((self.conclusive.quantile(500)?, self.conclusive.quantile(990)?))
     }
 }
 

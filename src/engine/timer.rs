@@ -91,6 +91,7 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
                 waits in the queue is looked at anew"
             );
             engine.outbox.look_through_store();
+            engine.questions.look_through_store();
         }
         latest = now;
         let (due, wait) = engine.timers.due(now);
@@ -143,17 +144,22 @@ impl Engine {
             State::Sending { lease, .. } if lease.until <= now => {
                 Event::LeaseLapsed { lease: *lease }
             }
+            State::Unknown { inquiry, .. } if retry::is_ask_due(inquiry.ask_at, now) => {
+                self.questions.offer(id);
+                return Ok(());
+            }
             // Not due, as when the clock was set back: its time stays on the list.
-            State::Queued { .. } | State::Accepted { .. } | State::Sending { .. } => {
+            State::Queued { .. }
+            | State::Accepted { .. }
+            | State::Sending { .. }
+            | State::Unknown { .. } => {
                 if let Some(at) = stored.payout.state.wakes_at() {
                     self.timers.add(at, id);
                 }
                 return Ok(());
             }
-            // Nothing that time alone moves: `unknown` waits for its result, or for whoever asks
-            // M-Pesa about it.
+            // Nothing that time alone moves.
             State::AwaitingApproval { .. }
-            | State::Unknown { .. }
             | State::Succeeded { .. }
             | State::Failed { .. }
             | State::Cancelled { .. } => return Ok(()),

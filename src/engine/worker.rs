@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::port::{Admission, Outcome, Prepared, RawAnswer};
+use super::gate::{Entry, Line, Pass};
+use super::outbox::Outbox;
+use super::port::{Admission, Outcome, Prepared, RawAnswer, Sent};
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::outcome::{self, AnswerClass};
@@ -23,30 +25,43 @@ use crate::store::{
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 /// When a payout is looked at again whose send ended in a panic.
 const AFTER_A_PANIC: Duration = Duration::from_secs(60);
+/// How often payouts look whether questions still go first.
+const TURN_PAUSE: Duration = Duration::from_millis(5);
 /// How long the worker waits after the store failed or was too busy.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
 /// How often the outcome of a send is offered to a store that is too busy to take it. After that
 /// the lease lapses and the payout is in doubt, which is true.
 const OUTCOME_TRIES_MAX: u32 = 40;
 
-/// Sends until `stop`; each send is a task of its own on `tasks`, and is finished.
-pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: CancellationToken) {
+/// Sends payouts, or asks about them, until `stop`; each is a task of its own on `tasks`, and is
+/// finished.
+pub(super) async fn run(
+    engine: Arc<Engine>,
+    line: Line,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
     loop {
         let next = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            next = engine.next_to_send() => next,
+            next = engine.next_to_go(line) => next,
         };
-        let (id, place) = next;
+        let (id, place, pass) = next;
         let engine = Arc::clone(&engine);
         tasks.spawn(async move {
-            let _work = Work { engine: &engine, id };
-            if let Err(error) = engine.send(id, place).await {
+            let _work = Work { engine: &engine, line, id };
+            let done = match line {
+                Line::Payouts => engine.send(id, place).await,
+                Line::Questions => engine.ask(id, place).await,
+            };
+            if let Err(error) = done {
                 tracing::warn!(payout = %id, %error, "a send could not be begun or written down");
                 tokio::time::sleep(STORE_PAUSE).await;
-                // It may still be queued: it is looked at again as soon as it is put back.
-                engine.outbox.offer(id);
+                // It may still be due: it is looked at again as soon as it is put back.
+                engine.line(line).offer(id);
             }
+            engine.await_proof(pass).await;
         });
     }
 }
@@ -54,6 +69,7 @@ pub(super) async fn run(engine: Arc<Engine>, tasks: TaskTracker, stop: Cancellat
 /// One payout is being worked on; dropped, it no longer is, however the work ended.
 struct Work<'a> {
     engine: &'a Engine,
+    line: Line,
     id: PayoutId,
 }
 
@@ -64,41 +80,98 @@ impl Drop for Work<'_> {
             let later = self.engine.parts.clock.now().after(AFTER_A_PANIC);
             self.engine.timers.add(later, self.id);
         }
-        self.engine.outbox.put_back(self.id);
+        self.engine.line(self.line).put_back(self.id);
     }
 }
 
 impl Engine {
-    /// Waits for a payout that may be sent, for a place on the rail, and for the gate: that last,
-    /// because it may close while a place is waited for.
-    async fn next_to_send(&self) -> (PayoutId, Admission) {
-        let id = self.next_ready().await;
-        let place = self.parts.rail.admit().await;
-        self.gate_opens().await;
-        (id, place)
+    pub(super) const fn line(&self, line: Line) -> &Outbox {
+        match line {
+            Line::Payouts => &self.outbox,
+            Line::Questions => &self.questions,
+        }
     }
 
-    async fn gate_opens(&self) {
+    /// Waits for a payout that may be sent or asked about, for a place on the rail, and for the
+    /// gate: that last, because it may close while a place is waited for.
+    async fn next_to_go(&self, line: Line) -> (PayoutId, Admission, Pass) {
+        let id = self.next_ready(line).await;
+        loop {
+            if line == Line::Payouts {
+                self.questions_first().await;
+            }
+            self.gate_is_not_shut(line).await;
+            let place = self.parts.rail.admit().await;
+            if let Some(pass) = self.gate_opens(line).await {
+                return (id, place, pass);
+            }
+            // Shut meanwhile, until a person acts: the place is for what may still go.
+            drop(place);
+        }
+    }
+
+    async fn gate_is_not_shut(&self, line: Line) {
         loop {
             let changed = self.gate.changed();
-            match self.gate.wait(self.parts.clock.now()) {
-                None => changed.await,
-                Some(pause) if !pause.is_zero() => {
-                    // Not all of it at once: the clock may be set, and the pause be ended.
-                    tokio::time::sleep(pause.min(STORE_PAUSE)).await;
-                }
-                Some(_) => return,
+            if !self.gate.is_shut(line) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Questions go before payouts: what is in doubt is settled first.
+    async fn questions_first(&self) {
+        while self.questions.has_ready() {
+            // Looked at again from time to time, as nothing says when the last one has gone.
+            tokio::time::sleep(TURN_PAUSE).await;
+        }
+    }
+
+    /// `None` when it is shut until a person acts.
+    async fn gate_opens(&self, line: Line) -> Option<Pass> {
+        loop {
+            let changed = self.gate.changed();
+            match self.gate.enter(line, self.parts.clock.now()) {
+                Entry::Go(pass) => return Some(pass),
+                Entry::Shut if self.gate.is_shut(line) => return None,
+                Entry::Shut => changed.await,
+                // Not all of it at once: the clock may be set, and the pause be ended.
+                Entry::Wait(pause) => tokio::time::sleep(pause.min(STORE_PAUSE)).await,
             }
         }
     }
 
-    async fn next_ready(&self) -> PayoutId {
+    /// After the one message that is sent while nothing is proven, the others wait for what comes
+    /// of it: a wrong password shows in the result only (law 7).
+    async fn await_proof(&self, pass: Pass) {
+        if !pass.is_trial() {
+            return;
+        }
+        let decided = async {
+            loop {
+                let changed = self.gate.changed();
+                if self.gate.is_decided() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        let wait = self.settings.first_result_wait;
+        if tokio::time::timeout(wait, decided).await.is_err() {
+            // No result is no refusal: to wait for ever would stop what may well work.
+            self.gate.prove();
+        }
+        drop(pass);
+    }
+
+    async fn next_ready(&self, line: Line) -> PayoutId {
         loop {
-            match self.pick().await {
+            match self.pick(line).await {
                 Ok(Some(id)) => return id,
-                Ok(None) => self.outbox.offered().await,
+                Ok(None) => self.line(line).offered().await,
                 Err(error) => {
-                    tracing::error!(%error, "queued payouts cannot be read; none is lost");
+                    tracing::error!(%error, "payouts cannot be read; none is lost");
                     tokio::time::sleep(STORE_PAUSE).await;
                 }
             }
@@ -106,32 +179,33 @@ impl Engine {
     }
 
     /// A payout that may be ready, from what was offered or from the store.
-    async fn pick(&self) -> Result<Option<PayoutId>, StoreError> {
+    async fn pick(&self, line: Line) -> Result<Option<PayoutId>, StoreError> {
         loop {
-            if let Some(id) = self.outbox.take() {
+            if let Some(id) = self.line(line).take() {
                 return Ok(Some(id));
             }
-            let Some(after) = self.outbox.look_on() else {
+            let Some(after) = self.line(line).look_on() else {
                 return Ok(None);
             };
-            let query = PayoutQuery {
-                status: Some(Status::Queued),
-                after,
-                ..PayoutQuery::all(PAGE_LEN_MAX)
+            let status = match line {
+                Line::Payouts => Status::Queued,
+                Line::Questions => Status::Unknown,
             };
+            let query =
+                PayoutQuery { status: Some(status), after, ..PayoutQuery::all(PAGE_LEN_MAX) };
             let page = self.parts.store.payouts(&query).await?;
             let now = self.parts.clock.now();
             let due = page.rows.iter().filter_map(|stored| {
                 let id = stored.payout.details.id;
                 match stored.payout.state.wakes_at() {
-                    Some(at) if !retry::is_due(at, now) => {
+                    Some(at) if !is_due(line, at, now) => {
                         self.timers.add(at, id);
                         None
                     }
                     Some(_) | None => Some(id),
                 }
             });
-            self.outbox.found(due, page.next);
+            self.line(line).found(due, page.next);
         }
     }
 
@@ -141,7 +215,7 @@ impl Engine {
         let Some(stored) = self.parts.store.payout(id).await? else {
             return Ok(());
         };
-        if self.gate.is_stopped() {
+        if self.gate.is_shut(Line::Payouts) {
             return Ok(());
         }
         let now = self.parts.clock.now();
@@ -160,7 +234,10 @@ impl Engine {
             | State::Cancelled { .. } => return Ok(()),
         }
         let request = self.parts.rail.prepare(&stored.payout, now);
-        let kept = request.as_ref().ok().map(|request| self.request_message(id, request, now));
+        let kept = request
+            .as_ref()
+            .ok()
+            .map(|request| self.request_message(id, Channel::Request, request));
         let until = now.after(self.parts.rail.longest_send()).after(LEASE_MARGIN);
         let started = Event::SendStarted { lease: Lease { owner: self.run, until } };
         let messages = kept.into_iter().collect();
@@ -176,14 +253,19 @@ impl Engine {
         let attempt = payout.state.attempts();
         let (outcome, answer) = match request {
             // It was stopped while the beginning was written down.
-            Ok(_request) if self.gate.is_stopped() => {
+            Ok(_request) if self.gate.is_shut(Line::Payouts) => {
                 (Outcome::NothingSent(WhyNothingSent::NotReady), None)
             }
             // That took so long that the lease could lapse under the send.
             Ok(_request) if self.ends_too_late(until) => {
                 (Outcome::NothingSent(WhyNothingSent::NotReady), None)
             }
-            Ok(request) => self.transmit(id, request, place, proof).await,
+            Ok(request) => {
+                let sent = self.transmit(request, place, proof).await;
+                self.count_send(&sent.outcome);
+                let answer = sent.answer.map(|raw| self.answer_message(id, Channel::Answer, raw));
+                (sent.outcome, answer)
+            }
             Err(why) => {
                 tracing::error!(payout = %id, why, "the request cannot be built; nothing was sent");
                 (Outcome::NothingSent(WhyNothingSent::NotReady), None)
@@ -197,21 +279,21 @@ impl Engine {
         self.parts.clock.now().after(self.parts.rail.longest_send()) > until
     }
 
-    async fn transmit(
+    /// Sends a request, once.
+    pub(super) async fn transmit(
         &self,
-        id: PayoutId,
         request: Prepared,
         place: Admission,
         proof: Durable,
-    ) -> (Outcome, Option<Message>) {
+    ) -> Sent {
         self.tally.in_flight.add(1);
         let sent = self.parts.rail.send(request, place, proof).await;
         self.tally.in_flight.subtract(1);
-        self.count_send(&sent.outcome);
-        let now = self.parts.clock.now();
-        self.heed(&sent.outcome, now);
-        let answer = sent.answer.map(|answer| self.answer_message(id, answer, now));
-        (sent.outcome, answer)
+        if is_taken(&sent.outcome) {
+            self.gate.expect_result();
+        }
+        self.heed(&sent.outcome, self.parts.clock.now());
+        sent
     }
 
     /// What an outcome says about the rail, heeded before it is written down, which may take long
@@ -220,7 +302,7 @@ impl Engine {
         match outcome {
             // What is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
             Outcome::Answered(answer) if outcome::answer(&answer.code).blame.stops_the_rail() => {
-                self.gate.stop(&answer.code);
+                self.gate.refuse(&answer.code, now);
             }
             Outcome::Answered(answer) => match answer.class() {
                 AnswerClass::Taken | AnswerClass::Refused => self.gate.ease(),
@@ -254,9 +336,19 @@ impl Engine {
             Outcome::NothingSent(why) => Event::NothingSent { attempt, why },
             Outcome::NoAnswer(why) => Event::NoAnswer { attempt, why },
         };
+        self.write_outcome(id, &event, answer).await
+    }
+
+    /// Applies what became of a message, also when the store is too busy at first.
+    pub(super) async fn write_outcome(
+        &self,
+        id: PayoutId,
+        event: &Event,
+        answer: Option<Message>,
+    ) -> Result<(), NotApplied> {
         let messages: Vec<Message> = answer.into_iter().collect();
         for _ in 0..OUTCOME_TRIES_MAX {
-            match self.apply(id, &event, messages.clone()).await {
+            match self.apply(id, event, messages.clone()).await {
                 Ok(_applied) => return Ok(()),
                 // Also when the store cannot say whether it was written: applied again, it then
                 // agrees with what is known. What has ended for good is not waited for.
@@ -271,12 +363,18 @@ impl Engine {
         Err(NotApplied::Busy)
     }
 
-    fn request_message(&self, id: PayoutId, request: &Prepared, at: Timestamp) -> Message {
+    pub(super) fn request_message(
+        &self,
+        id: PayoutId,
+        channel: Channel,
+        request: &Prepared,
+    ) -> Message {
+        let at = self.parts.clock.now();
         Message {
             id: MessageId::from_bytes(self.parts.ids.fresh(at)),
             at,
             direction: Direction::Out,
-            channel: Channel::Request,
+            channel,
             peer: None,
             http_status: None,
             payout: Some(id),
@@ -284,16 +382,36 @@ impl Engine {
         }
     }
 
-    fn answer_message(&self, id: PayoutId, answer: RawAnswer, at: Timestamp) -> Message {
+    pub(super) fn answer_message(
+        &self,
+        id: PayoutId,
+        channel: Channel,
+        answer: RawAnswer,
+    ) -> Message {
+        let at = self.parts.clock.now();
         Message {
             id: MessageId::from_bytes(self.parts.ids.fresh(at)),
             at,
             direction: Direction::In,
-            channel: Channel::Answer,
+            channel,
             peer: None,
             http_status: Some(answer.http_status),
             payout: Some(id),
             body: answer.body,
         }
+    }
+}
+
+/// Whether a result is to be awaited after a message with this outcome: M-Pesa took it. After
+/// silence or a doubtful answer one may come or not, and the next message may find out as well.
+fn is_taken(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Answered(answer) if answer.class() == AnswerClass::Taken)
+}
+
+/// Whether a payout that waits in a line until `at` may go at `now`.
+fn is_due(line: Line, at: Timestamp, now: Timestamp) -> bool {
+    match line {
+        Line::Payouts => retry::is_due(at, now),
+        Line::Questions => retry::is_ask_due(at, now),
     }
 }

@@ -2,7 +2,11 @@
 //! only its owner can open (contract, part 1).
 //!
 //! No key is needed there: whoever can open the file could as well open the store. The same is
-//! done without a gateway by [`super::apps`] on the store itself.
+//! done without a gateway on the store itself: to applications by [`super::apps`], to rails and
+//! cases by [`Alone`].
+
+mod alone;
+mod desk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,8 +31,10 @@ use super::problem::{Code, Problem};
 use crate::domain::id::AppId;
 use crate::engine::Engine;
 use crate::store::{App, CommitError, Scope};
+pub use alone::Alone;
+pub use desk::{NewClosing, NewPause, Resume};
 
-/// What a request may take: the longest has a name and six scopes.
+/// What a request may take: the longest has a ruling and a reason of a few hundred characters.
 const LIMITS: BodyLimits = BodyLimits { bytes: 16 * 1024, timeout: Duration::from_secs(5) };
 
 /// Where the socket of the gateway is that has its store in `store`: beside it.
@@ -152,12 +158,22 @@ impl Admin {
     }
 }
 
-/// `POST /apps`, `GET /apps`, `POST /apps/{id}/rotate`, `POST /apps/{id}/revoke`.
+/// The socket's routes.
+///
+/// `POST /apps`, `GET /apps`, `POST /apps/{id}/rotate`, `POST /apps/{id}/revoke`; `GET /rails`,
+/// `POST /rails/{rail}/pause`, `POST /rails/{rail}/resume`; `GET /cases`, `GET /cases/{id}`,
+/// `POST /cases/{id}/close`.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/apps", get(list).post(create))
         .route("/apps/{id}/rotate", post(rotate))
         .route("/apps/{id}/revoke", post(revoke))
+        .route("/rails", get(desk::rails))
+        .route("/rails/{rail}/pause", post(desk::pause))
+        .route("/rails/{rail}/resume", post(desk::resume))
+        .route("/cases", get(desk::cases))
+        .route("/cases/{id}", get(desk::case))
+        .route("/cases/{id}/close", post(desk::close))
         .fallback(|| async { Problem::new(Code::NoSuchPath, "Nothing is here.").into_response() })
         .with_state(Arc::new(admin))
 }

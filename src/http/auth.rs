@@ -123,6 +123,12 @@ impl Caller {
         self.app == app || self.scopes.allow(Scope::ReadAll)
     }
 
+    /// Whether it looks after everybody's payouts: it sees every case and every wire message, also
+    /// what belongs to no payout.
+    pub const fn oversees(&self) -> bool {
+        self.scopes.allow(Scope::ReadAll) || self.scopes.allow(Scope::Admin)
+    }
+
     /// Whose things it sees: `None` for everybody's.
     pub fn sight(&self) -> Option<AppId> {
         (!self.scopes.allow(Scope::ReadAll)).then_some(self.app)

@@ -344,10 +344,11 @@ fn json_timeout(body: &[u8]) -> Understood {
 fn result(body: &[u8]) -> Result<Understood, soap::envelope::Unreadable> {
     soap::result::parse(body).map(|message| Understood {
         channel: Channel::Result,
-        heard: Heard::Event {
+        heard: Heard::Result {
             originator: message.originator_conversation_id,
             conversation: message.conversation_id,
-            event: Event::ResultArrived(message.facts),
+            facts: message.facts,
+            status: message.status,
         },
         kept: body.to_vec(),
         acknowledgement: Acknowledgement::Xml(ack::RESULT_KEPT),

@@ -14,10 +14,10 @@ use utoipa::openapi::{
     Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
-use super::api::{Kind, view};
+use super::api::{self, Kind, view};
 use super::problem::{Code, FieldFault, MEDIA_TYPE, ProblemBody};
 use super::router::{Gives, Method, ROUTES, Route, Takes};
-use crate::domain::payout::Status;
+use crate::domain::payout::{CaseKind, Status};
 use crate::store::PAGE_LEN_MAX;
 
 /// The two ways to give a key.
@@ -69,7 +69,19 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<view::MessageLink>()
         .schema_from::<view::Message>()
         .schema_from::<view::NewPayout>()
-        .schema_from::<super::api::Readiness>()
+        .schema_from::<view::Doubt>()
+        .schema_from::<view::NewResolution>()
+        .schema_from::<api::Case<'_>>()
+        .schema_from::<api::CasePage<'_>>()
+        .schema_from::<api::Closing<'_>>()
+        .schema_from::<view::NewClosing>()
+        .schema_from::<api::Rail>()
+        .schema_from::<api::Rails>()
+        .schema_from::<api::Refusal>()
+        .schema_from::<api::Pause>()
+        .schema_from::<api::OldestUnknown>()
+        .schema_from::<view::NewPause>()
+        .schema_from::<api::Readiness>()
         .schema_from::<ProblemBody<'_>>()
         .schema_from::<FieldFault>()
         .schema_from::<Code>()
@@ -88,9 +100,12 @@ fn operation(route: &Route) -> OperationBuilder {
             operation = operation.security(security);
         }
     }
-    if route.path.contains("{id}") {
+    for name in ["id", "rail"] {
+        if !route.path.contains(&format!("{{{name}}}")) {
+            continue;
+        }
         let id = ParameterBuilder::new()
-            .name("id")
+            .name(name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .schema(Some(string()));
@@ -116,11 +131,14 @@ fn operation(route: &Route) -> OperationBuilder {
                  is refused. A key is remembered for ever.",
             ))
             .schema(Some(string()));
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("NewPayout")));
+        operation = operation.parameter(key);
+    }
+    if let Some(schema) = body_of(route.takes) {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
         let body = RequestBodyBuilder::new()
             .required(Some(Required::True))
             .content("application/json", content.build());
-        operation = operation.parameter(key).request_body(Some(body.build()));
+        operation = operation.request_body(Some(body.build()));
     }
     let (status, gives) = route.gives;
     operation = operation.response(status.as_str(), good(route, gives));
@@ -132,6 +150,17 @@ fn operation(route: &Route) -> OperationBuilder {
         operation = operation.response(status.to_string(), bad(&codes));
     }
     operation
+}
+
+/// The schema of what comes in a body.
+const fn body_of(takes: Takes) -> Option<&'static str> {
+    match takes {
+        Takes::Nothing => None,
+        Takes::Payout => Some("NewPayout"),
+        Takes::Resolution => Some("NewResolution"),
+        Takes::Pause => Some("NewPause"),
+        Takes::Closing => Some("NewClosing"),
+    }
 }
 
 fn string() -> RefOr<Schema> {
@@ -149,17 +178,24 @@ fn value_of(kind: Kind) -> RefOr<Schema> {
             .maximum(Some(u64::try_from(PAGE_LEN_MAX).unwrap_or(u64::MAX)))
             .into(),
         Kind::Status => text.enum_values(Some(Status::ALL.map(Status::as_str))).into(),
+        Kind::OpenOrClosed => text.enum_values(Some(["open", "closed"])).into(),
+        Kind::WhyCase => text.enum_values(Some(CaseKind::ALL.map(CaseKind::as_str))).into(),
         Kind::Order => text.enum_values(Some(["asc", "desc"])).into(),
     }
 }
 
 fn good(route: &Route, gives: Gives) -> Response {
+    let object = |name| ("application/json", Ref::from_schema_name(name).into());
     let (media_type, schema) = match gives {
-        Gives::Payout => ("application/json", Ref::from_schema_name("Payout").into()),
-        Gives::Payouts => ("application/json", Ref::from_schema_name("PayoutPage").into()),
-        Gives::Events => ("application/json", Ref::from_schema_name("EventPage").into()),
-        Gives::Message => ("application/json", Ref::from_schema_name("Message").into()),
-        Gives::Readiness => ("application/json", Ref::from_schema_name("Readiness").into()),
+        Gives::Payout => object("Payout"),
+        Gives::Payouts => object("PayoutPage"),
+        Gives::Events => object("EventPage"),
+        Gives::Message => object("Message"),
+        Gives::Rail => object("Rail"),
+        Gives::Rails => object("Rails"),
+        Gives::Case => object("Case"),
+        Gives::Cases => object("CasePage"),
+        Gives::Readiness => object("Readiness"),
         Gives::Text => ("text/plain", string()),
         Gives::Description => {
             ("application/json", ObjectBuilder::new().schema_type(Type::Object).into())
@@ -193,7 +229,7 @@ pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
         codes.extend([Code::KeyMissing, Code::KeyInvalid, Code::ScopeMissing]);
         codes.extend([Code::InvalidQuery, Code::Internal, Code::StoreUnavailable]);
     }
-    if route.takes == Takes::Payout {
+    if route.takes != Takes::Nothing {
         codes.extend([Code::BodyTooLarge, Code::BodyTimeout, Code::UnsupportedMediaType]);
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
@@ -223,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::domain::payout::Command;
-    use crate::http::api::FIELDS;
+    use crate::http::api::{CLOSING_FIELDS, FIELDS, PAUSE_FIELDS, RESOLUTION_FIELDS};
 
     fn words(list: &Value) -> BTreeSet<&str> {
         let words = list.as_array().into_iter().flatten();
@@ -246,6 +282,20 @@ mod tests {
         for command in Command::ALL {
             let word = format!("\"{}\"", command.as_str());
             assert!(commands.contains(&word), "{word} in {commands}");
+        }
+        let others: [(&str, &[&str]); 3] = [
+            ("NewPause", &PAUSE_FIELDS),
+            ("NewClosing", &CLOSING_FIELDS),
+            ("NewResolution", &RESOLUTION_FIELDS),
+        ];
+        for (name, read) in others {
+            let described = &document["components"]["schemas"][name]["properties"];
+            let fields: BTreeSet<&str> = described
+                .as_object()
+                .into_iter()
+                .flat_map(|fields| fields.keys().map(String::as_str))
+                .collect();
+            assert_eq!(fields, read.iter().copied().collect(), "{name}");
         }
         let payout = &document["components"]["schemas"]["Payout"];
         let statuses = Status::ALL.map(Status::as_str).into_iter().collect();

@@ -10,8 +10,8 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::payout::Status;
-use crate::engine::{CancelError, SubmitError};
+use crate::domain::payout::{Forbidden, Status};
+use crate::engine::{CancelError, NotDone, SubmitError};
 use crate::store::{Scope, StoreError};
 
 /// What a problem's `type` begins with.
@@ -86,6 +86,10 @@ codes! {
     NoSuchPayout = "no_such_payout", NOT_FOUND, "No such payout";
     /// No such wire message, or it belongs to another application's payout.
     NoSuchMessage = "no_such_message", NOT_FOUND, "No such message";
+    /// No such case, or it is about another application's payout.
+    NoSuchCase = "no_such_case", NOT_FOUND, "No such case";
+    /// No such rail.
+    NoSuchRail = "no_such_rail", NOT_FOUND, "No such rail";
     /// No such application.
     NoSuchApp = "no_such_app", NOT_FOUND, "No such application";
     /// The path is there, but not for this method; `Allow` lists those it has.
@@ -94,6 +98,17 @@ codes! {
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     /// The payout can no longer be cancelled.
     NotCancellable = "not_cancellable", CONFLICT, "The payout cannot be cancelled";
+    /// The payout is not in doubt, so that there is nothing to ask M-Pesa or to rule on; `detail`
+    /// says where it stands.
+    NotInDoubt = "not_in_doubt", CONFLICT, "The payout is not in doubt";
+    /// M-Pesa was asked about the payout a moment ago: look at the payout in a few seconds.
+    AskedJustNow = "asked_just_now", CONFLICT, "M-Pesa was asked a moment ago";
+    /// The payout is too old for M-Pesa to find it by its id: a person has to look it up.
+    TooOldToAsk = "too_old_to_ask", CONFLICT, "M-Pesa cannot be asked any more";
+    /// The receipt that was given is that of another payout. Nothing was changed.
+    ReceiptTaken = "receipt_taken", CONFLICT, "The receipt is another payout's";
+    /// The case was closed before; the first ruling stands.
+    CaseClosed = "case_closed", CONFLICT, "The case is closed already";
     /// The application cannot be changed like this; `detail` says why.
     AppConflict = "app_conflict", CONFLICT, "The application cannot be changed like this";
     /// The body is longer than is taken. Nothing was done.
@@ -236,7 +251,16 @@ impl Problem {
         )
     }
 
-    fn busy() -> Self {
+    /// All that it says, for a person at a shell.
+    pub fn says(&self) -> String {
+        let faults = self.errors.iter();
+        faults.fold(self.detail.clone(), |says, fault| {
+            format!("{says}\n  {}: {}", fault.field, fault.message)
+        })
+    }
+
+    /// Too many writes wait.
+    pub(super) fn busy() -> Self {
         Self::new(
             Code::Busy,
             "Too many requests wait for the disk. Nothing was done. Send the same request, with \
@@ -250,6 +274,15 @@ impl Problem {
             "The store failed, and nothing more is taken or sent until the gateway is restarted. \
              It cannot be said whether this request was kept. Send the same request with the same \
              Idempotency-Key later: it makes one payout at most, however often it is sent.",
+        )
+    }
+
+    /// The store failed while it was to keep what a person did.
+    pub(super) fn store_failed_on_an_act() -> Self {
+        Self::new(
+            Code::StoreUnavailable,
+            "The store failed, and nothing more is taken or sent until the gateway is restarted. \
+             It cannot be said whether this was kept: look again after that.",
         )
     }
 
@@ -323,7 +356,47 @@ impl From<CancelError> for Problem {
     }
 }
 
-/// What somebody can do who wanted to cancel.
+impl From<NotDone> for Problem {
+    fn from(error: NotDone) -> Self {
+        match error {
+            NotDone::NoSuchPayout => Self::no_such_payout(),
+            NotDone::Refused(why, status) => {
+                let (code, now) = match why {
+                    Forbidden::AskedJustNow => (
+                        Code::AskedJustNow,
+                        "Look at the payout in a few seconds; ask again if it is still unknown.",
+                    ),
+                    Forbidden::TooOldToAsk => (
+                        Code::TooOldToAsk,
+                        "Look it up in M-Pesa's statement, then rule on it with POST \
+                         /v1/payouts/{id}/resolve.",
+                    ),
+                    Forbidden::NotInDoubt
+                    | Forbidden::NotAwaitingApproval
+                    | Forbidden::SendingHasBegun
+                    | Forbidden::AlreadyFinal
+                    | Forbidden::NotQueued
+                    | Forbidden::NotDue => (Code::NotInDoubt, what_now(status)),
+                };
+                Self::new(code, format!("It stands at {status}: {why}. {now} Nothing was changed."))
+            }
+            NotDone::ReceiptTaken(other) => Self::new(
+                Code::ReceiptTaken,
+                format!(
+                    "M-Pesa gives each receipt once, and this one paid {other}. Nothing was \
+                     changed: look again which payment the receipt is of."
+                ),
+            ),
+            NotDone::Busy => Self::busy(),
+            NotDone::Unavailable(reason) => {
+                tracing::error!(%reason, "what a person did could not be kept");
+                Self::store_failed_on_an_act()
+            }
+        }
+    }
+}
+
+/// What somebody can do who wanted to cancel, to ask or to rule.
 const fn what_now(status: Status) -> &'static str {
     match status {
         Status::Sending | Status::Accepted | Status::Unknown => {

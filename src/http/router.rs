@@ -14,8 +14,8 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
 
-use super::api::{self, Answer, Api, Ask, EVENT_PARAMETERS, KeyedHandler, LIST_PARAMETERS};
-use super::api::{OpenHandler, Parameter};
+use super::api::{self, Answer, Api, Ask, CASE_PARAMETERS, EVENT_PARAMETERS, KeyedHandler};
+use super::api::{LIST_PARAMETERS, OpenHandler, Parameter};
 use super::auth::Caller;
 use super::body::{self, NotRead};
 use super::observe::{Begun, Names, Watch};
@@ -56,6 +56,9 @@ impl Method {
 pub(super) enum Takes {
     Nothing,
     Payout,
+    Resolution,
+    Pause,
+    Closing,
 }
 
 /// What a good answer holds.
@@ -65,6 +68,10 @@ pub(super) enum Gives {
     Payouts,
     Events,
     Message,
+    Rail,
+    Rails,
+    Case,
+    Cases,
     Text,
     Readiness,
     Description,
@@ -81,7 +88,7 @@ pub(super) enum Serves {
 pub struct Route {
     /// How it is asked.
     pub method: Method,
-    /// Its pattern; `{id}` stands for an id.
+    /// Its pattern; `{id}` stands for an id, `{rail}` for a rail.
     pub path: &'static str,
     /// Its name in the description.
     pub name: &'static str,
@@ -123,7 +130,7 @@ macro_rules! with {
 }
 
 /// All of them.
-pub static ROUTES: [Route; 10] = [
+pub static ROUTES: [Route; 18] = [
     Route {
         method: Method::Post,
         path: "/v1/payouts",
@@ -189,6 +196,44 @@ pub static ROUTES: [Route; 10] = [
         problems: &[Code::NoSuchPayout, Code::NotCancellable, Code::Busy],
     },
     Route {
+        method: Method::Post,
+        path: "/v1/payouts/{id}/inquire",
+        name: "inquirePayout",
+        summary: "Have M-Pesa asked now about a payout of your own that is accepted or unknown. 202 \
+                  means: it is first in the line; look at the payout in a few seconds. It moves no \
+                  money, so it needs no Idempotency-Key.",
+        serves: with!(PayoutsWrite, api::inquire),
+        parameters: &[],
+        takes: Takes::Nothing,
+        gives: (StatusCode::ACCEPTED, Gives::Payout),
+        problems: &[
+            Code::NoSuchPayout,
+            Code::NotInDoubt,
+            Code::AskedJustNow,
+            Code::TooOldToAsk,
+            Code::Busy,
+        ],
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/payouts/{id}/resolve",
+        name: "resolvePayout",
+        summary: "A person's ruling on a payout in status unknown, of any application: paid, with \
+                  M-Pesa's receipt, or not paid; with the reason and the evidence. It is final.",
+        serves: with!(Admin, api::resolve),
+        parameters: &[],
+        takes: Takes::Resolution,
+        gives: (StatusCode::OK, Gives::Payout),
+        problems: &[
+            Code::InvalidJson,
+            Code::InvalidFields,
+            Code::NoSuchPayout,
+            Code::NotInDoubt,
+            Code::ReceiptTaken,
+            Code::Busy,
+        ],
+    },
+    Route {
         method: Method::Get,
         path: "/v1/messages/{id}",
         name: "getMessage",
@@ -198,6 +243,84 @@ pub static ROUTES: [Route; 10] = [
         takes: Takes::Nothing,
         gives: (StatusCode::OK, Gives::Message),
         problems: &[Code::NoSuchMessage],
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/cases",
+        name: "listCases",
+        summary: "What no rule may decide and waits for a person, filtered, a page at a time. With \
+                  read:all or admin also what belongs to no payout.",
+        serves: with!(PayoutsRead, api::list_cases),
+        parameters: CASE_PARAMETERS,
+        takes: Takes::Nothing,
+        gives: (StatusCode::OK, Gives::Cases),
+        problems: &[],
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/cases/{id}",
+        name: "getCase",
+        summary: "A case, with its evidence.",
+        serves: with!(PayoutsRead, api::get_case),
+        parameters: &[],
+        takes: Takes::Nothing,
+        gives: (StatusCode::OK, Gives::Case),
+        problems: &[Code::NoSuchCase],
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/cases/{id}/close",
+        name: "closeCase",
+        summary: "Close a case with a ruling and a reason. It changes no payout: for one in doubt, \
+                  resolve it.",
+        serves: with!(Admin, api::close_case),
+        parameters: &[],
+        takes: Takes::Closing,
+        gives: (StatusCode::OK, Gives::Case),
+        problems: &[
+            Code::InvalidJson,
+            Code::InvalidFields,
+            Code::NoSuchCase,
+            Code::CaseClosed,
+            Code::Busy,
+        ],
+    },
+    Route {
+        method: Method::Get,
+        path: "/v1/rails",
+        name: "listRails",
+        summary: "For each rail: whether it sends, and if not why; what is in flight, the oldest \
+                  unknown, and how many shillings are in doubt.",
+        serves: with!(PayoutsRead, api::list_rails),
+        parameters: &[],
+        takes: Takes::Nothing,
+        gives: (StatusCode::OK, Gives::Rails),
+        problems: &[],
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/rails/{rail}/pause",
+        name: "pauseRail",
+        summary: "Stop sending payouts, by hand, also over a restart. Nothing accepted is lost \
+                  meanwhile, and M-Pesa is still asked about payouts in doubt.",
+        serves: with!(Admin, api::pause_rail),
+        parameters: &[],
+        takes: Takes::Pause,
+        gives: (StatusCode::OK, Gives::Rail),
+        problems: &[Code::InvalidJson, Code::InvalidFields, Code::NoSuchRail, Code::Busy],
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/rails/{rail}/resume",
+        name: "resumeRail",
+        summary: "Let a rail send again, whatever had stopped it: a pause by hand, and also M-Pesa's \
+                  refusal of our credentials. One payout goes first; the others follow once its \
+                  result shows that M-Pesa takes the credentials.",
+        serves: with!(Admin, api::resume_rail),
+        parameters: &[],
+        takes: Takes::Nothing,
+        gives: (StatusCode::OK, Gives::Rail),
+        problems: &[Code::NoSuchRail, Code::Busy],
     },
     Route {
         method: Method::Get,
@@ -324,7 +447,7 @@ impl Place {
         };
         let body = match self.route.takes {
             Takes::Nothing => Bytes::new(),
-            Takes::Payout => {
+            Takes::Payout | Takes::Resolution | Takes::Pause | Takes::Closing => {
                 if !says_json(&parts.headers) {
                     body::discard(body).await;
                     return Err(not_json());

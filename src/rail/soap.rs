@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::pace::{Pace, Places};
-use super::transport::{self, Answer, Deadlines, Endpoint, Unanswered};
-use crate::domain::payout::{AnswerFacts, Payout};
+use super::transport::{Answer, Deadlines, Endpoint, Tcp, Unanswered, Wire};
+use crate::domain::id::Receipt;
+use crate::domain::payout::{AnswerFacts, AskBy, Payout, Question, State};
 use crate::domain::time::Timestamp;
 use crate::engine::port::{Admission, Durable, Outcome, Pending, Prepared, Rail, RawAnswer, Sent};
 use crate::soap::request::{Caller, PayoutRequest};
+use crate::soap::status_query::{AskFor, StatusQuery};
 use crate::soap::{redact, response};
 
 /// The path of requests (spec/soap.md §1.4).
@@ -30,9 +32,8 @@ pub struct Limits {
 /// The way to M-Pesa's SOAP broker.
 #[derive(Debug)]
 pub struct SoapRail {
-    endpoint: Endpoint,
+    wire: Box<dyn Wire>,
     caller: Caller,
-    deadlines: Deadlines,
     /// Paces the beginning of sends, so that few payouts stand at `sending` without being sent.
     begin: Pace,
     /// Paces the first byte: the limit that M-Pesa sees, kept exactly.
@@ -47,10 +48,15 @@ impl SoapRail {
         let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         let endpoint =
             Endpoint { host: bare.unwrap_or(host).to_owned(), port, path: REQUEST_PATH.to_owned() };
+        let tcp = Tcp { endpoint, deadlines: limits.deadlines };
+        Self::over(Box::new(tcp), caller, limits)
+    }
+
+    /// A rail over a wire of another kind.
+    pub fn over(wire: Box<dyn Wire>, caller: Caller, limits: Limits) -> Self {
         Self {
-            endpoint,
+            wire,
             caller,
-            deadlines: limits.deadlines,
             begin: Pace::new(limits.max_per_second),
             first_byte: Pace::new(limits.max_per_second),
             places: Places::new(limits.max_in_flight),
@@ -79,6 +85,29 @@ impl Rail for SoapRail {
         })
     }
 
+    fn prepare_question(
+        &self,
+        payout: &Payout,
+        question: Question,
+        now: Timestamp,
+    ) -> Result<Prepared, String> {
+        let payment = &payout.details.originator_conversation_id;
+        let name = payment.of_question(question.nth);
+        let ask_for = match (question.by, told(payout)) {
+            (AskBy::Name, _) => AskFor::OriginatorConversationId(payment.as_str()),
+            (AskBy::Receipt, Some(receipt)) => AskFor::Receipt(receipt.as_str()),
+            (AskBy::Receipt, None) => return Err("no receipt is known to ask by".to_owned()),
+        };
+        let query = StatusQuery {
+            caller: &self.caller,
+            originator_conversation_id: name.as_str(),
+            ask_for,
+            at: now,
+        };
+        let rendered = query.render();
+        Ok(Prepared { name, wire: rendered.wire, kept: rendered.redacted })
+    }
+
     fn admit(&self) -> Pending<'_, Admission> {
         Box::pin(async {
             let place = self.places.take().await;
@@ -89,9 +118,7 @@ impl Rail for SoapRail {
 
     fn send(&self, request: Prepared, place: Admission, _proof: Durable) -> Pending<'_, Sent> {
         Box::pin(async move {
-            let posted =
-                transport::post(&self.endpoint, request.wire, self.deadlines, &self.first_byte)
-                    .await;
+            let posted = self.wire.post(request.wire, &self.first_byte).await;
             drop(place);
             match posted {
                 Ok(answer) => read(answer, request.name.as_str(), &self.caller.security_credential),
@@ -106,7 +133,21 @@ impl Rail for SoapRail {
     }
 
     fn longest_send(&self) -> Duration {
-        self.deadlines.sum()
+        self.wire.longest()
+    }
+}
+
+/// The receipt that M-Pesa named for a payout in doubt.
+const fn told(payout: &Payout) -> Option<&Receipt> {
+    match &payout.state {
+        State::Unknown { inquiry, .. } => inquiry.told.as_ref(),
+        State::AwaitingApproval { .. }
+        | State::Queued { .. }
+        | State::Sending { .. }
+        | State::Accepted { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Cancelled { .. } => None,
     }
 }
 

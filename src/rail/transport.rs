@@ -9,6 +9,7 @@
 //! moment ago, and what is written into it then is neither sent nor unsent: the commonest way into
 //! doubt, spared for the price of a handshake.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::pace::Pace;
 use crate::domain::payout::{WhyNoAnswer, WhyNothingSent};
+use crate::engine::port::Pending;
 
 /// The longest answer that is read; the broker's are about one KiB.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -88,6 +90,42 @@ pub enum Unanswered {
     NothingSent(WhyNothingSent),
     /// Bytes may have left.
     MayHaveBeenSent(WhyNoAnswer),
+}
+
+/// What takes a request to the broker and brings back its answer. In production that is a
+/// connection ([`Tcp`]); the simulation of the whole gateway has its own, so that it needs no
+/// sockets.
+pub trait Wire: Send + Sync + fmt::Debug {
+    /// Posts `body` once, at the rail's pace, and waits for the answer. The error says whether a
+    /// byte may have left.
+    fn post<'a>(&'a self, body: Vec<u8>, pace: &'a Pace)
+    -> Pending<'a, Result<Answer, Unanswered>>;
+
+    /// The longest that it can take.
+    fn longest(&self) -> Duration;
+}
+
+/// A connection of its own for each request.
+#[derive(Debug)]
+pub struct Tcp {
+    /// Where requests go.
+    pub endpoint: Endpoint,
+    /// How long each part of a send may take.
+    pub deadlines: Deadlines,
+}
+
+impl Wire for Tcp {
+    fn post<'a>(
+        &'a self,
+        body: Vec<u8>,
+        pace: &'a Pace,
+    ) -> Pending<'a, Result<Answer, Unanswered>> {
+        Box::pin(post(&self.endpoint, body, self.deadlines, pace))
+    }
+
+    fn longest(&self) -> Duration {
+        self.deadlines.sum()
+    }
 }
 
 /// Posts `body` once and waits for the answer.

@@ -4,12 +4,13 @@ use std::fmt;
 
 use super::envelope::{self, Envelope, RESULT, RESULT_MSG, Unreadable, value_at};
 use super::schema::{self, Value};
+use super::status_query;
 use super::xml::{self, Element};
 use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::money::Amount;
 use crate::domain::outcome;
 use crate::domain::party::{Msisdn, PersonName};
-use crate::domain::payout::ResultFacts;
+use crate::domain::payout::{InquiryFacts, ResultFacts};
 use crate::domain::time::Timestamp;
 
 /// Decimal places that a written amount may have before cutting zeros: the older core writes four
@@ -26,6 +27,8 @@ pub struct ResultMessage {
     pub conversation_id: Option<String>,
     /// What it says.
     pub facts: ResultFacts,
+    /// What it says of the payment that a status query was about; only such a query's result does.
+    pub status: Option<InquiryFacts>,
     /// `ResultParameters` as they stand.
     pub parameters: Vec<(String, String)>,
     /// `ReferenceData` as it stands: the request's own items come back.
@@ -92,6 +95,7 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
         originator_conversation_id: as_id(own_id),
         conversation_id: as_id(conversation),
         facts,
+        status: status_query::payment_in(&parameters),
         references: group("ReferenceData"),
         parameters,
     })

@@ -82,6 +82,39 @@ pub const SHILLINGS_IN_DOUBT: Metric<Gauge, 0> = Metric::new(
     "Shillings of payouts in status unknown: they may or may not have been paid.",
 );
 
+/// How long the oldest doubt is.
+pub const OLDEST_UNKNOWN_SECONDS: Metric<Gauge, 0> = Metric::new(
+    "mlango_oldest_unknown_seconds",
+    [],
+    "Seconds for which the payout in status unknown that was taken first is in doubt; 0 without one.",
+);
+
+/// How long payouts take until they are conclusive.
+pub const CONCLUSIVE_SECONDS: Metric<Histogram, 0> = Metric::new(
+    "mlango_payout_conclusive_seconds",
+    [],
+    "Time from taking a payout to a conclusive status, in seconds.",
+);
+
+/// Questions about payouts in doubt.
+pub const INQUIRIES: Metric<Counter, 1> = Metric::new(
+    "mlango_inquiries_total",
+    ["outcome"],
+    "Questions to M-Pesa about payouts in doubt: what became of each question, and what its \
+     result said.",
+);
+
+/// Messages that contradict what is known.
+pub const CONTRADICTIONS: Metric<Counter, 0> = Metric::new(
+    "mlango_contradictions_total",
+    [],
+    "Messages that contradicted what was known of a payout; each opened a case.",
+);
+
+/// Cases that wait.
+pub const OPEN_CASES: Metric<Gauge, 0> =
+    Metric::new("mlango_open_cases", [], "Cases that wait for a person to decide.");
+
 /// What is running.
 pub const BUILD_INFO: Metric<Gauge, 1> =
     Metric::new("mlango_build_info", ["version"], "Always 1; the label says which version runs.");

@@ -15,9 +15,29 @@ const SERIES_MAX: usize = 1_000;
 
 /// Upper bounds of a histogram's buckets, in microseconds: from below one flush of the disk to the
 /// longest wait for M-Pesa's answer.
-const BOUNDS_US: [u64; 15] = [
-    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 5_000_000, 10_000_000, 30_000_000,
+///
+/// And beyond, to the days that a payout in doubt may take.
+const BOUNDS_US: [u64; 20] = [
+    500,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    120_000_000,
+    600_000_000,
+    3_600_000_000,
+    21_600_000_000,
+    86_400_000_000,
 ];
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
@@ -74,6 +94,11 @@ impl Counter {
 pub struct Gauge(Arc<AtomicU64>);
 
 impl Gauge {
+    /// What it is now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// It is this now.
     pub fn set(&self, now: u64) {
         self.0.store(now, Ordering::Relaxed);
@@ -109,6 +134,25 @@ struct Buckets {
 }
 
 impl Histogram {
+    /// The time that so many of a thousand did not exceed: the upper bound of their bucket, the
+    /// longest bound for what lies beyond all. `None` before anything is recorded.
+    pub fn quantile(&self, per_mille: u64) -> Option<Duration> {
+        let buckets = &*self.0;
+        let within: Vec<u64> =
+            buckets.within.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let beyond = buckets.beyond.load(Ordering::Relaxed);
+        let all = within.iter().fold(beyond, |sum, count| sum.saturating_add(*count));
+        let rank = all.saturating_mul(per_mille).div_ceil(1_000).max(1);
+        let mut seen: u64 = 0;
+        let reached = |count: &u64| {
+            seen = seen.saturating_add(*count);
+            seen >= rank
+        };
+        let place = within.iter().position(reached);
+        let bound = place.and_then(|place| BOUNDS_US.get(place)).or(BOUNDS_US.last());
+        bound.filter(|_| all > 0).map(|us| Duration::from_micros(*us))
+    }
+
     /// It took this long.
     pub fn record(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -9,6 +9,9 @@
     reason = "a test: it panics to fail, and takes its number of cases from the environment"
 )]
 
+mod desk;
+mod edges;
+mod inquiry;
 mod life;
 mod rail;
 mod random;

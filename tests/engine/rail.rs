@@ -129,7 +129,8 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
     let settings = Settings {
         organisation: "ExampleOrg".to_owned(),
         shortcode: "600999".parse().expect("a short code"),
-        policy: Policy { result_overdue: secs(120), first_inquiry: secs(5) },
+        policy: Policy::default(),
+        first_result_wait: Duration::ZERO,
         limits: AmountLimits::default(),
     };
     let engine = Engine::new(parts, settings);

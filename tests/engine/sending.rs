@@ -10,7 +10,7 @@ use crate::support::{BEGIN, millis, secs};
 use mlango::clock::Clock;
 use mlango::domain::id::{PayoutId, RunId};
 use mlango::domain::outcome;
-use mlango::domain::payout::{Doubt, Lease, Payout, State, Status};
+use mlango::domain::payout::{Doubt, Lease, Payout, Rail, State, Status};
 use mlango::engine::Hearing;
 use mlango::store::{Commit, PAGE_LEN_MAX, PayoutQuery, PayoutWrite, Store};
 
@@ -35,7 +35,7 @@ async fn a_wrong_credential_stops_the_rail_and_what_is_queued_stays_queued() {
         ids.push(house.submit(&phone(number)).await);
     }
     house.until(ids[0], Status::Failed).await;
-    let code = house.engine.rail_state().stopped;
+    let code = house.engine.rail_state().refused.map(|stop| stop.code);
     assert_eq!(code.as_deref(), Some(WRONG_CREDENTIAL));
     tokio::time::sleep(secs(600)).await;
 
@@ -49,10 +49,14 @@ async fn a_wrong_credential_stops_the_rail_and_what_is_queued_stays_queued() {
     tokio::time::sleep(secs(600)).await;
     assert_eq!(house.status(late).await, Status::Queued);
 
-    // Started again, with a right credential: all go.
+    // A start alone does not lift it: the credential may be the same.
     house.drain().await;
     let again = House::over(house.store, house.ids, house.clock.now());
     again.start().await;
+    tokio::time::sleep(secs(600)).await;
+    assert_eq!((again.rail.sends().len(), again.rail.questions().len()), (0, 0));
+    // A person who has mended it does: all go.
+    again.engine.resume_rail(Rail::Soap, "Wanjiru").await.expect("it is written down");
     again.until(late, Status::Accepted).await;
     assert_eq!(again.rail.sends().len(), 13);
     again.is_in_order().await;

@@ -106,7 +106,7 @@ async fn answers_hold_what_the_description_says() {
     };
     let payout = taken(&gateway, &key, "k", GOOD).await;
     assert_eq!(held(&payout), fields(&schemas["Payout"]));
-    assert_eq!(schemas["Payout"]["required"].as_array().map(Vec::len), Some(21));
+    assert_eq!(schemas["Payout"]["required"].as_array().map(Vec::len), Some(22));
     settled(&gateway, &payout, "1", None).await;
     let id = payout["id"].as_str().expect("an id");
     let page = gateway.ask(Call::get("/v1/payouts").key(&key)).await.json();

@@ -24,7 +24,7 @@ async fn a_payout_is_taken_and_answered_in_the_shape_of_the_contract() {
     let name = payout["originator_conversation_id"].as_str().expect("a name");
     let letters = id.strip_prefix("po_").expect("a prefix");
     assert_eq!(name, format!("600999_ExampleOrg_{letters}"));
-    // Byte for byte: fields in the contract's order.
+    // Byte for byte: fields in the contract's order, then one more.
     let expected =
         format!(r#"{{"id":"{id}","status":"queued","amount":"1500.00","currency":"KES","#,)
             + r#""phone":"254722000111","command":"BusinessPayment","reference":"INV-2041","#
@@ -32,7 +32,7 @@ async fn a_payout_is_taken_and_answered_in_the_shape_of_the_contract() {
             + &format!(r#""rail":"soap","batch_id":null,"originator_conversation_id":"{name}","#)
             + r#""conversation_id":null,"receipt":null,"recipient_name":null,"charge":null,"#
             + r#""failure":null,"created_at":"2024-01-02T03:04:05.000Z","#
-            + r#""updated_at":"2024-01-02T03:04:05.000Z","completed_at":null}"#;
+            + r#""updated_at":"2024-01-02T03:04:05.000Z","completed_at":null,"doubt":null}"#;
     assert_eq!(told.text(), expected);
     let again = gateway.ask(Call::get(format!("/v1/payouts/{id}")).key(&key)).await;
     assert_eq!((again.status.as_u16(), again.text()), (200, expected.as_str()));

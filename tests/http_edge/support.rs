@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use mlango::clock::ManualClock;
 use mlango::domain::limit::AmountLimits;
-use mlango::domain::payout::{Payout, Policy, State, Tries};
+use mlango::domain::payout::{Payout, Policy, Question, State, Tries};
 use mlango::domain::time::Timestamp;
 use mlango::engine::port::{Admission, Prepared, Rail, Sent};
 use mlango::engine::{Engine, Parts, Settings};
@@ -42,6 +42,15 @@ struct NoRail;
 
 impl Rail for NoRail {
     fn prepare(&self, _payout: &Payout, _now: Timestamp) -> Result<Prepared, String> {
+        Err("nothing is sent in these tests".to_owned())
+    }
+
+    fn prepare_question(
+        &self,
+        _payout: &Payout,
+        _question: Question,
+        _now: Timestamp,
+    ) -> Result<Prepared, String> {
         Err("nothing is sent in these tests".to_owned())
     }
 
@@ -102,10 +111,8 @@ impl Gateway {
         let settings = Settings {
             organisation: "ExampleOrg".to_owned(),
             shortcode: "600999".parse().expect("a short code"),
-            policy: Policy {
-                result_overdue: Duration::from_secs(120),
-                first_inquiry: Duration::from_secs(5),
-            },
+            policy: Policy::default(),
+            first_result_wait: Duration::ZERO,
             limits,
         };
         let engine = Engine::new(parts, settings);

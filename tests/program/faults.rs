@@ -88,18 +88,13 @@ fn while_the_broker_is_down_payouts_wait_and_then_go() {
             api.submit(&format!("k{nth}"), &body)["id"].as_str().expect("an id").to_owned()
         })
         .collect();
-    for id in &ids {
-        let events = eventually("a send is tried", || {
-            let events = api.events(id);
-            (events.len() > 2).then_some(events)
-        });
-        let kinds: Vec<_> = events.iter().filter_map(|event| event["type"].as_str()).collect();
-        assert_eq!(
-            &kinds[..3],
-            ["payout.queued", "payout.sending", "payout.requeued"],
-            "{events:?}"
-        );
-    }
+    // A dead link is tried now and then, by one of them at a time.
+    let events = eventually("a send is tried", || {
+        ids.iter().map(|id| api.events(id)).find(|events| events.len() > 2)
+    });
+    let kinds: Vec<_> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    let tried = ["payout.queued", "payout.sending", "payout.requeued"];
+    assert_eq!(&kinds[..3], tried, "{events:?}");
     // One is called off meanwhile, and one start is missed.
     eventually("it can be cancelled between two tries", || {
         let answer =
@@ -115,36 +110,6 @@ fn while_the_broker_is_down_payouts_wait_and_then_go() {
     assert_eq!(api.payout(&ids[2])["status"], "cancelled");
     let ledger = house.ledger();
     assert_eq!(ledger.len(), 2, "{ledger:?}");
-}
-
-#[test]
-fn a_wrong_password_stops_the_rail_until_it_is_right() {
-    let mut house = House::new();
-    let _simulator = house.simulate();
-    house.set("BROKER__SP_PASSWORD", "Example-Wrong-1");
-    let mut gateway = house.serve();
-    let api = house.client("erp", &[]);
-    let first = api.submit("a", &payout("254722123456", "100"));
-    let refused = eventually("M-Pesa refuses the password", || {
-        let payout = api.payout(id_of(&first));
-        (payout["status"] != "queued" && payout["status"] != "sending").then_some(payout)
-    });
-    assert_eq!(refused["failure"]["code"], "100000007", "{refused}");
-    assert_eq!(refused["failure"]["retryable"], true, "{refused}");
-    let ready = eventually("it says that it does not send", || {
-        let ready = get(house.api, "/readyz", &[]).expect("an answer");
-        (ready.status == 503).then_some(ready)
-    });
-    assert!(ready.body.contains("100000007"), "{}", ready.body);
-    let second = api.submit("b", &payout("254722123457", "200"));
-    let id = id_of(&second);
-    gateway.stop();
-    assert_eq!(house.exchanges().len(), 1, "not one more try, before M-Pesa locks the operator");
-
-    house.set("BROKER__SP_PASSWORD", &house.written("sp_password"));
-    let _gateway = house.serve();
-    api.until(id, "succeeded");
-    assert_eq!(house.ledger().len(), 1);
 }
 
 #[test]
@@ -173,6 +138,8 @@ fn what_nobody_sent_for_is_kept_and_what_is_no_message_too() {
     let xml = [("Content-Type", "text/xml")];
     let told = ask(house.callbacks, "POST", &result, &xml, HTML).map(|answer| answer.status);
     assert!(told.is_err(), "dropped before it has said anything: {told:?}");
-    let metrics = get(house.api, "/metrics", &[]).expect("metrics").body;
-    assert!(metrics.contains("mlango_callback_refused_total{why=\"network\"} 1"), "{metrics}");
+    eventually("it is counted", || {
+        let metrics = get(house.api, "/metrics", &[]).expect("metrics").body;
+        metrics.contains("mlango_callback_refused_total{why=\"network\"} 1").then_some(())
+    });
 }

@@ -27,6 +27,7 @@ mod faults;
 mod house;
 mod init;
 mod payouts;
+mod person;
 mod process;
 mod readme;
 mod stop;

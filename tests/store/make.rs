@@ -6,8 +6,8 @@ use mlango::domain::id::{
 };
 use mlango::domain::money::Amount;
 use mlango::domain::payout::{
-    CaseKind, Command, Details, Doubt, Failure, Lease, Metadata, Payout, Rail, Settled, Stage,
-    State, Status, Tries,
+    CaseKind, Command, Details, Doubt, Failure, Inquiry, Lease, Metadata, Payout, Rail, Settled,
+    Stage, State, Status, Tries,
 };
 use mlango::domain::time::Timestamp;
 use mlango::store::{
@@ -90,7 +90,7 @@ pub fn receipt(n: u64) -> Receipt {
     Receipt::new(&format!("TA1{n:07}")).expect("a receipt")
 }
 
-const TRIED_ONCE: Tries = Tries { attempts: 1, busy: 0, unreachable: 0, not_found: 0 };
+const TRIED_ONCE: Tries = Tries { attempts: 1, ..Tries::NONE };
 
 /// The payout moved to `status` (whether the domain would allow that or not is not the store's).
 pub fn at(mut payout: Payout, n: u64, status: Status) -> Payout {
@@ -117,8 +117,8 @@ pub fn at(mut payout: Payout, n: u64, status: Status) -> Payout {
             why: Doubt::NoAnswer,
             conversation: None,
             since: time(n),
-            ask_at: time(n + 5_000),
-            asked: 0,
+            arrives_until: time(n + 900_000),
+            inquiry: Inquiry::first_at(time(n + 5_000)),
         },
         Status::Succeeded => State::Succeeded {
             receipt: receipt(n),

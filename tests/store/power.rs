@@ -124,6 +124,9 @@ fn watched(dir: PathBuf, world: Arc<Mutex<World>>, sync: Sync, is_torn: bool) ->
     })
 }
 
+/// More payouts than any life takes until its power is cut.
+const UNSYNCED_MAX: u64 = 10_000;
+
 /// The `n`th payout with something of every kind in its first commit.
 fn first(n: u64) -> Commit {
     Commit {
@@ -157,6 +160,7 @@ async fn live(dir: &Path, sync: Sync, is_torn: bool, (from, chance): (u64, Chanc
         writers.push(tokio::spawn(async move {
             loop {
                 let n = next.fetch_add(1, Ordering::SeqCst);
+                assert!(n - from < UNSYNCED_MAX, "commits are acknowledged, and nothing is synced");
                 let last = Commit { closings: vec![closing(n)], ..at_last(n) };
                 let life = [first(n), moved(n, n % 3, 1, Status::Accepted), last];
                 for (commit, version) in life.into_iter().zip(1..) {

@@ -20,6 +20,11 @@ pub enum Effect {
         /// Not before.
         at: Timestamp,
     },
+    /// Put the question of this number to M-Pesa.
+    Ask {
+        /// Which question.
+        nth: u32,
+    },
     /// Tell whoever listens.
     Announce(Notice),
     /// Something that no rule may decide: a person must look.
@@ -99,13 +104,26 @@ pub enum CaseKind {
     Unmatched,
     /// A message cannot be read.
     Malformed,
-    /// M-Pesa knows no such transaction, and the configuration wants a person then.
+    /// M-Pesa knows no such transaction, and a person is to decide what follows.
     NotFound,
+    /// A payout is in doubt beyond its last inquiry.
+    StillUnknown,
     /// A step would have broken a law; it was not taken.
     LawBroken,
 }
 
 impl CaseKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Contradiction,
+        Self::Mismatch,
+        Self::Unmatched,
+        Self::Malformed,
+        Self::NotFound,
+        Self::StillUnknown,
+        Self::LawBroken,
+    ];
+
     /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,6 +132,7 @@ impl CaseKind {
             Self::Unmatched => "unmatched",
             Self::Malformed => "malformed",
             Self::NotFound => "not_found",
+            Self::StillUnknown => "still_unknown",
             Self::LawBroken => "law_broken",
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::state::Lease;
 use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::money::Amount;
-use crate::domain::outcome::{self, AnswerClass, ResultClass};
+use crate::domain::outcome::{self, AnswerClass, QueryClass, ResultClass};
 use crate::domain::party::{Msisdn, PersonName};
 use crate::domain::time::Timestamp;
 
@@ -60,20 +60,27 @@ pub enum Event {
     ResultOverdue,
     /// The broker gave up on a request that it held (spec/soap.md §5.6).
     QueueTimedOut,
-    /// M-Pesa was asked what became of it.
-    InquirySent {
-        /// When to ask again, if no answer settles it.
-        ask_again_at: Timestamp,
+    /// Somebody wants M-Pesa asked now.
+    AskWanted,
+    /// M-Pesa is about to be asked what became of it: committed before the question leaves, so
+    /// that each question has a number of its own.
+    InquirySent,
+    /// M-Pesa took or refused a question. It says nothing about the payment.
+    InquiryReplied {
+        /// Which question.
+        nth: u32,
+        /// What the answer says.
+        answer: AnswerFacts,
     },
-    /// M-Pesa says what became of it.
-    InquiryAnswered(InquiryFacts),
-    /// M-Pesa says that it knows no such transaction.
-    NotFound {
-        /// Whether the window is over in which the request may still arrive.
-        window_over: bool,
-        /// What the configuration wants then.
-        rule: NotFoundRule,
+    /// Proof that a question did not reach M-Pesa.
+    InquiryNotSent {
+        /// Which question.
+        nth: u32,
+        /// What stood in the way; `None` when the broker gave up on it.
+        why: Option<WhyNothingSent>,
     },
+    /// M-Pesa says what it knows of the payment.
+    InquiryAnswered(InquiryAnswer),
     /// A line of M-Pesa's own statement shows it.
     StatementShows(StatementFacts),
     /// A named person ruled, with evidence.
@@ -96,9 +103,11 @@ impl Event {
             Self::ResultArrived(_) => "result_arrived",
             Self::ResultOverdue => "result_overdue",
             Self::QueueTimedOut => "queue_timed_out",
-            Self::InquirySent { .. } => "inquiry_sent",
+            Self::AskWanted => "ask_wanted",
+            Self::InquirySent => "inquiry_sent",
+            Self::InquiryReplied { .. } => "inquiry_replied",
+            Self::InquiryNotSent { .. } => "inquiry_not_sent",
             Self::InquiryAnswered(_) => "inquiry_answered",
-            Self::NotFound { .. } => "not_found",
             Self::StatementShows(_) => "statement_shows",
             Self::Ruled(_) => "ruled",
         }
@@ -209,8 +218,30 @@ impl WhyNoAnswer {
     }
 }
 
-/// What M-Pesa says of a payment that it was asked about. The query's own code has been looked at
-/// already: this is the payment's level (law 6; spec/soap.md §5.4).
+/// The result of a status query. Its two levels are kept apart (law 6; spec/soap.md §5.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InquiryAnswer {
+    /// Which question it answers; `None` when it came under the payment's own name.
+    pub nth: Option<u32>,
+    /// The query's `ResultCode`, verbatim: whether the question could be answered.
+    pub code: String,
+    /// The query's `ResultDesc`.
+    pub description: String,
+    /// `ResultType` 1: more messages follow.
+    pub waiting: bool,
+    /// What it says of the payment, if it says anything.
+    pub payment: Option<InquiryFacts>,
+}
+
+impl InquiryAnswer {
+    /// What the query's own level says.
+    pub fn class(&self) -> QueryClass {
+        if self.waiting { QueryClass::Unanswered } else { outcome::query(&self.code).class }
+    }
+}
+
+/// What M-Pesa says of a payment that it was asked about: the payment's level of an answer (law 6;
+/// spec/soap.md §5.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InquiryFacts {
     /// `TransactionStatus`.
@@ -221,8 +252,17 @@ pub struct InquiryFacts {
     pub amount: Option<Amount>,
     /// Who was paid, where it is shown whole.
     pub payee: Option<Msisdn>,
+    /// Who that is.
+    pub recipient_name: Option<PersonName>,
+    /// The OriginatorConversationID of the payment, where the answer names it.
+    pub originator: Option<String>,
+    /// M-Pesa's name for the payment, where the answer names it.
+    pub conversation: Option<ConversationId>,
     /// When it was done.
     pub completed_at: Option<Timestamp>,
+    /// What in it does not fit together, in words without personal data; a completed payment with
+    /// it is not believed.
+    pub odd: Option<String>,
 }
 
 /// `TransactionStatus` of a status query (spec/soap.md §5.4).
@@ -240,6 +280,20 @@ pub enum TransactionStatus {
     InProgress,
     /// A word that the spec does not list: it says nothing.
     Other(String),
+}
+
+impl TransactionStatus {
+    /// M-Pesa's word for it.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Completed => "Completed",
+            Self::Cancelled => "Cancelled",
+            Self::Declined => "Declined",
+            Self::Expired => "Expired",
+            Self::InProgress => "in progress",
+            Self::Other(word) => word,
+        }
+    }
 }
 
 /// What is done when M-Pesa knows no such transaction.

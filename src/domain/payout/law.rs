@@ -9,9 +9,11 @@
 )]
 
 use super::effect::Effect;
-use super::event::{Event, NotFoundRule, TransactionStatus};
+use super::event::{Event, InquiryAnswer, InquiryFacts, TransactionStatus};
+use super::inquiry;
 use super::state::{Payout, State};
-use crate::domain::outcome::{self, AnswerClass, ResultClass};
+use super::step::NOT_FOUND_ROUNDS_MAX;
+use crate::domain::outcome::{self, AnswerClass, QueryClass, ResultClass};
 
 /// A law that a step would break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,10 +97,11 @@ fn requeues_on_proof_only(before: &Payout, event: &Event, after: &Payout) -> boo
         (State::Sending { tries, .. }, Event::Answered { attempt, answer }) => {
             tries.attempts == *attempt && answer.class() == AnswerClass::TryLater
         }
-        (
-            State::Unknown { .. },
-            Event::NotFound { window_over: true, rule: NotFoundRule::Resend },
-        ) => true,
+        (State::Unknown { tries, .. }, Event::InquiryAnswered(answer)) => {
+            tries.attempts > 0
+                && tries.not_found < NOT_FOUND_ROUNDS_MAX
+                && is_absent(before, answer)
+        }
         _ => false,
     }
 }
@@ -120,12 +123,13 @@ fn succeeds_on_evidence_only(before: &Payout, event: &Event, after: &Payout) -> 
                 && facts.amount.is_none_or(|amount| amount == before.details.amount)
                 && facts.payee.is_none_or(|payee| payee == before.details.phone)
         }
-        Event::InquiryAnswered(facts) => {
+        Event::InquiryAnswered(answer) => told_of(before, answer).is_some_and(|facts| {
             facts.status == TransactionStatus::Completed
+                && facts.odd.is_none()
                 && facts.receipt.as_ref() == after.state.receipt()
-                && facts.amount.is_none_or(|amount| amount == before.details.amount)
+                && facts.amount == Some(before.details.amount)
                 && facts.payee.is_none_or(|payee| payee == before.details.phone)
-        }
+        }),
         Event::StatementShows(facts) => facts.amount == before.details.amount,
         Event::Ruled(ruling) => ruling.receipt.as_ref() == after.state.receipt(),
         _ => false,
@@ -142,14 +146,37 @@ fn fails_on_evidence_only(before: &Payout, event: &Event, after: &Payout) -> boo
                 && matches!(answer.class(), AnswerClass::Refused | AnswerClass::TryLater)
         }
         Event::ResultArrived(facts) => facts.class() == ResultClass::NotPaid,
-        Event::InquiryAnswered(facts) => matches!(
-            facts.status,
-            TransactionStatus::Cancelled | TransactionStatus::Declined | TransactionStatus::Expired
-        ),
-        Event::NotFound { window_over, rule } => *window_over && *rule == NotFoundRule::Fail,
+        Event::InquiryAnswered(answer) => {
+            is_absent(before, answer)
+                || told_of(before, answer).is_some_and(|facts| {
+                    matches!(
+                        facts.status,
+                        TransactionStatus::Cancelled
+                            | TransactionStatus::Declined
+                            | TransactionStatus::Expired
+                    )
+                })
+        }
         Event::Ruled(ruling) => ruling.receipt.is_none(),
         _ => false,
     }
+}
+
+/// What an answer says of this payment, and of no other (law 6).
+fn told_of<'a>(payout: &Payout, answer: &'a InquiryAnswer) -> Option<&'a InquiryFacts> {
+    let facts = answer.payment.as_ref()?;
+    let ours = payout.details.originator_conversation_id.as_str();
+    let is_ours = facts.originator.as_deref().is_none_or(|named| named == ours);
+    (answer.class() == QueryClass::Answered && is_ours).then_some(facts)
+}
+
+/// Whether an answer proves that M-Pesa has not got the request and cannot get it any more.
+fn is_absent(payout: &Payout, answer: &InquiryAnswer) -> bool {
+    let State::Unknown { arrives_until, .. } = &payout.state else {
+        return false;
+    };
+    answer.class() == QueryClass::NotFound
+        && inquiry::proves_absence(payout, answer.nth, *arrives_until)
 }
 
 fn cancels_unsent_only(before: &Payout, after: &Payout) -> bool {
@@ -172,6 +199,8 @@ fn credential_stops_the_rail(
     let blame = match event {
         Event::Answered { answer, .. } => outcome::answer(&answer.code).blame,
         Event::ResultArrived(facts) => outcome::result(&facts.code).blame,
+        Event::InquiryReplied { answer, .. } => outcome::answer(&answer.code).blame,
+        Event::InquiryAnswered(answer) => outcome::query(&answer.code).blame,
         _ => return true,
     };
     let moved = matches!(after.state, State::Failed { .. } | State::Unknown { .. })

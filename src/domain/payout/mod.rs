@@ -6,17 +6,19 @@
 
 mod effect;
 mod event;
+mod inquiry;
 pub mod law;
 mod state;
 mod step;
 
 pub use effect::{CaseKind, Effect, Notice};
 pub use event::{
-    AnswerFacts, Event, InquiryFacts, NotFoundRule, ResultFacts, Ruling, StatementFacts,
-    TransactionStatus, WhyNoAnswer, WhyNothingSent,
+    AnswerFacts, Event, InquiryAnswer, InquiryFacts, NotFoundRule, ResultFacts, Ruling,
+    StatementFacts, TransactionStatus, WhyNoAnswer, WhyNothingSent,
 };
+pub use inquiry::{AskBy, FOUND_BY_NAME, Inquiry, MISSED_BY_NAME, Question, ask_by};
 pub use state::{
     Command, Details, Doubt, Failure, Lease, Metadata, Payout, Rail, Settled, Stage, State, Status,
     Tries,
 };
-pub use step::{Contradiction, Forbidden, Policy, Verdict, step};
+pub use step::{Contradiction, Forbidden, NOT_FOUND_ROUNDS_MAX, Policy, Verdict, step};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::inquiry::Inquiry;
 use crate::domain::id::{
     AppId, BatchId, ConversationId, OriginatorConversationId, PayoutId, Receipt, RunId,
 };
@@ -17,7 +18,7 @@ use crate::domain::time::Timestamp;
 pub type Metadata = BTreeMap<String, String>;
 
 /// What was asked for. It never changes once the payout is taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Details {
     /// Ours, `po_…`.
     pub id: PayoutId,
@@ -48,7 +49,7 @@ pub struct Details {
 }
 
 /// A payout as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Payout {
     /// What was asked for.
     pub details: Details,
@@ -142,7 +143,7 @@ impl FromStr for Rail {
 }
 
 /// Where a payout stands (contract, part 2; architecture, "A payout's life").
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Held for a checker. Left by approval, rejection or expiry.
     AwaitingApproval {
@@ -178,16 +179,17 @@ pub enum State {
     Unknown {
         /// The sends so far; the last may have been taken.
         tries: Tries,
-        /// What made it doubtful, first.
+        /// What made it doubtful: the latest word about it that says more than silence.
         why: Doubt,
         /// M-Pesa's name for it, if it gave one.
         conversation: Option<ConversationId>,
         /// Since when.
         since: Timestamp,
-        /// When M-Pesa is to be asked next.
-        ask_at: Timestamp,
-        /// How often it has been asked.
-        asked: u32,
+        /// Until when the request may still arrive at M-Pesa: that M-Pesa knows of none before
+        /// then proves nothing.
+        arrives_until: Timestamp,
+        /// What M-Pesa was asked, and when it is to be asked next.
+        inquiry: Inquiry,
     },
     /// M-Pesa says paid. Final.
     Succeeded {
@@ -217,7 +219,7 @@ pub enum State {
 }
 
 /// What became of the sends so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tries {
     /// How many sends have begun. The last one's number, too: 1 is the first.
     pub attempts: u32,
@@ -227,15 +229,28 @@ pub struct Tries {
     pub unreachable: u32,
     /// How often M-Pesa, asked about it, knew no such transaction, so that it was sent again.
     pub not_found: u32,
+    /// How many questions were asked about it. The last one's number, too: 1 is the first.
+    pub questions: u32,
+    /// Since when M-Pesa may know it: when the first send began that is not proven to have taken
+    /// nothing.
+    pub sent_at: Option<Timestamp>,
 }
 
 impl Tries {
     /// Before the first send.
-    pub const NONE: Self = Self { attempts: 0, busy: 0, unreachable: 0, not_found: 0 };
+    pub const NONE: Self =
+        Self { attempts: 0, busy: 0, unreachable: 0, not_found: 0, questions: 0, sent_at: None };
+
+    /// After proof that the last send took nothing.
+    pub(super) const fn none_taken(self) -> Self {
+        // An earlier send was once in doubt: M-Pesa may know the payout from then on.
+        let sent_at = if self.not_found == 0 { None } else { self.sent_at };
+        Self { sent_at, ..self }
+    }
 }
 
 /// Who owns a send, and until when (law 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     /// The run of the program that sends.
     pub owner: RunId,
@@ -244,7 +259,7 @@ pub struct Lease {
 }
 
 /// How a payout ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Settled {
     /// M-Pesa's name for it, if it gave one.
     pub conversation: Option<ConversationId>,
@@ -257,7 +272,7 @@ pub struct Settled {
 }
 
 /// Why a payout failed (contract, part 2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failure {
     /// Who said so.
     pub stage: Stage,
@@ -292,7 +307,7 @@ impl Stage {
 }
 
 /// What made a payout doubtful.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Doubt {
     /// Bytes left and no answer came.
     NoAnswer,
@@ -309,6 +324,8 @@ pub enum Doubt {
     Duplicate,
     /// The result did not come in time.
     ResultOverdue,
+    /// Somebody wanted M-Pesa asked before the result was overdue.
+    AskedEarly,
     /// The result does not say whether money moved.
     Result {
         /// Its code.
@@ -316,6 +333,13 @@ pub enum Doubt {
     },
     /// The program stopped while it was sending.
     LeaseLapsed,
+    /// M-Pesa refused a further send for certain, while an earlier one may still arrive.
+    RefusedLater {
+        /// The refusal's code.
+        code: String,
+        /// Its words.
+        description: String,
+    },
     /// M-Pesa speaks of a payment, but not of this one: another amount, another payee, no receipt.
     Mismatch {
         /// What differs, in words without personal data.
@@ -337,10 +361,14 @@ impl fmt::Display for Doubt {
             Self::QueueTimeout => f.write_str("the broker gave up on the request that it held"),
             Self::Duplicate => f.write_str("M-Pesa says that it was sent this id before"),
             Self::ResultOverdue => f.write_str("the result did not come in time"),
+            Self::AskedEarly => f.write_str("somebody wanted to know before the result was due"),
             Self::Result { code } => {
                 write!(f, "the result's code {code} does not say whether money moved")
             }
             Self::LeaseLapsed => f.write_str("the program stopped while it was sending"),
+            Self::RefusedLater { code, .. } => {
+                write!(f, "a further send was refused with {code}; an earlier one may still arrive")
+            }
             Self::Mismatch { what } => write!(f, "M-Pesa speaks of another payment: {what}"),
         }
     }
@@ -509,7 +537,7 @@ impl State {
             Self::Queued { not_before, .. } => Some(*not_before),
             Self::Sending { lease, .. } => Some(lease.until),
             Self::Accepted { overdue_at, .. } => Some(*overdue_at),
-            Self::Unknown { ask_at, .. } => Some(*ask_at),
+            Self::Unknown { inquiry, .. } => Some(inquiry.ask_at),
             Self::AwaitingApproval { .. }
             | Self::Succeeded { .. }
             | Self::Failed { .. }

@@ -3,11 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::id::PayoutId;
+use crate::domain::id::{CaseId, PayoutId};
 
 /// What the first byte says: which list, and which way through it.
 const PAYOUTS_UP: u8 = b'p';
 const PAYOUTS_DOWN: u8 = b'P';
+const CASES_UP: u8 = b'c';
+const CASES_DOWN: u8 = b'C';
 const EVENTS_UP: u8 = b'e';
 const EVENTS_DOWN: u8 = b'E';
 
@@ -16,6 +18,13 @@ const EVENTS_DOWN: u8 = b'E';
 pub(super) struct PayoutCursor {
     pub(super) descending: bool,
     pub(super) after: PayoutId,
+}
+
+/// The end of a page of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CaseCursor {
+    pub(super) descending: bool,
+    pub(super) after: CaseId,
 }
 
 /// The end of a page of a payout's events.
@@ -43,6 +52,23 @@ impl PayoutCursor {
             _ => return None,
         };
         Some(Self { descending, after: PayoutId::from_bytes(bytes) })
+    }
+}
+
+impl CaseCursor {
+    pub(super) fn write(self) -> String {
+        let mark = if self.descending { CASES_DOWN } else { CASES_UP };
+        write(mark, &self.after.bytes())
+    }
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (mark, bytes) = read(text)?;
+        let descending = match mark {
+            CASES_UP => false,
+            CASES_DOWN => true,
+            _ => return None,
+        };
+        Some(Self { descending, after: CaseId::from_bytes(bytes) })
     }
 }
 
@@ -89,6 +115,10 @@ mod tests {
     fn a_cursor_reads_back_what_it_wrote_and_nothing_else_does() {
         let payouts = PayoutCursor { descending: true, after: PayoutId::from_bytes([7; 16]) };
         let events = EventCursor { descending: false, after: 9 };
+        let cases = CaseCursor { descending: false, after: CaseId::from_bytes([7; 16]) };
+        assert_eq!(CaseCursor::read(&cases.write()), Some(cases));
+        assert_eq!(CaseCursor::read(&payouts.write()), None);
+        assert_eq!(PayoutCursor::read(&cases.write()), None);
         assert_eq!(PayoutCursor::read(&payouts.write()), Some(payouts));
         assert_eq!(EventCursor::read(&events.write()), Some(events));
         assert_eq!(PayoutCursor::read(&events.write()), None);

@@ -5,12 +5,13 @@ use std::fmt::Display;
 use axum::extract::Query;
 use axum::http::Uri;
 
-use super::cursor::{EventCursor, NOT_A_CURSOR, PayoutCursor};
+use super::cases;
+use super::cursor::{CaseCursor, EventCursor, NOT_A_CURSOR, PayoutCursor};
 use super::{FieldFault, Problem};
-use crate::domain::id::{PayoutId, Receipt};
+use crate::domain::id::{CaseId, PayoutId, Receipt};
 use crate::domain::limit::REFERENCE_LEN_MAX;
 use crate::domain::time::Timestamp;
-use crate::store::{PAGE_LEN_MAX, PayoutQuery};
+use crate::store::{CaseQuery, PAGE_LEN_MAX, PayoutQuery};
 
 /// Rows of a page when nothing else is asked for.
 const LIMIT_DEFAULT: usize = 50;
@@ -32,6 +33,8 @@ pub(in crate::http) enum Kind {
     Time,
     Limit,
     Status,
+    OpenOrClosed,
+    WhyCase,
     Order,
 }
 
@@ -63,6 +66,20 @@ pub(in crate::http) const EVENT_PARAMETERS: &[Parameter] = &[
     LIMIT,
     CURSOR,
     parameter("order", Kind::Order, "asc, the default: oldest first; desc: newest first."),
+];
+
+/// The parameters of `GET /v1/cases`.
+pub(in crate::http) const CASE_PARAMETERS: &[Parameter] = &[
+    parameter(
+        "status",
+        Kind::OpenOrClosed,
+        "Only those that are open, or only those that are not.",
+    ),
+    parameter("kind", Kind::WhyCase, "Only those of this kind."),
+    parameter("payout", Kind::Text, "Only those about this payout."),
+    LIMIT,
+    CURSOR,
+    parameter("order", Kind::Order, "asc: oldest first; desc, the default: newest first."),
 ];
 
 /// Reads the query of `GET /v1/payouts`. Whose payouts it lists is for the caller to set.
@@ -113,6 +130,35 @@ pub(super) fn events(uri: &Uri) -> Result<EventQuery, Problem> {
         limit: given.limit(),
     };
     given.done(query)
+}
+
+/// Reads the query of `GET /v1/cases`. Whose cases it lists is for the caller to set.
+///
+/// # Errors
+/// As [`payouts`].
+pub(super) fn cases(uri: &Uri) -> Result<CaseQuery, Problem> {
+    let mut given = Given::read(uri, CASE_PARAMETERS)?;
+    let cursor = given.read_as("cursor", |text| CaseCursor::read(text).ok_or(NOT_A_CURSOR));
+    let query = CaseQuery {
+        open: given.read_as("status", |text| match text {
+            "open" => Ok(true),
+            "closed" => Ok(false),
+            _ => Err("must be open or closed"),
+        }),
+        kind: given.read_as("kind", cases::kind),
+        payout: given.parse("payout"),
+        app: None,
+        after: cursor.map(|cursor| cursor.after),
+        descending: given.descending(true, cursor.map(|cursor| cursor.descending)),
+        limit: given.limit(),
+    };
+    given.done(query)
+}
+
+/// The next page's cursor for cases.
+pub(super) fn next_case(query: &CaseQuery, after: Option<CaseId>) -> Option<String> {
+    let descending = query.descending;
+    after.map(|after| CaseCursor { descending, after }.write())
 }
 
 /// Checks that a request that takes no parameters has none.

@@ -1,11 +1,15 @@
 //! What finance systems ask for (contract, part 2).
 
+mod cases;
 mod cursor;
+mod fields;
 mod json;
 mod list;
 mod messages;
 mod ops;
 mod payouts;
+mod rails;
+mod ruling;
 mod submit;
 pub mod view;
 
@@ -28,10 +32,23 @@ pub use super::body::BodyLimits;
 use super::problem::{Code, FieldFault, Problem};
 use crate::engine::Engine;
 
-pub(super) use list::{EVENT_PARAMETERS, Kind, LIST_PARAMETERS, Parameter};
+pub(super) use cases::{
+    Case, CasePage, Closing, Page as PageOfCases, case_id, close as close_case, get as get_case,
+    list as list_cases, read as read_case,
+};
+pub(super) use fields::check_lines;
+pub(super) use list::{CASE_PARAMETERS, EVENT_PARAMETERS, Kind, LIST_PARAMETERS, Parameter};
 pub(super) use messages::get as get_message;
 pub(super) use ops::{Readiness, health, metrics, openapi, ready};
-pub(super) use payouts::{cancel, create, events, get, list as list_payouts};
+pub(super) use payouts::{cancel, create, events, get, inquire, list as list_payouts, resolve};
+pub(super) use rails::{
+    OldestUnknown, Pause, Rail, Rails, Refusal, list as list_rails, not_paused, not_resumed,
+    pause as pause_rail, rail_of, recorded as recorded_rail, resume as resume_rail,
+    whole as whole_rail,
+};
+#[cfg(test)]
+pub(super) use ruling::{CLOSING_FIELDS, PAUSE_FIELDS, RESOLUTION_FIELDS};
+pub(super) use ruling::{REASON_LEN_MAX, RULING_LEN_MAX};
 #[cfg(test)]
 pub(super) use submit::FIELDS;
 pub(crate) use submit::read as read_payout;
@@ -62,7 +79,7 @@ impl fmt::Debug for Api {
 pub(super) struct Ask {
     pub(super) api: Arc<Api>,
     pub(super) parts: Parts,
-    /// What stands for `{id}` in the path.
+    /// What stands for `{id}` or `{rail}` in the path.
     pub(super) id: String,
     pub(super) body: Bytes,
 }
@@ -75,6 +92,16 @@ pub(super) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(super) type OpenHandler = fn(Ask) -> Answering;
 /// What a known caller may ask.
 pub(super) type KeyedHandler = fn(Caller, Ask) -> Answering;
+
+/// What the caller's application is called, for the record of what it did.
+///
+/// # Errors
+/// The store could not be read.
+async fn who(caller: Caller, ask: &Ask) -> Result<String, Problem> {
+    let apps = ask.api.engine.store().apps().await?;
+    let app = apps.into_iter().find(|app| app.id == caller.app);
+    Ok(app.map_or_else(|| caller.app.to_string(), |app| app.name))
+}
 
 /// `value` as a JSON answer.
 fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {

@@ -62,10 +62,11 @@ fn reasons(api: &Api) -> Vec<String> {
              the gateway is restarted"
         ));
     }
-    if let Some(code) = rail.stopped {
+    if let Some(stop) = rail.refused {
         reasons.push(format!(
-            "sending is stopped, because M-Pesa refused our credentials with code {code}; payouts \
-             and results are still taken; correct the credentials and restart"
+            "sending is stopped, because M-Pesa refused our credentials with code {}; payouts \
+             and results are still taken; correct the credentials, then `mlango rails resume soap`",
+            stop.code
         ));
     }
     if api.shutdown.is_cancelled() {
@@ -77,6 +78,14 @@ fn reasons(api: &Api) -> Vec<String> {
 /// What slows sending down. The gateway is ready all the same: payouts are taken, and wait.
 fn notes(state: &RailState, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some(pause) = &state.paused {
+        // Anybody may ask: who paused it and why is for `GET /v1/rails`.
+        notes.push(format!(
+            "sending is paused by hand since {}; payouts and results are taken, and payouts wait \
+             until `mlango rails resume soap`",
+            pause.at
+        ));
+    }
     if state.busy > 0 {
         let times = state.busy;
         let pause = state.slowed_until.filter(|until| *until > now);
@@ -100,7 +109,18 @@ pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
     }
     let doubt = counts.in_doubt().cents().checked_div(100);
     metric::SHILLINGS_IN_DOUBT.with([]).set(doubt.unwrap_or_default());
-    let stopped = api.engine.rail_state().stopped.is_some();
+    metric::OPEN_CASES.with([]).set(counts.open_cases());
+    match api.engine.oldest_unknown().await {
+        Ok(oldest) => {
+            let now = api.engine.clock().now();
+            let since = oldest.map(|(_id, since)| now.since(since).as_secs());
+            metric::OLDEST_UNKNOWN_SECONDS.with([]).set(since.unwrap_or_default());
+        }
+        // The others are worth showing all the same.
+        Err(error) => tracing::warn!(%error, "the oldest payout in doubt could not be read"),
+    }
+    let state = api.engine.rail_state();
+    let stopped = state.refused.is_some() || state.paused.is_some();
     metric::RAIL_STOPPED.with([Rail::Soap.as_str()]).set(u64::from(stopped));
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
     Ok(text(media_type, metric::render().into()))
@@ -123,11 +143,18 @@ fn text(media_type: &'static str, bytes: Bytes) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Pause;
 
     const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_000);
 
     #[test]
-    fn a_slowed_rail_is_a_note() {
+    fn a_slowed_or_paused_rail_is_a_note() {
+        let by = "Wanjiru".to_owned();
+        let pause = Pause { at: NOW, by, reason: "a secret audit".to_owned() };
+        let paused = RailState { paused: Some(pause), ..RailState::default() };
+        let said = notes(&paused, NOW).concat();
+        assert!(said.contains("paused by hand since 2024-01-02T03:04:05.000Z"), "{said}");
+        assert!(!said.contains("Wanjiru") && !said.contains("audit"), "{said}");
         assert!(notes(&RailState::default(), NOW).is_empty());
         let until = Timestamp::from_millis(1_704_164_649_000);
         let slowed = RailState { slowed_until: Some(until), busy: 3, ..RailState::default() };

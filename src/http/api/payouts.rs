@@ -1,4 +1,4 @@
-//! Payouts: submit, look, cancel.
+//! Payouts: submit, look, cancel; have M-Pesa asked about one, and rule on one in doubt.
 
 use axum::http::header::{HeaderMap, HeaderName, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::cursor::EventCursor;
 use super::view;
-use super::{Answer, Ask, Caller, Problem, json, list, submit};
+use super::{Answer, Ask, Caller, Problem, json, list, ruling, submit, who};
 use crate::domain::id::PayoutId;
-use crate::domain::payout::{Payout, Rail};
+use crate::domain::payout::{Payout, Rail, Ruling};
 use crate::engine::{SubmitError, Submitted};
 use crate::http::problem::Code;
 use crate::store::{FeedEvent, Stored};
@@ -119,6 +119,25 @@ pub(in crate::http) async fn cancel(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let id = payout_id(&ask.id)?;
     let payout = ask.api.engine.cancel(Some(caller.app), id).await?;
+    json(StatusCode::OK, &view::Payout::from(&payout))
+}
+
+/// `POST /v1/payouts/{id}/inquire`. It moves no money, so it needs no Idempotency-Key.
+pub(in crate::http) async fn inquire(caller: Caller, ask: Ask) -> Answer {
+    list::nothing(&ask.parts.uri)?;
+    let id = payout_id(&ask.id)?;
+    let payout = ask.api.engine.inquire(Some(caller.app), id).await?;
+    json(StatusCode::ACCEPTED, &view::Payout::from(&payout))
+}
+
+/// `POST /v1/payouts/{id}/resolve`: any application's payout.
+pub(in crate::http) async fn resolve(caller: Caller, ask: Ask) -> Answer {
+    list::nothing(&ask.parts.uri)?;
+    let id = payout_id(&ask.id)?;
+    let ruling::Resolution { receipt, reason } = ruling::resolution(&ask.body)?;
+    let by = who(caller, &ask).await?;
+    let ruling = Ruling { by, receipt, reason };
+    let payout = ask.api.engine.resolve(None, id, ruling).await?;
     json(StatusCode::OK, &view::Payout::from(&payout))
 }
 

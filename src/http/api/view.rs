@@ -14,12 +14,15 @@ use crate::soap::redact::redact;
 use crate::store;
 
 /// Writes a value as the string that it displays.
-fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn shown<T: Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
 /// Writes a value as the string that it displays, or null.
-fn shown_or_null<T: Display, S: Serializer>(
+pub(super) fn shown_or_null<T: Display, S: Serializer>(
     value: &Option<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -86,6 +89,9 @@ pub struct Payout<'a> {
     #[serde(serialize_with = "shown_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
     completed_at: Option<Timestamp>,
+    /// What is in doubt; set when `unknown`.
+    #[schema(required)]
+    doubt: Option<Doubt>,
 }
 
 /// Where a payout stands.
@@ -139,6 +145,24 @@ pub struct Failure<'a> {
     retryable: bool,
 }
 
+/// Why it is not known whether a payout was paid, and what is done about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Doubt {
+    /// In words.
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, example = "bytes left and no answer came")]
+    why: payout::Doubt,
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// When M-Pesa is asked next.
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    next_inquiry_at: Timestamp,
+    /// How often M-Pesa was asked, in this doubt.
+    inquiries: u32,
+}
+
 impl<'a> From<&'a payout::Payout> for Payout<'a> {
     fn from(payout: &'a payout::Payout) -> Self {
         let details = &payout.details;
@@ -177,6 +201,7 @@ impl<'a> From<&'a payout::Payout> for Payout<'a> {
             created_at: details.created_at,
             updated_at: payout.updated_at,
             completed_at: state.completed_at(),
+            doubt: doubt_of(state),
         }
     }
 }
@@ -190,6 +215,18 @@ fn failure_of(state: &State) -> Option<Failure<'_>> {
         code: &failure.code,
         description: &failure.description,
         retryable: failure.retryable,
+    })
+}
+
+fn doubt_of(state: &State) -> Option<Doubt> {
+    let State::Unknown { why, since, inquiry, .. } = state else {
+        return None;
+    };
+    Some(Doubt {
+        why: why.clone(),
+        since: *since,
+        next_inquiry_at: inquiry.ask_at,
+        inquiries: inquiry.asked,
     })
 }
 
@@ -248,13 +285,15 @@ pub struct MessageLink {
     href: String,
 }
 
+impl From<&crate::domain::id::MessageId> for MessageLink {
+    fn from(id: &crate::domain::id::MessageId) -> Self {
+        Self { id: *id, href: format!("/v1/messages/{id}") }
+    }
+}
+
 impl<'a> From<&'a store::FeedEvent> for PayoutEvent<'a> {
     fn from(feed: &'a store::FeedEvent) -> Self {
         let event = &feed.event;
-        let link = |id: &crate::domain::id::MessageId| MessageLink {
-            id: *id,
-            href: format!("/v1/messages/{id}"),
-        };
         Self {
             id: event.id,
             seq: feed.seq,
@@ -265,7 +304,7 @@ impl<'a> From<&'a store::FeedEvent> for PayoutEvent<'a> {
                 status: event.status.map(payout::Status::as_str),
                 says: &event.says,
                 code: event.code.as_deref(),
-                messages: event.messages.iter().map(link).collect(),
+                messages: event.messages.iter().map(MessageLink::from).collect(),
             },
         }
     }
@@ -358,6 +397,58 @@ pub struct NewPayout {
     /// Which way it goes; the configured one unless given.
     #[schema(example = "soap")]
     pub rail: Option<String>,
+}
+
+/// A person's ruling on a payout in doubt.
+//
+// It describes what `ruling` reads; a test in `openapi` holds the two together.
+#[derive(Debug, ToSchema)]
+pub struct NewResolution {
+    /// Whether the recipient was paid.
+    #[schema(inline)]
+    pub outcome: ResolutionOutcome,
+    /// M-Pesa's receipt of the payment: needed where it was paid, left out where it was not.
+    #[schema(example = "QK12ABCD34")]
+    pub receipt: Option<String>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 500, example = "M-Pesa's statement shows it")]
+    pub reason: String,
+    /// What was looked at, and where it can be found again.
+    #[schema(min_length = 1, max_length = 500, example = "statement of 2 January, row 17")]
+    pub evidence: String,
+}
+
+/// Why a rail is paused, by `POST /v1/rails/{rail}/pause`.
+//
+// It describes what `ruling` reads; a test in `openapi` holds the two together.
+#[derive(Debug, ToSchema)]
+pub struct NewPause {
+    /// For those who find it paused.
+    #[schema(min_length = 1, max_length = 500, example = "M-Pesa's maintenance tonight")]
+    pub reason: String,
+}
+
+/// How a case is closed, by `POST /v1/cases/{id}/close`.
+//
+// It describes what `ruling` reads; a test in `openapi` holds the two together.
+#[derive(Debug, ToSchema)]
+pub struct NewClosing {
+    /// What was decided, in a few words.
+    #[schema(min_length = 1, max_length = 200, example = "paid once; nothing to do")]
+    pub ruling: String,
+    /// Why, and what it rests on.
+    #[schema(min_length = 1, max_length = 500, example = "the statement shows one debit")]
+    pub reason: String,
+}
+
+/// What a person says became of a payout.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolutionOutcome {
+    /// It was paid.
+    Paid,
+    /// It was not paid and never will be.
+    NotPaid,
 }
 
 /// A B2C command of M-Pesa's.

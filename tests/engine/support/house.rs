@@ -1,6 +1,7 @@
 //! An engine with everything it needs, and the questions that tests ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlango::clock::Clock;
 use mlango::domain::id::{AppId, OriginatorConversationId, PayoutId, Receipt};
@@ -8,7 +9,8 @@ use mlango::domain::limit::AmountLimits;
 use mlango::domain::money::Amount;
 use mlango::domain::party::ShortCode;
 use mlango::domain::payout::{
-    CaseKind, Command, Details, Event, Metadata, Payout, Policy, Rail as Way, ResultFacts, Status,
+    CaseKind, Command, Details, Event, InquiryFacts, Metadata, Payout, Policy, Rail as Way,
+    ResultFacts, Status, TransactionStatus,
 };
 use mlango::domain::time::Timestamp;
 use mlango::engine::{
@@ -20,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::rail::{ScriptedRail, conversation};
 use super::store::TroubledStore;
-use super::{BEGIN, CountedIds, TokioClock, millis, secs};
+use super::{BEGIN, CountedIds, TokioClock, millis};
 
 /// Who submits.
 pub const APP: AppId = AppId::from_bytes([7; 16]);
@@ -59,18 +61,34 @@ impl House {
         now: Timestamp,
         rail: Arc<ScriptedRail>,
     ) -> Self {
+        Self::with_settings(store, ids, now, rail, Self::settings())
+    }
+
+    /// What the engine is told in most tests.
+    pub fn settings() -> Settings {
+        Settings {
+            organisation: "ExampleOrg".to_owned(),
+            shortcode: "600999".parse::<ShortCode>().expect("a short code"),
+            policy: Policy::default(),
+            first_result_wait: Duration::ZERO,
+            limits: AmountLimits::default(),
+        }
+    }
+
+    /// The same, with an engine that is told something else.
+    pub fn with_settings(
+        store: Arc<TroubledStore>,
+        ids: Arc<CountedIds>,
+        now: Timestamp,
+        rail: Arc<ScriptedRail>,
+        settings: Settings,
+    ) -> Self {
         let clock = Arc::new(TokioClock::at(now));
         let parts = Parts {
             store: Arc::<TroubledStore>::clone(&store),
             rail: Arc::<ScriptedRail>::clone(&rail),
             clock: Arc::<TokioClock>::clone(&clock),
             ids: Arc::<CountedIds>::clone(&ids),
-        };
-        let settings = Settings {
-            organisation: "ExampleOrg".to_owned(),
-            shortcode: "600999".parse::<ShortCode>().expect("a short code"),
-            policy: Policy { result_overdue: secs(120), first_inquiry: secs(5) },
-            limits: AmountLimits::default(),
         };
         Self {
             engine: Engine::new(parts, settings),
@@ -147,6 +165,51 @@ impl House {
         while self.rail.at_once() < sends {
             tokio::time::sleep(millis(1)).await;
         }
+    }
+
+    /// Waits until M-Pesa was asked so many questions, about whatever payouts.
+    pub async fn until_asked(&self, questions: usize) {
+        for _ in 0..PATIENCE_S * 10 {
+            if self.rail.questions().len() >= questions {
+                // Its answer is written down, too.
+                return tokio::time::sleep(millis(10)).await;
+            }
+            tokio::time::sleep(millis(100)).await;
+        }
+        panic!("{questions} questions were to be put: {:?}", self.rail.questions());
+    }
+
+    /// The next life of the program, over the same store.
+    pub async fn restarted(self) -> Self {
+        self.drain().await;
+        let now = self.now();
+        let again = Self::over(self.store, self.ids, now);
+        again.start().await;
+        again
+    }
+
+    /// M-Pesa's result of a question about a payout.
+    pub async fn told(
+        &self,
+        id: PayoutId,
+        nth: u32,
+        code: &str,
+        status: Option<InquiryFacts>,
+    ) -> Hearing {
+        let name = self.payout(id).await.details.originator_conversation_id;
+        self.told_under(name.of_question(nth).as_str(), result(code), status).await
+    }
+
+    /// M-Pesa's result under some name.
+    pub async fn told_under(
+        &self,
+        name: &str,
+        facts: ResultFacts,
+        status: Option<InquiryFacts>,
+    ) -> Hearing {
+        let heard =
+            Heard::Result { originator: Some(name.to_owned()), conversation: None, facts, status };
+        self.engine.hear(incoming(), heard).await.expect("it is kept")
     }
 
     /// What M-Pesa calls the payout's request.
@@ -262,6 +325,21 @@ pub fn paid(receipt: &str) -> ResultFacts {
         receipt: Receipt::new(receipt),
         amount: Some(Amount::from_shillings(1_500)),
         ..result("0")
+    }
+}
+
+/// Where a payment stands, as M-Pesa says when it is asked, with its receipt.
+pub fn stands(status: TransactionStatus, receipt: &str) -> InquiryFacts {
+    InquiryFacts {
+        status,
+        receipt: Receipt::new(receipt),
+        amount: Some(Amount::from_shillings(1_500)),
+        payee: None,
+        recipient_name: None,
+        originator: None,
+        conversation: None,
+        completed_at: None,
+        odd: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mlango::domain::id::ConversationId;
 use mlango::domain::outcome::{self, AnswerClass};
-use mlango::domain::payout::{AnswerFacts, Payout, State, WhyNoAnswer, WhyNothingSent};
+use mlango::domain::payout::{AnswerFacts, Payout, Question, State, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
 use mlango::engine::port::{Admission, Outcome, Prepared, Rail, RawAnswer, Sent};
 use mlango::store::{Durable, Pending};
@@ -58,6 +58,11 @@ impl What {
     }
 }
 
+/// What a question about a payout to `phone` is scripted under.
+pub fn about(phone: &str) -> String {
+    format!("?{phone}")
+}
+
 /// M-Pesa takes it.
 pub const TAKEN: What = What::Code("0");
 /// M-Pesa is too busy.
@@ -86,11 +91,14 @@ pub struct ScriptedRail {
     script: Mutex<HashMap<String, VecDeque<Reply>>>,
     otherwise: Mutex<Reply>,
     sends: Mutex<Vec<Send>>,
+    /// The questions, each under its own name, about the phone after a question mark.
+    questions: Mutex<Vec<Send>>,
     places: Arc<Semaphore>,
     now: AtomicUsize,
     most: AtomicUsize,
     wrongs: Mutex<Vec<String>>,
     while_preparing: Mutex<Option<Box<dyn FnOnce() + std::marker::Send>>>,
+    while_preparing_a_question: Mutex<Option<Box<dyn FnOnce() + std::marker::Send>>>,
     /// What `longest_send` says.
     longest: Duration,
 }
@@ -110,11 +118,13 @@ impl ScriptedRail {
             script: Mutex::default(),
             otherwise: Mutex::new(TAKEN.now()),
             sends: Mutex::default(),
+            questions: Mutex::default(),
             places: Arc::new(Semaphore::new(places)),
             now: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             wrongs: Mutex::default(),
             while_preparing: Mutex::default(),
+            while_preparing_a_question: Mutex::default(),
             longest: Duration::from_secs(60),
         }
     }
@@ -133,6 +143,11 @@ impl ScriptedRail {
     /// Something that happens between the decision to send and its commit, once.
     pub fn while_preparing(&self, hook: impl FnOnce() + std::marker::Send + 'static) {
         *self.while_preparing.lock().expect("hook") = Some(Box::new(hook));
+    }
+
+    /// The same, between the decision to ask and its commit.
+    pub fn while_preparing_a_question(&self, hook: impl FnOnce() + std::marker::Send + 'static) {
+        *self.while_preparing_a_question.lock().expect("hook") = Some(Box::new(hook));
     }
 
     /// Every send so far.
@@ -155,6 +170,11 @@ impl ScriptedRail {
         self.now.load(Ordering::SeqCst)
     }
 
+    /// The questions so far.
+    pub fn questions(&self) -> Vec<Send> {
+        self.questions.lock().expect("questions").clone()
+    }
+
     /// What should not have been asked of a rail.
     pub fn wrongs(&self) -> Vec<String> {
         self.wrongs.lock().expect("wrongs").clone()
@@ -170,6 +190,20 @@ impl ScriptedRail {
             .get_mut(phone)
             .and_then(VecDeque::pop_front)
             .unwrap_or_else(|| self.otherwise.lock().expect("otherwise").clone())
+    }
+
+    /// A question's number is on the disk before it leaves, so that none goes twice.
+    async fn check_its_number_is_on_the_disk(&self, name: &str) {
+        let id = mlango::domain::id::OriginatorConversationId::payout_in(name);
+        let Some(payout) = self.store.truly(id.expect("it names its payout")).await else {
+            return self.wrong(format!("{name} is asked about and is not in the store"));
+        };
+        let nth = payout.details.originator_conversation_id.question_in(name);
+        if let State::Unknown { tries, .. } = payout.state
+            && nth.is_none_or(|nth| tries.questions < nth)
+        {
+            self.wrong(format!("{name} is asked, and {} is the last on the disk", tries.questions));
+        }
     }
 
     /// Laws 1 and 2: the payout stands at `sending` in the store, under this name.
@@ -228,6 +262,24 @@ impl Rail for ScriptedRail {
         })
     }
 
+    fn prepare_question(
+        &self,
+        payout: &Payout,
+        question: Question,
+        _now: Timestamp,
+    ) -> Result<Prepared, String> {
+        let hook = self.while_preparing_a_question.lock().expect("hook").take();
+        if let Some(hook) = hook {
+            hook();
+        }
+        let name = payout.details.originator_conversation_id.of_question(question.nth);
+        Ok(Prepared {
+            kept: format!("question {name}, masked").into_bytes(),
+            name,
+            wire: about(&payout.details.phone.reveal()).into_bytes(),
+        })
+    }
+
     fn admit(&self) -> Pending<'_, Admission> {
         Box::pin(async {
             let place = Arc::clone(&self.places).acquire_owned().await;
@@ -239,18 +291,24 @@ impl Rail for ScriptedRail {
         Box::pin(async move {
             let _under_way = UnderWay::begin(self);
             let name = request.name.as_str().to_owned();
-            self.check_it_is_on_the_disk(&name).await;
             let phone = String::from_utf8(request.wire).expect("a phone");
+            let is_question = phone.starts_with('?');
+            if is_question {
+                self.check_its_number_is_on_the_disk(&name).await;
+            } else {
+                self.check_it_is_on_the_disk(&name).await;
+            }
             let reply = self.next_reply(&phone);
+            let log = if is_question { &self.questions } else { &self.sends };
             let number = {
-                let mut sends = self.sends.lock().expect("sends");
+                let mut sends = log.lock().expect("sends");
                 sends.push(Send { name: name.clone(), phone, at: Instant::now(), came_to: None });
                 sends.len() - 1
             };
             if !reply.after.is_zero() {
                 tokio::time::sleep(reply.after).await;
             }
-            if let Some(send) = self.sends.lock().expect("sends").get_mut(number) {
+            if let Some(send) = log.lock().expect("sends").get_mut(number) {
                 send.came_to = Some(reply.what.clone());
             }
             drop(place);

@@ -1,11 +1,12 @@
 //! A store in memory that can be troubled at chosen moments.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mlango::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
-use mlango::domain::payout::Payout;
+use mlango::domain::payout::{Payout, Status};
 use mlango::store::memory::MemoryStore;
 use mlango::store::{
     App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
@@ -43,6 +44,8 @@ pub struct TroubledStore {
     reads: Mutex<u32>,
     pages: Mutex<u32>,
     struck: Mutex<u32>,
+    panics: AtomicBool,
+    pages_read: AtomicUsize,
 }
 
 impl fmt::Debug for TroubledStore {
@@ -60,6 +63,8 @@ impl TroubledStore {
             reads: Mutex::default(),
             pages: Mutex::default(),
             struck: Mutex::default(),
+            panics: AtomicBool::new(false),
+            pages_read: AtomicUsize::new(0),
         })
     }
 
@@ -78,6 +83,11 @@ impl TroubledStore {
     /// The next `times` times that a page of payouts is read, it cannot be.
     pub fn fail_pages(&self, times: u32) {
         *self.pages.lock().expect("pages") = times;
+    }
+
+    /// The next look for payouts that are queued or in doubt panics.
+    pub fn panic_on_page(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// A payout as it truly stands, whatever trouble there is.
@@ -101,6 +111,11 @@ impl TroubledStore {
     /// How many commits met trouble.
     pub fn struck(&self) -> u32 {
         *self.struck.lock().expect("struck")
+    }
+
+    /// How many pages of payouts were read.
+    pub fn pages_read(&self) -> usize {
+        self.pages_read.load(Ordering::SeqCst)
     }
 
     fn trouble(&self, commit: &Commit) -> Option<Trouble> {
@@ -189,7 +204,10 @@ impl Store for TroubledStore {
         query: &'a PayoutQuery,
     ) -> Pending<'a, Result<PayoutPage, StoreError>> {
         Box::pin(async move {
+            self.pages_read.fetch_add(1, Ordering::SeqCst);
             fails(&self.pages)?;
+            let looks = matches!(query.status, Some(Status::Queued | Status::Unknown));
+            assert!(!(looks && self.panics.swap(false, Ordering::SeqCst)), "on purpose");
             tokio::task::yield_now().await;
             let page = self.inner.payouts(query).await;
             tokio::task::yield_now().await;

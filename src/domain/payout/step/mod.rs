@@ -11,21 +11,43 @@ mod sending;
 
 use std::time::Duration;
 
+pub use self::inquiry::NOT_FOUND_ROUNDS_MAX;
 use self::result::Evidence;
 use super::effect::{CaseKind, Effect, Notice};
-use super::event::{AnswerFacts, Event};
+use super::event::{AnswerFacts, Event, NotFoundRule};
+use super::inquiry::Inquiry;
 use super::state::{Doubt, Failure, Payout, Settled, State, Tries};
-use crate::domain::id::ConversationId;
+use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::outcome;
 use crate::domain::time::Timestamp;
 
-/// What the configuration says about a payout's pace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the configuration says about a payout's pace, and about its doubts.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long an accepted payout waits for its result.
     pub result_overdue: Duration,
-    /// How long after it became doubtful M-Pesa is asked first.
-    pub first_inquiry: Duration,
+    /// How long after it became doubtful M-Pesa is asked first, then how long after each question
+    /// the next.
+    pub inquiry_intervals: Vec<Duration>,
+    /// How long a request that was sent may still arrive at M-Pesa.
+    pub arrival_window: Duration,
+    /// How long the broker may hold a request that it has said it would pass on.
+    pub cached_window: Duration,
+    /// What is done when M-Pesa knows no such transaction.
+    pub on_not_found: NotFoundRule,
+}
+
+impl Default for Policy {
+    /// As the configuration is when it says nothing else.
+    fn default() -> Self {
+        Self {
+            result_overdue: Duration::from_secs(120),
+            inquiry_intervals: [5, 30, 120, 600, 3_600].map(Duration::from_secs).to_vec(),
+            arrival_window: Duration::from_secs(15 * 60),
+            cached_window: Duration::from_secs(24 * 60 * 60),
+            on_not_found: NotFoundRule::Resend,
+        }
+    }
 }
 
 /// What an event does to a payout.
@@ -80,6 +102,12 @@ pub enum Forbidden {
     /// Only a doubtful payout can be asked about or ruled on.
     #[error("the payout is not in doubt")]
     NotInDoubt,
+    /// It was asked about a moment ago.
+    #[error("M-Pesa was asked about the payout a moment ago, and its answer is awaited")]
+    AskedJustNow,
+    /// M-Pesa would not find it any more (spec/soap.md §3.3).
+    #[error("M-Pesa finds a payment this old by its receipt only, and none is known")]
+    TooOldToAsk,
 }
 
 /// What `event` does to `payout` at `now`. Laws: `super::law`.
@@ -104,9 +132,11 @@ pub fn step(payout: &Payout, event: &Event, policy: &Policy, now: Timestamp) -> 
         Event::ResultArrived(facts) => at.result_arrived(facts),
         Event::ResultOverdue => at.result_overdue(),
         Event::QueueTimedOut => at.queue_timed_out(),
-        Event::InquirySent { ask_again_at } => at.inquiry_sent(*ask_again_at),
-        Event::InquiryAnswered(facts) => at.inquiry_answered(facts),
-        Event::NotFound { window_over, rule } => at.not_found(*window_over, *rule),
+        Event::AskWanted => at.ask_wanted(),
+        Event::InquirySent => at.inquiry_sent(),
+        Event::InquiryReplied { nth, answer } => at.inquiry_replied(*nth, answer),
+        Event::InquiryNotSent { nth, .. } => at.inquiry_not_sent(*nth),
+        Event::InquiryAnswered(answer) => at.inquiry_answered(answer),
         Event::StatementShows(facts) => at.paid(Evidence::from_statement(facts)),
         Event::Ruled(ruling) => at.ruled(ruling),
     };
@@ -118,6 +148,10 @@ fn stopping(mut verdict: Verdict, event: &Event) -> Verdict {
     let told = match event {
         Event::Answered { answer, .. } => Some((outcome::answer(&answer.code).blame, &answer.code)),
         Event::ResultArrived(facts) => Some((outcome::result(&facts.code).blame, &facts.code)),
+        Event::InquiryReplied { answer, .. } => {
+            Some((outcome::answer(&answer.code).blame, &answer.code))
+        }
+        Event::InquiryAnswered(answer) => Some((outcome::query(&answer.code).blame, &answer.code)),
         Event::Approved
         | Event::Rejected { .. }
         | Event::ApprovalExpired
@@ -128,9 +162,9 @@ fn stopping(mut verdict: Verdict, event: &Event) -> Verdict {
         | Event::LeaseLapsed { .. }
         | Event::ResultOverdue
         | Event::QueueTimedOut
-        | Event::InquirySent { .. }
-        | Event::InquiryAnswered(_)
-        | Event::NotFound { .. }
+        | Event::AskWanted
+        | Event::InquirySent
+        | Event::InquiryNotSent { .. }
         | Event::StatementShows(_)
         | Event::Ruled(_) => None,
     };
@@ -226,21 +260,32 @@ impl Moment<'_> {
         conversation: Option<ConversationId>,
         mut effects: Vec<Effect>,
     ) -> Verdict {
-        let ask_at = self.now.after(self.policy.first_inquiry);
-        effects.push(Effect::Inquire { at: ask_at });
-        let (since, asked) = match &self.payout.state {
-            State::Unknown { since, asked, .. } => (*since, *asked),
+        let first = self.policy.inquiry_intervals.first().copied().unwrap_or_default();
+        let ask_at = self.now.after(first);
+        // The broker's word that it gave up says that nothing is held any more; but only where
+        // there was one send, for it does not say which one it gave up on.
+        let gave_up = matches!(why, Doubt::QueueTimeout);
+        let is_held = matches!(why, Doubt::Cached) || (gave_up && tries.not_found > 0);
+        let window = if is_held { self.policy.cached_window } else { self.policy.arrival_window };
+        let arrives_until = self.now.after(window);
+        let (since, arrives_until, inquiry) = match &self.payout.state {
+            State::Unknown { since, inquiry, arrives_until: before, .. } => {
+                let arrives_until = if gave_up && !is_held { arrives_until } else { *before };
+                let ask_at = inquiry.ask_at.min(ask_at);
+                (*since, arrives_until, Inquiry { ask_at, ..inquiry.clone() })
+            }
             State::AwaitingApproval { .. }
             | State::Queued { .. }
             | State::Sending { .. }
             | State::Accepted { .. }
             | State::Succeeded { .. }
             | State::Failed { .. }
-            | State::Cancelled { .. } => (self.now, 0),
+            | State::Cancelled { .. } => (self.now, arrives_until, Inquiry::first_at(ask_at)),
         };
+        effects.push(Effect::Inquire { at: inquiry.ask_at });
         let conversation = conversation.or_else(|| self.payout.state.conversation().cloned());
         Verdict::Moved {
-            state: State::Unknown { tries, why, conversation, since, ask_at, asked },
+            state: State::Unknown { tries, why, conversation, since, arrives_until, inquiry },
             notice: Notice::Unknown,
             effects,
         }
@@ -280,6 +325,27 @@ impl Moment<'_> {
             kind: CaseKind::Contradiction,
             says: "it was stopped before anything was sent, and M-Pesa speaks of it".to_owned(),
         })
+    }
+}
+
+impl Verdict {
+    /// The same, with M-Pesa asked at `ask_at` first where it puts the payout in doubt.
+    fn asking(mut self, ask_at: Timestamp) -> Self {
+        if let Self::Moved { state: State::Unknown { inquiry, .. }, effects, .. } = &mut self {
+            inquiry.ask_at = ask_at;
+            effects.push(Effect::Inquire { at: ask_at });
+        }
+        self
+    }
+
+    /// The same, with a receipt that M-Pesa named remembered where it puts the payout in doubt.
+    fn telling(mut self, receipt: Option<&Receipt>) -> Self {
+        if let (Self::Moved { state: State::Unknown { inquiry, .. }, .. }, Some(receipt)) =
+            (&mut self, receipt)
+        {
+            inquiry.told = Some(receipt.clone());
+        }
+        self
     }
 }
 

@@ -1,5 +1,6 @@
 //! M-Pesa's word about a payment: results, their absence, and evidence that money moved.
 
+use super::inquiry::is_spoken_of;
 use super::{Contradiction, Moment, Verdict, described};
 use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::money::Amount;
@@ -36,17 +37,22 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    pub(super) const fn from_inquiry(facts: &'a InquiryFacts) -> Self {
+    pub(super) fn from_inquiry(facts: &'a InquiryFacts) -> Self {
         Self {
             receipt: facts.receipt.as_ref(),
             amount: facts.amount,
             payee: facts.payee,
-            recipient_name: None,
+            recipient_name: facts.recipient_name.as_ref(),
             charge: None,
-            conversation: None,
+            conversation: facts.conversation.as_ref(),
             completed_at: facts.completed_at,
-            odd: None,
+            odd: facts.odd.as_deref(),
         }
+    }
+
+    /// The same, but not to be believed.
+    pub(super) const fn but(self, odd: &'a str) -> Self {
+        Self { odd: Some(odd), ..self }
     }
 
     pub(super) const fn from_statement(facts: &'a StatementFacts) -> Self {
@@ -134,7 +140,13 @@ impl Moment<'_> {
 
     fn result_doubtful(&self, facts: &ResultFacts) -> Verdict {
         match &self.payout.state {
-            State::Sending { tries, .. } | State::Accepted { tries, .. } => {
+            State::Unknown { tries, why, .. } if is_spoken_of(tries, why) => {
+                Verdict::Noted("another result that settles nothing")
+            }
+            // In doubt already, too: that M-Pesa spoke of it must not be forgotten.
+            State::Sending { tries, .. }
+            | State::Accepted { tries, .. }
+            | State::Unknown { tries, .. } => {
                 let why = match facts.code.as_str() {
                     "15" => Doubt::Duplicate,
                     code => Doubt::Result { code: code.to_owned() },
@@ -144,7 +156,6 @@ impl Moment<'_> {
             State::AwaitingApproval { .. } | State::Queued { .. } => {
                 self.heard_of_what_was_not_sent(facts.conversation.clone())
             }
-            State::Unknown { .. } => Verdict::Noted("another result that settles nothing"),
             State::Succeeded { .. } | State::Failed { .. } => {
                 Verdict::Noted("a result that settles nothing came after the end")
             }
@@ -213,8 +224,13 @@ impl Moment<'_> {
                 };
             }
         };
+        if matches!(&self.payout.state, State::Unknown { why: Doubt::Mismatch { what: known }, .. }
+            if *known == what)
+        {
+            return Verdict::Noted("M-Pesa says again what does not fit; a person was called");
+        }
         effects.push(Effect::OpenCase(CaseKind::Mismatch));
-        self.doubt(tries, Doubt::Mismatch { what }, conversation, effects)
+        self.doubt(tries, Doubt::Mismatch { what }, conversation, effects).telling(evidence.receipt)
     }
 
     /// M-Pesa speaks of a payout that was never sent, as after a restored back-up. Whatever the

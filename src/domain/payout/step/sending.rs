@@ -1,7 +1,7 @@
 //! The events of a send: it starts, it is answered, it fails, it lapses (law 2).
 
+use super::inquiry::is_spoken_of;
 use super::{Contradiction, Forbidden, Moment, Verdict, described};
-use crate::domain::id::ConversationId;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::effect::{CaseKind, Effect, Notice};
 use crate::domain::payout::event::AnswerFacts;
@@ -16,8 +16,9 @@ impl Moment<'_> {
             }
             State::Queued { tries, .. } => {
                 let attempts = tries.attempts.saturating_add(1);
+                let sent_at = tries.sent_at.or(Some(self.now));
                 Verdict::Moved {
-                    state: State::Sending { tries: Tries { attempts, ..*tries }, lease },
+                    state: State::Sending { tries: Tries { attempts, sent_at, ..*tries }, lease },
                     notice: Notice::Sending,
                     effects: vec![
                         Effect::Transmit { attempt: attempts },
@@ -54,7 +55,7 @@ impl Moment<'_> {
             }
             State::Accepted { .. } => Verdict::Noted("M-Pesa took the request before"),
             State::Unknown { tries, .. } if tries.attempts == attempt && !refuses => {
-                self.learn_conversation(answer.conversation.as_ref())
+                self.learn(answer)
             }
             State::Unknown { .. } => Verdict::Noted("an answer after the doubt settles nothing"),
             State::Succeeded { .. } if refuses => self.contradicts("it is paid", answer),
@@ -93,15 +94,26 @@ impl Moment<'_> {
             AnswerClass::TryLater => {
                 let busy = tries.busy.saturating_add(1);
                 let slow = Effect::SlowRail { code: answer.code.clone() };
-                if busy >= retry::BUSY_ANSWERS_MAX {
+                if busy >= retry::BUSY_ANSWERS_MAX && !self.may_an_earlier_one_arrive(tries) {
                     return self.fail(request_failure(answer), conversation, None, vec![slow]);
                 }
                 let not_before = retry::resend_at(self.now, busy);
-                let tries = Tries { busy, unreachable: 0, ..tries };
+                let tries = Tries { busy, unreachable: 0, ..tries }.none_taken();
                 self.queue(tries, not_before, Notice::Requeued, vec![slow])
+            }
+            // An earlier send of which M-Pesa knew nothing may be held by the broker all the same,
+            // if the answer that said so was lost: then this is not the end.
+            AnswerClass::Refused if self.may_an_earlier_one_arrive(tries) => {
+                let Failure { code, description, .. } = request_failure(answer);
+                self.doubt(tries, Doubt::RefusedLater { code, description }, conversation, vec![])
             }
             AnswerClass::Refused => self.fail(request_failure(answer), conversation, None, vec![]),
         }
+    }
+
+    fn may_an_earlier_one_arrive(&self, tries: Tries) -> bool {
+        tries.not_found > 0
+            && tries.sent_at.is_some_and(|at| self.now < at.after(self.policy.cached_window))
     }
 
     pub(super) fn nothing_sent(&self, attempt: u32) -> Verdict {
@@ -109,7 +121,7 @@ impl Moment<'_> {
             State::Sending { tries, .. } if tries.attempts == attempt => {
                 let unreachable = tries.unreachable.saturating_add(1);
                 let not_before = retry::resend_at(self.now, unreachable);
-                let tries = Tries { unreachable, busy: 0, ..*tries };
+                let tries = Tries { unreachable, busy: 0, ..*tries }.none_taken();
                 self.queue(tries, not_before, Notice::Requeued, vec![])
             }
             State::Accepted { .. } | State::Succeeded { .. } => {
@@ -160,34 +172,44 @@ impl Moment<'_> {
         }
     }
 
-    fn learn_conversation(&self, told: Option<&ConversationId>) -> Verdict {
-        match (&self.payout.state, told) {
-            (
-                State::Unknown { tries, why, conversation: None, since, ask_at, asked },
-                Some(told),
-            ) => Verdict::Moved {
-                state: State::Unknown {
-                    tries: *tries,
-                    why: why.clone(),
-                    conversation: Some(told.clone()),
-                    since: *since,
-                    ask_at: *ask_at,
-                    asked: *asked,
-                },
-                notice: Notice::Noted,
-                effects: vec![],
-            },
-            _ => Verdict::Noted("an answer after the doubt settles nothing"),
+    /// An answer that came when its payout was in doubt already.
+    fn learn(&self, answer: &AnswerFacts) -> Verdict {
+        let mut state = self.payout.state.clone();
+        if let State::Unknown { tries, why, conversation, arrives_until, .. } = &mut state {
+            if conversation.is_none() {
+                conversation.clone_from(&answer.conversation);
+            }
+            let is_cached = answer.class() == AnswerClass::Cached;
+            if is_cached {
+                *arrives_until = (*arrives_until).max(self.now.after(self.policy.cached_window));
+            }
+            // That M-Pesa spoke of it weighs more than where the request is now.
+            if !is_spoken_of(tries, why) {
+                if is_cached {
+                    *why = Doubt::Cached;
+                } else if answer.code == "15" {
+                    *why = Doubt::Duplicate;
+                }
+            }
         }
+        if state == self.payout.state {
+            return Verdict::Noted("an answer after the doubt settles nothing");
+        }
+        Verdict::Moved { state, notice: Notice::Noted, effects: vec![] }
     }
 }
 
 fn request_failure(answer: &AnswerFacts) -> Failure {
-    let meaning = outcome::answer(&answer.code);
+    refused_with(&answer.code, &answer.description)
+}
+
+/// What M-Pesa's refusal of a request makes of its payout.
+pub(super) fn refused_with(code: &str, description: &str) -> Failure {
+    let meaning = outcome::answer(code);
     Failure {
         stage: Stage::Request,
-        code: answer.code.clone(),
-        description: described(&answer.description, meaning.says),
+        code: code.to_owned(),
+        description: described(description, meaning.says),
         retryable: meaning.blame.is_retryable(),
     }
 }

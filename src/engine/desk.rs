@@ -1,0 +1,325 @@
+//! What people who run the gateway may do: pause and resume a rail, have M-Pesa asked, rule on a
+//! payout in doubt, close a case; and what they want to see of a rail.
+
+use std::time::Duration;
+
+use super::gate::RailState;
+use super::{Applied, Engine, NotApplied};
+use crate::domain::id::{AppId, CaseId, EventId, PayoutId};
+use crate::domain::money::Amount;
+use crate::domain::payout::{Event, Forbidden, Payout, Rail, Ruling, State, Status};
+use crate::domain::time::Timestamp;
+use crate::store::{
+    Case, CaseClosing, Closing, Commit, CommitError, NewEvent, Pause, PayoutQuery, RailRecord,
+    StoreError,
+};
+
+/// Why something was not done to a payout or a rail. Unless it says otherwise, nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// There is none with this id that the caller may see.
+    #[error("no such payout")]
+    NoSuchPayout,
+    /// It may not be done to a payout that stands where it stands.
+    #[error("{0}")]
+    Refused(Forbidden, Status),
+    /// The receipt that a ruling names paid another payout.
+    #[error("the receipt is that of another payout, {0}")]
+    ReceiptTaken(PayoutId),
+    /// Too many writes are waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The store failed: it may or may not have been done.
+    #[error("the store failed: {0}")]
+    Unavailable(String),
+}
+
+/// Why a case was not closed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotClosed {
+    /// There is none with this id.
+    #[error("no such case")]
+    NoSuchCase,
+    /// It was closed before; the first ruling stands.
+    #[error("the case is closed already")]
+    ClosedBefore,
+    /// Too many writes are waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The store failed: it may or may not have been done.
+    #[error("the store failed: {0}")]
+    Unavailable(String),
+}
+
+/// A rail, as people who run the gateway want to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RailView {
+    /// Which.
+    pub rail: Rail,
+    /// Whether it sends, and if not, why.
+    pub state: RailState,
+    /// Messages that await their answer.
+    pub in_flight: u64,
+    /// Payouts that wait to be sent.
+    pub queued: u64,
+    /// Payouts whose results are awaited.
+    pub accepted: u64,
+    /// Payouts that may or may not have been paid.
+    pub unknown: u64,
+    /// Their sum.
+    pub in_doubt: Amount,
+    /// The oldest of them, and since when it is in doubt.
+    pub oldest_unknown: Option<(PayoutId, Timestamp)>,
+    /// How long payouts took from being taken to a conclusive status: the times that half and 99
+    /// of a hundred did not exceed, since the start; no more exact than the metric's buckets.
+    pub conclusive: Option<(Duration, Duration)>,
+    /// Cases that wait for a person.
+    pub open_cases: u64,
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl Engine {
+    /// What the store remembers of the rails: a stop outlives the program.
+    pub(super) async fn restore_rails(&self) -> Result<(), StoreError> {
+        self.gate.begin(self.parts.clock.now());
+        self.trust_at_once();
+        for record in self.parts.store.rails().await? {
+            if let Some(stop) = &record.credential {
+                tracing::error!(rail = record.rail.as_str(), code = stop.code, since = %stop.at,
+                    "sending is stopped since M-Pesa refused our credentials. Queued payouts wait. \
+                    Once the credentials are right, resume the rail");
+            }
+            if let Some(pause) = &record.paused {
+                tracing::warn!(rail = record.rail.as_str(), by = pause.by, since = %pause.at,
+                    "sending is paused by hand. Queued payouts wait until the rail is resumed");
+            }
+            match record.rail {
+                Rail::Soap => self.gate.restore(record),
+            }
+        }
+        Ok(())
+    }
+
+    /// A rail as it stands.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn rail_view(&self) -> Result<RailView, StoreError> {
+        let counts = self.parts.store.counts();
+        Ok(RailView {
+            rail: Rail::Soap,
+            state: self.gate.state(),
+            in_flight: self.tally.in_flight.value(),
+            queued: counts.of(Status::Queued),
+            accepted: counts.of(Status::Accepted),
+            unknown: counts.of(Status::Unknown),
+            in_doubt: counts.in_doubt(),
+            oldest_unknown: self.oldest_unknown().await?,
+            conclusive: self.tally.conclusive_times(),
+            open_cases: counts.open_cases(),
+        })
+    }
+
+    /// The payout in doubt that was taken first, and since when it is.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn oldest_unknown(&self) -> Result<Option<(PayoutId, Timestamp)>, StoreError> {
+        let query = PayoutQuery { status: Some(Status::Unknown), ..PayoutQuery::all(1) };
+        let page = self.parts.store.payouts(&query).await?;
+        Ok(page.rows.first().and_then(|stored| match &stored.payout.state {
+            State::Unknown { since, .. } => Some((stored.payout.details.id, *since)),
+            State::AwaitingApproval { .. }
+            | State::Queued { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => None,
+        }))
+    }
+
+    /// Stops sending payouts until the rail is resumed. Nothing accepted is lost meanwhile, and
+    /// M-Pesa is still asked about payouts in doubt.
+    ///
+    /// # Errors
+    /// [`NotDone`]: sending is stopped all the same, and may go on after a restart.
+    pub async fn pause_rail(&self, rail: Rail, by: &str, reason: &str) -> Result<(), NotDone> {
+        let at = self.parts.clock.now();
+        tracing::warn!(rail = rail.as_str(), by, reason, "sending is paused by hand");
+        self.gate.pause(Pause { at, by: by.to_owned(), reason: reason.to_owned() });
+        let says = format!("paused by {by}: {reason}");
+        loop {
+            let record = self.gate.record(rail);
+            self.write_rail(record.clone(), at, "rail.paused", &says).await?;
+            // A refusal of our credentials that came meanwhile must not be written over.
+            if self.gate.record(rail) == record {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets a rail send again, whatever had stopped it: one message first, the others once its
+    /// result shows that M-Pesa takes our credentials. What stops it meanwhile is not lifted.
+    ///
+    /// # Errors
+    /// [`NotDone`]: it stays stopped.
+    pub async fn resume_rail(&self, rail: Rail, by: &str) -> Result<(), NotDone> {
+        let at = self.parts.clock.now();
+        let seen = self.gate.record(rail);
+        let mut written = RailRecord { rail, credential: None, paused: None };
+        let says = format!("resumed by {by}");
+        self.write_rail(written.clone(), at, "rail.resumed", &says).await?;
+        tracing::warn!(rail = rail.as_str(), by, "sending is resumed by hand");
+        self.gate.resume(at, &seen);
+        self.trust_at_once();
+        // What was looked at while the rail was shut was put aside.
+        self.outbox.look_through_store();
+        self.questions.look_through_store();
+        // A refusal or a pause that came meanwhile stands, here and on the disk.
+        loop {
+            let stands = self.gate.record(rail);
+            if stands == written {
+                return Ok(());
+            }
+            written = stands;
+            self.write_rail(written.clone(), at, "rail.stopped", "stopped meanwhile").await?;
+        }
+    }
+
+    /// Where the first result is not to be waited for, credentials are taken to be right.
+    fn trust_at_once(&self) {
+        if self.settings.first_result_wait.is_zero() {
+            self.gate.prove();
+        }
+    }
+
+    async fn write_rail(
+        &self,
+        record: RailRecord,
+        at: Timestamp,
+        kind: &str,
+        says: &str,
+    ) -> Result<(), NotDone> {
+        let event = NewEvent {
+            id: EventId::from_bytes(self.parts.ids.fresh(at)),
+            at,
+            kind: kind.to_owned(),
+            app: None,
+            payout: None,
+            status: None,
+            says: says.to_owned(),
+            code: None,
+            messages: vec![],
+        };
+        let commit = Commit { rails: vec![record], events: vec![event], ..Commit::default() };
+        match self.commit(commit).await {
+            Ok(_durable) => Ok(()),
+            Err(CommitError::Full) => Err(NotDone::Busy),
+            Err(error) => Err(NotDone::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Has M-Pesa asked about a payout now: it is put first in the line, and the question goes as
+    /// soon as the rail's pace allows.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub async fn inquire(&self, sees: Option<AppId>, id: PayoutId) -> Result<Payout, NotDone> {
+        let before = self.seen(sees, id).await?;
+        let payout = self.by_hand(before, &Event::AskWanted).await?;
+        self.questions.offer(id);
+        Ok(payout)
+    }
+
+    /// A named person's ruling on a payout in doubt.
+    ///
+    /// # Errors
+    /// [`NotDone`].
+    pub async fn resolve(
+        &self,
+        sees: Option<AppId>,
+        id: PayoutId,
+        ruling: Ruling,
+    ) -> Result<Payout, NotDone> {
+        let before = self.seen(sees, id).await?;
+        if let Some(receipt) = &ruling.receipt {
+            let paid = self.parts.store.payout_by_receipt(receipt).await?;
+            if let Some(other) = paid.filter(|other| *other != id) {
+                return Err(NotDone::ReceiptTaken(other));
+            }
+        }
+        tracing::warn!(payout = %id, by = ruling.by, paid = ruling.receipt.is_some(),
+            "a person rules on a payout in doubt");
+        self.by_hand(before, &Event::Ruled(ruling)).await
+    }
+
+    async fn by_hand(&self, before: Payout, event: &Event) -> Result<Payout, NotDone> {
+        let id = before.details.id;
+        match self.apply(id, event, vec![]).await {
+            Ok(Applied::Moved { payout, .. }) => Ok(*payout),
+            Ok(Applied::Noted | Applied::Contradicted | Applied::Stale) => Ok(before),
+            Ok(Applied::Forbidden(why)) => Err(NotDone::Refused(why, before.status())),
+            Ok(Applied::Parked) => {
+                Err(NotDone::Unavailable("the step would have broken a law".to_owned()))
+            }
+            Err(NotApplied::NoSuchPayout) => Err(NotDone::NoSuchPayout),
+            Err(NotApplied::Busy) => Err(NotDone::Busy),
+            Err(NotApplied::Store(why)) => Err(NotDone::Unavailable(why)),
+        }
+    }
+
+    async fn seen(&self, sees: Option<AppId>, id: PayoutId) -> Result<Payout, NotDone> {
+        let stored = self.parts.store.payout(id).await?;
+        let seen = stored.map(|stored| stored.payout);
+        seen.filter(|payout| sees.is_none_or(|only| only == payout.details.app))
+            .ok_or(NotDone::NoSuchPayout)
+    }
+
+    /// Closes a case with a person's ruling. It changes no payout: for that, [`Engine::resolve`].
+    ///
+    /// # Errors
+    /// [`NotClosed`].
+    pub async fn close_case(
+        &self,
+        id: CaseId,
+        by: &str,
+        ruling: &str,
+        reason: &str,
+    ) -> Result<Case, NotClosed> {
+        let at = self.parts.clock.now();
+        let closing =
+            Closing { at, by: by.to_owned(), ruling: ruling.to_owned(), reason: reason.to_owned() };
+        let case = self.parts.store.case(id).await;
+        let case = case.map_err(|error| NotClosed::Unavailable(error.to_string()))?;
+        let case = case.ok_or(NotClosed::NoSuchCase)?;
+        let event = NewEvent {
+            id: EventId::from_bytes(self.parts.ids.fresh(at)),
+            at,
+            kind: "case.closed".to_owned(),
+            app: case.app,
+            payout: case.payout,
+            status: None,
+            says: format!("{id} closed by {by}: {ruling}"),
+            code: None,
+            messages: vec![],
+        };
+        let closings = vec![CaseClosing { case: id, closing: closing.clone() }];
+        let commit = Commit { closings, events: vec![event], ..Commit::default() };
+        match self.commit(commit).await {
+            Ok(_durable) => {
+                tracing::info!(case = %id, by, ruling, "a case is closed");
+                Ok(Case { closed: Some(closing), ..case })
+            }
+            Err(CommitError::NoSuchCase(_)) => Err(NotClosed::NoSuchCase),
+            Err(CommitError::CaseClosed(_)) => Err(NotClosed::ClosedBefore),
+            Err(CommitError::Full) => Err(NotClosed::Busy),
+            Err(error) => Err(NotClosed::Unavailable(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Rails and cases without a running gateway: what the record says, and changes to the record
+//! alone. The gateway finds them at its next start.
+
+use axum::http::Uri;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::desk::{self, CaseFile, NewClosing, NewPause, Resume};
+use crate::clock::Clock;
+use crate::domain::id::EventId;
+use crate::domain::payout::Rail;
+use crate::domain::time::Timestamp;
+use crate::engine::port::Ids;
+use crate::engine::{NotClosed, NotDone};
+use crate::http::api::{Case, PageOfCases, Rails, case_id, rail_of, read_case, recorded_rail};
+use crate::http::problem::{Code, Problem};
+use crate::store::{
+    self, CaseClosing, Closing, Commit, CommitError, NewEvent, Pause, RailRecord, Store,
+};
+
+/// A store that no gateway has open. What it answers is what the socket answers, as JSON; what it
+/// cannot do it says in sentences.
+#[derive(Clone, Copy)]
+pub struct Alone<'a> {
+    /// The store.
+    pub store: &'a dyn Store,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+    /// Where ids come from.
+    pub ids: &'a dyn Ids,
+}
+
+impl std::fmt::Debug for Alone<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alone").finish_non_exhaustive()
+    }
+}
+
+impl Alone<'_> {
+    /// `GET /rails`.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn rails(&self) -> Result<Value, String> {
+        told(recorded_rail(self.store, self.clock.now()).await.map(Rails::of))
+    }
+
+    /// `POST /rails/{rail}/pause`. A credential that M-Pesa refused stays refused.
+    ///
+    /// # Errors
+    /// There is no such rail, what was said will not do, or the store failed.
+    pub async fn pause(&self, rail: &str, new: &NewPause) -> Result<Value, String> {
+        let act = async {
+            let rail = rail_of(rail)?;
+            new.check()?;
+            let at = self.clock.now();
+            let (by, reason) = (new.by.trim().to_owned(), new.reason.trim().to_owned());
+            let says = format!("paused by {by}: {reason}");
+            let known = self.store.rails().await?.into_iter().find(|record| record.rail == rail);
+            let credential = known.and_then(|record| record.credential);
+            let record = RailRecord { rail, credential, paused: Some(Pause { at, by, reason }) };
+            self.write_rail(record, at, "rail.paused", says).await?;
+            Ok::<_, Problem>(recorded_rail(self.store, at).await?)
+        };
+        told(act.await)
+    }
+
+    /// `POST /rails/{rail}/resume`.
+    ///
+    /// # Errors
+    /// As [`Alone::pause`].
+    pub async fn resume(&self, rail: &str, new: &Resume) -> Result<Value, String> {
+        let act = async {
+            let rail: Rail = rail_of(rail)?;
+            new.check()?;
+            let at = self.clock.now();
+            let says = format!("resumed by {}", new.by.trim());
+            let record = RailRecord { rail, credential: None, paused: None };
+            self.write_rail(record, at, "rail.resumed", says).await?;
+            Ok::<_, Problem>(recorded_rail(self.store, at).await?)
+        };
+        told(act.await)
+    }
+
+    /// `GET /cases`, with a query such as `status=open`.
+    ///
+    /// # Errors
+    /// The query is faulty, or the store could not be read.
+    pub async fn cases(&self, query: &str) -> Result<Value, String> {
+        let act = async {
+            let uri: Uri = format!("/cases?{query}").parse().map_err(|_error| no_query())?;
+            PageOfCases::read(self.store, &uri, None).await
+        };
+        let page = act.await;
+        told(page.as_ref().map(PageOfCases::view).map_err(Clone::clone))
+    }
+
+    /// `GET /cases/{id}`.
+    ///
+    /// # Errors
+    /// There is no such case, or the store could not be read.
+    pub async fn case(&self, id: &str) -> Result<Value, String> {
+        let act = async {
+            let case = read_case(self.store, id).await?;
+            let evidence = desk::evidence(self.store, &case).await?;
+            Ok::<_, Problem>((case, evidence))
+        };
+        let read = act.await;
+        told(read.as_ref().map(|(case, found)| CaseFile::of(case, found)).map_err(Clone::clone))
+    }
+
+    /// `POST /cases/{id}/close`.
+    ///
+    /// # Errors
+    /// There is no such case, it was closed before, what was said will not do, or the store failed.
+    pub async fn close(&self, id: &str, new: &NewClosing) -> Result<Value, String> {
+        let closed = self.close_case(id, new).await;
+        told(closed.as_ref().map(Case::from).map_err(Clone::clone))
+    }
+
+    async fn close_case(&self, id: &str, new: &NewClosing) -> Result<store::Case, Problem> {
+        let id = case_id(id)?;
+        new.check()?;
+        let case = read_case(self.store, &id.to_string()).await?;
+        let at = self.clock.now();
+        let (by, ruling) = (new.by.trim().to_owned(), new.ruling.trim().to_owned());
+        let says = format!("{id} closed by {by}: {ruling}");
+        let closing = Closing { at, by, ruling, reason: new.reason.trim().to_owned() };
+        let event =
+            NewEvent { app: case.app, payout: case.payout, ..self.event(at, "case.closed", says) };
+        let closings = vec![CaseClosing { case: id, closing: closing.clone() }];
+        let commit = Commit { closings, events: vec![event], ..Commit::default() };
+        match self.store.commit(commit).await {
+            Ok(_durable) => Ok(store::Case { closed: Some(closing), ..case }),
+            Err(CommitError::NoSuchCase(_)) => Err(NotClosed::NoSuchCase.into()),
+            Err(CommitError::CaseClosed(_)) => Err(NotClosed::ClosedBefore.into()),
+            Err(CommitError::Full) => Err(NotClosed::Busy.into()),
+            Err(error) => Err(NotClosed::Unavailable(error.to_string()).into()),
+        }
+    }
+
+    async fn write_rail(
+        &self,
+        record: RailRecord,
+        at: Timestamp,
+        kind: &str,
+        says: String,
+    ) -> Result<(), Problem> {
+        let event = self.event(at, kind, says);
+        let commit = Commit { rails: vec![record], events: vec![event], ..Commit::default() };
+        match self.store.commit(commit).await {
+            Ok(_durable) => Ok(()),
+            Err(CommitError::Full) => Err(NotDone::Busy.into()),
+            Err(error) => Err(Problem::from(NotDone::Unavailable(error.to_string()))),
+        }
+    }
+
+    fn event(&self, at: Timestamp, kind: &str, says: String) -> NewEvent {
+        NewEvent {
+            id: EventId::from_bytes(self.ids.fresh(at)),
+            at,
+            kind: kind.to_owned(),
+            app: None,
+            payout: None,
+            status: None,
+            says,
+            code: None,
+            messages: vec![],
+        }
+    }
+}
+
+fn no_query() -> Problem {
+    Problem::new(Code::InvalidQuery, "What the list is to be filtered by cannot be read.")
+}
+
+fn told<T: Serialize, E: Into<Problem>>(done: Result<T, E>) -> Result<Value, String> {
+    let value = done.map_err(|error| error.into().says())?;
+    serde_json::to_value(&value).map_err(|error| error.to_string())
+}
