@@ -2,10 +2,14 @@
 # make demo ARGS=--once  the same, and exit 0 when every one is where it should be
 # make test              everything that must hold before a change goes in
 # make bench             what this machine does per second
+# make soak              the whole gateway against every fault, a million payouts (docs/safety.md)
+# make planted           bugs, planted on purpose: which layer of the proof catches each
+# make mutants           every single change to the domain and the engine: is it caught?
 # make power-loss        cuts the power of a real filesystem while the store writes (needs root)
 # make setup             installs what is missing (the others do it, too)
 
-.PHONY: demo test bench power-loss setup setup-test fmt lint unit doc deny fuzz
+# The long ones are not part of `test`.
+.PHONY: demo test bench soak planted mutants power-loss setup setup-test fmt lint unit doc deny fuzz
 .NOTPARALLEL:
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -19,6 +23,16 @@ test: setup-test fmt lint unit doc deny fuzz
 
 bench: setup
 	cargo bench --locked --bench gateway -- $(ARGS)
+
+soak: setup
+	MLANGO_SEEDS=$${MLANGO_SEEDS:-25000} MLANGO_PAYOUTS=$${MLANGO_PAYOUTS:-40} \
+		cargo test --locked --release --test whole the_book -- --nocapture
+
+planted: setup
+	@sh scripts/planted.sh $(ARGS)
+
+mutants: setup
+	@sh scripts/mutants.sh $(ARGS)
 
 power-loss: setup
 	@sh scripts/power-loss.sh $(ARGS)
