@@ -14,9 +14,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::section::{self, HeaderNamespace, PasswordCase};
 use crate::config::{Serve, StoreUrl};
 use crate::credential::{Certificate, CredentialError};
-use crate::domain::payout::Status;
+use crate::domain::payout::{self, Status};
 use crate::domain::time::Timestamp;
-use crate::engine::port::Ids;
+use crate::engine::port::{Ids, Rails};
 use crate::engine::{Engine, Parts, Settings};
 use crate::http::BodyLimits;
 use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey};
@@ -106,9 +106,9 @@ impl Gateway {
         let caller = caller(config, started_at)?;
         let store = open(&config.store).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
-        let rail = Arc::new(rail(config, caller));
+        let rails = Rails::only(payout::Rail::Soap, Arc::new(rail(config, caller)));
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let engine = Engine::new(Parts { store, rail, clock, ids }, settings(config));
+        let engine = Engine::new(Parts { store, rails, clock, ids }, settings(config));
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
         let rescued = engine.start(&work, &stop).await?;
@@ -329,6 +329,7 @@ fn settings(config: &Serve) -> Settings {
     Settings {
         organisation: config.organisation.name.clone(),
         shortcode: config.organisation.operator.shortcode.clone(),
+        rail: payout::Rail::Soap,
         policy: config.payouts.policy.clone(),
         first_result_wait: config.payouts.first_result_wait,
         limits: config.payouts.amounts,

@@ -10,7 +10,7 @@ use mlango::domain::money::Amount;
 use mlango::domain::party::Msisdn;
 use mlango::domain::payout::{Command, Event, Metadata, Payout, Policy, Question, Rail as Way};
 use mlango::domain::time::Timestamp;
-use mlango::engine::port::{Admission, Durable, Pending, Prepared, Rail, Sent};
+use mlango::engine::port::{Admission, Durable, Pending, Prepared, Rail, Rails, Sent};
 use mlango::engine::{Draft, Engine, Heard, Hearing, Incoming, Parts, Settings};
 use mlango::ids::RandomIds;
 use mlango::sim::load::Report;
@@ -56,7 +56,7 @@ impl Rail for Nowhere {
 pub fn at_rest(store: Arc<dyn Store>) -> Arc<Engine> {
     let parts = Parts {
         store,
-        rail: Arc::new(Nowhere),
+        rails: Rails::only(Way::Soap, Arc::new(Nowhere)),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds::default()),
     };
@@ -64,6 +64,7 @@ pub fn at_rest(store: Arc<dyn Store>) -> Arc<Engine> {
     let settings = Settings {
         organisation: "ExampleOrg".to_owned(),
         shortcode: "600999".parse().expect("a short code"),
+        rail: Way::Soap,
         policy,
         first_result_wait: Duration::ZERO,
         limits: AmountLimits::default(),

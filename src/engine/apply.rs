@@ -4,7 +4,7 @@ use super::Engine;
 use crate::domain::id::{CaseId, EventId, PayoutId};
 use crate::domain::outcome::QueryClass;
 use crate::domain::payout::{
-    CaseKind, Effect, Event, Forbidden, Notice, Payout, State, Verdict, law, step,
+    CaseKind, Effect, Event, Forbidden, Notice, Payout, Rail, State, Verdict, law, step,
 };
 use crate::domain::time::Timestamp;
 use crate::store::{
@@ -110,7 +110,7 @@ impl Engine {
         event: &Event,
         messages: Vec<Message>,
     ) -> Result<Applied, NotApplied> {
-        let id = stored.payout.details.id;
+        let (id, rail) = (stored.payout.details.id, stored.payout.details.rail);
         let mut stored = stored;
         for _ in 0..DECISIONS_MAX {
             let now = self.parts.clock.now();
@@ -121,7 +121,7 @@ impl Engine {
             };
             match self.commit(commit).await {
                 Ok(proof) => {
-                    self.perform(id, &effects, now);
+                    self.perform((id, rail), &effects, now);
                     self.tally.count(&came_to);
                     return Ok(came_to.written(proof));
                 }
@@ -141,7 +141,8 @@ impl Engine {
 
     /// What follows from a step that is on the disk. Sending and asking are the worker's and the
     /// inquirer's, who hold the proof.
-    fn perform(&self, id: PayoutId, effects: &[Effect], now: Timestamp) {
+    fn perform(&self, (id, rail): (PayoutId, Rail), effects: &[Effect], now: Timestamp) {
+        let track = self.tracks.get(rail);
         for effect in effects {
             match effect {
                 Effect::WakeAt(at) | Effect::Inquire { at } => self.timers.add(*at, id),
@@ -149,11 +150,11 @@ impl Engine {
                     tracing::error!(payout = %id, code, "M-Pesa refused our credentials: sending \
                         stops before it locks the operator. Queued payouts wait; nothing is lost. \
                         Mend the credentials, then resume the rail");
-                    self.gate.refuse(code, now);
+                    track.inspect(|track| track.gate.refuse(code, now));
                 }
                 Effect::SlowRail { code } => {
                     tracing::warn!(payout = %id, code, "M-Pesa is too busy: sending slows down");
-                    self.gate.slow(now);
+                    track.inspect(|track| track.gate.slow(now));
                 }
                 Effect::Transmit { .. }
                 | Effect::Ask { .. }
@@ -255,8 +256,9 @@ impl Turn<'_> {
             .filter_map(|effect| match effect {
                 // Stopped at once: a stop that is not on the disk yet is a stop all the same.
                 Effect::StopRail { code } => {
-                    self.engine.gate.refuse(code, self.now);
-                    Some(self.engine.gate.record(after.details.rail))
+                    let track = self.engine.tracks.get(after.details.rail)?;
+                    track.gate.refuse(code, self.now);
+                    Some(track.gate.record(track.name))
                 }
                 Effect::Transmit { .. }
                 | Effect::WakeAt(_)

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::gate::RailState;
+use super::track::Track;
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{AppId, CaseId, EventId, PayoutId};
 use crate::domain::money::Amount;
@@ -20,6 +21,9 @@ pub enum NotDone {
     /// There is none with this id that the caller may see.
     #[error("no such payout")]
     NoSuchPayout,
+    /// No rail of this name is set up.
+    #[error("the rail {0} is not set up")]
+    NoSuchRail(Rail),
     /// It may not be done to a payout that stands where it stands.
     #[error("{0}")]
     Refused(Forbidden, Status),
@@ -86,8 +90,10 @@ impl From<StoreError> for NotDone {
 impl Engine {
     /// What the store remembers of the rails: a stop outlives the program.
     pub(super) async fn restore_rails(&self) -> Result<(), StoreError> {
-        self.gate.begin(self.parts.clock.now());
-        self.trust_at_once();
+        for track in self.tracks.each() {
+            track.gate.begin(self.parts.clock.now());
+            self.trust_at_once(track);
+        }
         for record in self.parts.store.rails().await? {
             if let Some(stop) = &record.credential {
                 tracing::error!(rail = record.rail.as_str(), code = stop.code, since = %stop.at,
@@ -98,28 +104,47 @@ impl Engine {
                 tracing::warn!(rail = record.rail.as_str(), by = pause.by, since = %pause.at,
                     "sending is paused by hand. Queued payouts wait until the rail is resumed");
             }
-            match record.rail {
-                Rail::Soap => self.gate.restore(record),
+            if let Some(track) = self.tracks.get(record.rail) {
+                track.gate.restore(record);
             }
         }
         Ok(())
     }
 
-    /// A rail as it stands.
+    /// Each rail that is set up, as it stands.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn rail_view(&self) -> Result<RailView, StoreError> {
+    pub async fn rail_views(&self) -> Result<Vec<RailView>, StoreError> {
+        let mut views = Vec::new();
+        for track in self.tracks.each() {
+            views.push(self.view_of(track).await?);
+        }
+        Ok(views)
+    }
+
+    /// A rail as it stands; `None` when it is not set up.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn rail_view(&self, rail: Rail) -> Result<Option<RailView>, StoreError> {
+        match self.tracks.get(rail) {
+            Some(track) => Ok(Some(self.view_of(track).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn view_of(&self, track: &Track) -> Result<RailView, StoreError> {
         let counts = self.parts.store.counts();
         Ok(RailView {
-            rail: Rail::Soap,
-            state: self.gate.state(),
-            in_flight: self.tally.in_flight.value(),
-            queued: counts.of(Status::Queued),
-            accepted: counts.of(Status::Accepted),
-            unknown: counts.of(Status::Unknown),
-            in_doubt: counts.in_doubt(),
-            oldest_unknown: self.oldest_unknown().await?,
+            rail: track.name,
+            state: track.gate.state(),
+            in_flight: track.in_flight.value(),
+            queued: counts.on(track.name, Status::Queued),
+            accepted: counts.on(track.name, Status::Accepted),
+            unknown: counts.on(track.name, Status::Unknown),
+            in_doubt: counts.in_doubt_on(track.name),
+            oldest_unknown: self.oldest_unknown_on(Some(track.name)).await?,
             conclusive: self.tally.conclusive_times(),
             open_cases: counts.open_cases(),
         })
@@ -130,18 +155,33 @@ impl Engine {
     /// # Errors
     /// The store could not be read.
     pub async fn oldest_unknown(&self) -> Result<Option<(PayoutId, Timestamp)>, StoreError> {
-        let query = PayoutQuery { status: Some(Status::Unknown), ..PayoutQuery::all(1) };
-        let page = self.parts.store.payouts(&query).await?;
-        Ok(page.rows.first().and_then(|stored| match &stored.payout.state {
-            State::Unknown { since, .. } => Some((stored.payout.details.id, *since)),
-            State::AwaitingApproval { .. }
-            | State::Queued { .. }
-            | State::Sending { .. }
-            | State::Accepted { .. }
-            | State::Succeeded { .. }
-            | State::Failed { .. }
-            | State::Cancelled { .. } => None,
-        }))
+        self.oldest_unknown_on(None).await
+    }
+
+    async fn oldest_unknown_on(
+        &self,
+        rail: Option<Rail>,
+    ) -> Result<Option<(PayoutId, Timestamp)>, StoreError> {
+        let status = Some(Status::Unknown);
+        let mut query = PayoutQuery { status, rail, ..PayoutQuery::all(1) };
+        loop {
+            let page = self.parts.store.payouts(&query).await?;
+            let found = page.rows.first().and_then(|stored| match &stored.payout.state {
+                State::Unknown { since, .. } => Some((stored.payout.details.id, *since)),
+                State::AwaitingApproval { .. }
+                | State::Queued { .. }
+                | State::Sending { .. }
+                | State::Accepted { .. }
+                | State::Succeeded { .. }
+                | State::Failed { .. }
+                | State::Cancelled { .. } => None,
+            });
+            // A page may be empty and yet not the last.
+            query.after = page.next.filter(|_next| found.is_none());
+            if query.after.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Stops sending payouts until the rail is resumed. Nothing accepted is lost meanwhile, and
@@ -150,15 +190,16 @@ impl Engine {
     /// # Errors
     /// [`NotDone`]: sending is stopped all the same, and may go on after a restart.
     pub async fn pause_rail(&self, rail: Rail, by: &str, reason: &str) -> Result<(), NotDone> {
+        let track = self.tracks.get(rail).ok_or(NotDone::NoSuchRail(rail))?;
         let at = self.parts.clock.now();
         tracing::warn!(rail = rail.as_str(), by, reason, "sending is paused by hand");
-        self.gate.pause(Pause { at, by: by.to_owned(), reason: reason.to_owned() });
+        track.gate.pause(Pause { at, by: by.to_owned(), reason: reason.to_owned() });
         let says = format!("paused by {by}: {reason}");
         loop {
-            let record = self.gate.record(rail);
+            let record = track.gate.record(rail);
             self.write_rail(record.clone(), at, "rail.paused", &says).await?;
             // A refusal of our credentials that came meanwhile must not be written over.
-            if self.gate.record(rail) == record {
+            if track.gate.record(rail) == record {
                 return Ok(());
             }
         }
@@ -170,20 +211,20 @@ impl Engine {
     /// # Errors
     /// [`NotDone`]: it stays stopped.
     pub async fn resume_rail(&self, rail: Rail, by: &str) -> Result<(), NotDone> {
+        let track = self.tracks.get(rail).ok_or(NotDone::NoSuchRail(rail))?;
         let at = self.parts.clock.now();
-        let seen = self.gate.record(rail);
+        let seen = track.gate.record(rail);
         let mut written = RailRecord { rail, credential: None, paused: None };
         let says = format!("resumed by {by}");
         self.write_rail(written.clone(), at, "rail.resumed", &says).await?;
         tracing::warn!(rail = rail.as_str(), by, "sending is resumed by hand");
-        self.gate.resume(at, &seen);
-        self.trust_at_once();
+        track.gate.resume(at, &seen);
+        self.trust_at_once(track);
         // What was looked at while the rail was shut was put aside.
-        self.outbox.look_through_store();
-        self.questions.look_through_store();
+        track.look_through_store();
         // A refusal or a pause that came meanwhile stands, here and on the disk.
         loop {
-            let stands = self.gate.record(rail);
+            let stands = track.gate.record(rail);
             if stands == written {
                 return Ok(());
             }
@@ -193,9 +234,9 @@ impl Engine {
     }
 
     /// Where the first result is not to be waited for, credentials are taken to be right.
-    fn trust_at_once(&self) {
+    fn trust_at_once(&self, track: &Track) {
         if self.settings.first_result_wait.is_zero() {
-            self.gate.prove();
+            track.gate.prove();
         }
     }
 
@@ -233,7 +274,9 @@ impl Engine {
     pub async fn inquire(&self, sees: Option<AppId>, id: PayoutId) -> Result<Payout, NotDone> {
         let before = self.seen(sees, id).await?;
         let payout = self.by_hand(before, &Event::AskWanted).await?;
-        self.questions.offer(id);
+        if let Some(track) = self.tracks.get(payout.details.rail) {
+            track.questions.offer(id);
+        }
         Ok(payout)
     }
 

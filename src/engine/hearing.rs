@@ -138,7 +138,7 @@ impl Engine {
         mut event: Event,
         message: Message,
     ) -> Result<Hearing, NotKept> {
-        let id = stored.payout.details.id;
+        let (id, rail) = (stored.payout.details.id, stored.payout.details.rail);
         let mut proof = None;
         if let Event::ResultArrived(facts) = &event {
             proof = sent_at(&stored.payout).filter(|_| takes_credential(&facts.code));
@@ -151,8 +151,8 @@ impl Engine {
         let checked = self.check_receipt(id, &mut event).await;
         checked.map_err(|error| NotKept(error.to_string()))?;
         let applied = self.apply_to(stored, &event, vec![message]).await;
-        if let (Ok(_kept), Some(sent_at)) = (&applied, proof) {
-            self.gate.prove_by(sent_at);
+        if let (Ok(_kept), Some(sent_at), Some(track)) = (&applied, proof, self.tracks.get(rail)) {
+            track.gate.prove_by(sent_at);
         }
         match applied {
             Ok(Applied::Moved { .. }) => Ok(Hearing::Applied),

@@ -3,6 +3,7 @@
 
 use super::gate::Line;
 use super::port::{Admission, Outcome};
+use super::track::Track;
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Event, Payout, Question, State, WhyNothingSent, ask_by};
@@ -12,11 +13,16 @@ use crate::telemetry::metric;
 
 impl Engine {
     /// Asks M-Pesa about one payout, if it is still to be asked about.
-    pub(super) async fn ask(&self, id: PayoutId, place: Admission) -> Result<(), NotApplied> {
+    pub(super) async fn ask(
+        &self,
+        track: &Track,
+        id: PayoutId,
+        place: Admission,
+    ) -> Result<(), NotApplied> {
         let Some(stored) = self.parts.store.payout(id).await? else {
             return Ok(());
         };
-        if self.gate.is_shut(Line::Questions) {
+        if track.gate.is_shut(Line::Questions) {
             return Ok(());
         }
         let now = self.parts.clock.now();
@@ -43,7 +49,7 @@ impl Engine {
             };
         };
         let question = Question { nth: tries.questions.saturating_add(1), at: now, by };
-        let request = match self.parts.rail.prepare_question(&stored.payout, question, now) {
+        let request = match track.rail.prepare_question(&stored.payout, question, now) {
             Ok(request) => request,
             Err(why) => {
                 tracing::error!(payout = %id, why, "the question cannot be built");
@@ -61,10 +67,10 @@ impl Engine {
             return Ok(());
         };
         // Another number than was prepared for, or the gate closed while it was written down.
-        let (outcome, answer) = if nth != question.nth || self.gate.is_shut(Line::Questions) {
+        let (outcome, answer) = if nth != question.nth || track.gate.is_shut(Line::Questions) {
             (Outcome::NothingSent(WhyNothingSent::NotReady), None)
         } else {
-            let sent = self.transmit(request, place, proof).await;
+            let sent = self.transmit(track, request, place, proof).await;
             (sent.outcome, sent.answer)
         };
         let answer = answer.map(|raw| self.answer_message(id, Channel::StatusAnswer, raw));

@@ -45,6 +45,9 @@ pub enum SubmitError {
     /// The idempotency key came with another request before.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The rail is not set up.
+    #[error("the rail {0} is not set up")]
+    NoSuchRail(Rail),
     /// Too many writes are waiting.
     #[error("too many requests are waiting")]
     Busy,
@@ -83,6 +86,9 @@ impl Engine {
         fingerprint: [u8; 32],
         draft: Draft,
     ) -> Result<Submitted, SubmitError> {
+        let Some(track) = self.tracks.get(draft.rail) else {
+            return Err(SubmitError::NoSuchRail(draft.rail));
+        };
         let payout = self.new_payout(app, draft);
         let id = payout.details.id;
         let claim = Claim { app, key: key.to_owned(), fingerprint, payout: id };
@@ -106,7 +112,7 @@ impl Engine {
         match self.commit(commit).await {
             Ok(_durable) => {
                 self.tally.submitted.increment();
-                self.outbox.offer(id);
+                track.outbox.offer(id);
                 Ok(Submitted { payout, replayed: false })
             }
             Err(CommitError::Claimed(before)) if before.fingerprint == fingerprint => {

@@ -15,6 +15,7 @@ pub mod port;
 mod rescue;
 mod tally;
 mod timer;
+mod track;
 mod worker;
 
 use std::fmt;
@@ -34,10 +35,10 @@ use crate::clock::Clock;
 use crate::domain::id::RunId;
 use crate::domain::limit::AmountLimits;
 use crate::domain::party::ShortCode;
-use crate::domain::payout::Policy;
+use crate::domain::payout::{self, Policy};
 use crate::store::{Store, StoreError};
 use gate::Line;
-use port::{Ids, Rail};
+use port::{Ids, Rails};
 
 /// What the engine is told once, at its start.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Settings {
     pub organisation: String,
     /// The organisation's short code.
     pub shortcode: ShortCode,
+    /// Which way payouts go that do not name one.
+    pub rail: payout::Rail,
     /// The pace of a payout's life.
     pub policy: Policy,
     /// What one payout may carry.
@@ -60,8 +63,8 @@ pub struct Settings {
 pub struct Parts {
     /// Where everything is remembered.
     pub store: Arc<dyn Store>,
-    /// The way to M-Pesa.
-    pub rail: Arc<dyn Rail>,
+    /// The ways to M-Pesa.
+    pub rails: Rails,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where identifiers come from.
@@ -70,7 +73,7 @@ pub struct Parts {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("store", &self.store).field("rail", &self.rail).finish()
+        f.debug_struct("Parts").field("store", &self.store).field("rails", &self.rails).finish()
     }
 }
 
@@ -81,12 +84,8 @@ pub struct Engine {
     settings: Settings,
     /// This run of the program: the owner of the leases that it takes.
     run: RunId,
-    /// Payouts that may be sent.
-    outbox: outbox::Outbox,
-    /// Payouts that M-Pesa may be asked about.
-    questions: outbox::Outbox,
+    tracks: track::Tracks,
     timers: timer::Timers,
-    gate: gate::Gate,
     tally: tally::Tally,
 }
 
@@ -95,13 +94,11 @@ impl Engine {
     pub fn new(parts: Parts, settings: Settings) -> Arc<Self> {
         let run = RunId::from_bytes(parts.ids.fresh(parts.clock.now()));
         Arc::new(Self {
+            tracks: track::Tracks::of(&parts.rails),
             parts,
             settings,
             run,
-            outbox: outbox::Outbox::default(),
-            questions: outbox::Outbox::default(),
             timers: timer::Timers::default(),
-            gate: gate::Gate::default(),
             tally: tally::Tally::new(),
         })
     }
@@ -119,23 +116,23 @@ impl Engine {
         self.restore_rails().await?;
         let rescued = self.rescue().await?;
         let watch = |part| Watch { engine: Arc::clone(self), part, stop: stop.clone() };
-        let (timer, worker, inquirer) =
-            (watch("the timer"), watch("the worker"), watch("the inquirer"));
+        let timer = watch("the timer");
         let times = timer::run(Arc::clone(self), stop.clone());
-        let work = |line| worker::run(Arc::clone(self), line, tasks.clone(), stop.clone());
-        let (sends, asks) = (work(Line::Payouts), work(Line::Questions));
         tasks.spawn(async move {
             let _watch = timer;
             times.await;
         });
-        tasks.spawn(async move {
-            let _watch = worker;
-            sends.await;
-        });
-        tasks.spawn(async move {
-            let _watch = inquirer;
-            asks.await;
-        });
+        for track in self.tracks.each() {
+            for (line, part) in [(Line::Payouts, "the worker"), (Line::Questions, "the inquirer")] {
+                let (engine, track) = (Arc::clone(self), Arc::clone(track));
+                let work = worker::run(engine, track, line, tasks.clone(), stop.clone());
+                let watch = watch(part);
+                tasks.spawn(async move {
+                    let _watch = watch;
+                    work.await;
+                });
+            }
+        }
         Ok(rescued)
     }
 
@@ -154,14 +151,19 @@ impl Engine {
         &self.parts.ids
     }
 
+    /// Which way payouts go that do not name one.
+    pub const fn default_rail(&self) -> payout::Rail {
+        self.settings.rail
+    }
+
     /// What one payout may carry.
     pub const fn limits(&self) -> AmountLimits {
         self.settings.limits
     }
 
-    /// Whether the rail sends, and if not, why.
-    pub fn rail_state(&self) -> RailState {
-        self.gate.state()
+    /// Whether each rail sends, and if not, why.
+    pub fn rail_states(&self) -> Vec<(payout::Rail, RailState)> {
+        self.tracks.each().map(|track| (track.name, track.gate.state())).collect()
     }
 }
 
@@ -180,7 +182,9 @@ impl Drop for Watch {
                 "a part of the engine has ended; nothing is lost, \
                 and nothing is sent until the program is started again"
             );
-            self.engine.gate.end(self.part);
+            for track in self.engine.tracks.each() {
+                track.gate.end(self.part);
+            }
         }
     }
 }

@@ -1,12 +1,37 @@
 //! What the engine needs from outside: a way to M-Pesa, and identifiers.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::id::OriginatorConversationId;
-use crate::domain::payout::{AnswerFacts, Payout, Question, WhyNoAnswer, WhyNothingSent};
+use crate::domain::payout::{self, AnswerFacts, Payout, Question, WhyNoAnswer, WhyNothingSent};
 use crate::domain::time::Timestamp;
 pub use crate::store::{Durable, Pending};
+
+/// The ways to M-Pesa that are set up.
+#[derive(Clone, Debug, Default)]
+pub struct Rails(BTreeMap<payout::Rail, Arc<dyn Rail>>);
+
+impl Rails {
+    /// One way only.
+    pub fn only(name: payout::Rail, rail: Arc<dyn Rail>) -> Self {
+        Self::default().with(name, rail)
+    }
+
+    /// These, and one more.
+    #[must_use]
+    pub fn with(mut self, name: payout::Rail, rail: Arc<dyn Rail>) -> Self {
+        self.0.insert(name, rail);
+        self
+    }
+
+    /// Each, under its name.
+    pub fn each(&self) -> impl Iterator<Item = (payout::Rail, &Arc<dyn Rail>)> {
+        self.0.iter().map(|(name, rail)| (*name, rail))
+    }
+}
 
 /// A way to M-Pesa.
 pub trait Rail: Send + Sync + fmt::Debug {

@@ -50,8 +50,7 @@ impl Engine {
     /// Sets the timers of all payouts that time moves: what is being sent, what waits for its
     /// result, and, by way of their lines, what is queued or in doubt.
     pub(super) async fn sweep(&self) -> Result<(), StoreError> {
-        self.outbox.look_through_store();
-        self.questions.look_through_store();
+        self.tracks.look_through_store();
         for status in [Status::Sending, Status::Accepted] {
             let timed = self.each(status, |engine, stored| -> Option<()> {
                 let at = stored.payout.state.wakes_at()?;

@@ -9,13 +9,11 @@ use super::Engine;
 use super::apply::CameTo;
 use super::port::Outcome;
 use crate::domain::outcome::AnswerClass;
-use crate::domain::payout::Rail;
 
 /// Handles that are asked for once.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) submitted: Counter,
-    pub(super) in_flight: Gauge,
     commit_seconds: Histogram,
     waiting: Gauge,
     /// From being taken to a conclusive status.
@@ -27,7 +25,6 @@ impl Tally {
     pub(super) fn new() -> Self {
         Self {
             submitted: metric::PAYOUTS_SUBMITTED.with([]),
-            in_flight: metric::RAIL_IN_FLIGHT.with([Rail::Soap.as_str()]),
             commit_seconds: metric::STORE_COMMIT_SECONDS.with([]),
             waiting: metric::STORE_QUEUE_DEPTH.with([]),
             conclusive: metric::CONCLUSIVE_SECONDS.with([]),

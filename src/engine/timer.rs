@@ -90,8 +90,7 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
                 "the clock was set back: what \
                 waits in the queue is looked at anew"
             );
-            engine.outbox.look_through_store();
-            engine.questions.look_through_store();
+            engine.tracks.look_through_store();
         }
         latest = now;
         let (due, wait) = engine.timers.due(now);
@@ -127,16 +126,20 @@ impl Engine {
             return Ok(());
         };
         let now = self.parts.clock.now();
+        // One whose rail is not set up waits until it is.
+        let track = self.tracks.get(stored.payout.details.rail);
         let event = match &stored.payout.state {
             State::Queued { not_before, .. } if retry::is_due(*not_before, now) => {
-                self.outbox.offer(id);
+                track.inspect(|track| track.outbox.offer(id));
                 return Ok(());
             }
             State::Accepted { overdue_at, .. } if *overdue_at <= now => Event::ResultOverdue,
             // A send of this run that is still under way ends by its own deadlines and is written
             // down: a clock that was set forward does not make it doubtful.
             State::Sending { lease, .. }
-                if lease.until <= now && lease.owner == self.run && self.outbox.works_on(id) =>
+                if lease.until <= now
+                    && lease.owner == self.run
+                    && track.is_some_and(|track| track.outbox.works_on(id)) =>
             {
                 self.timers.add(now.after(LOOK_AT_SENDS_AGAIN), id);
                 return Ok(());
@@ -145,7 +148,7 @@ impl Engine {
                 Event::LeaseLapsed { lease: *lease }
             }
             State::Unknown { inquiry, .. } if retry::is_ask_due(inquiry.ask_at, now) => {
-                self.questions.offer(id);
+                track.inspect(|track| track.questions.offer(id));
                 return Ok(());
             }
             // Not due, as when the clock was set back: its time stays on the list.

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::gate::{Entry, Line, Pass};
-use super::outbox::Outbox;
 use super::port::{Admission, Outcome, Prepared, RawAnswer, Sent};
+use super::track::Track;
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::outcome::{self, AnswerClass};
@@ -37,6 +37,7 @@ const OUTCOME_TRIES_MAX: u32 = 40;
 /// finished.
 pub(super) async fn run(
     engine: Arc<Engine>,
+    track: Arc<Track>,
     line: Line,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -45,23 +46,23 @@ pub(super) async fn run(
         let next = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            next = engine.next_to_go(line) => next,
+            next = engine.next_to_go(&track, line) => next,
         };
         let (id, place, pass) = next;
-        let engine = Arc::clone(&engine);
+        let (engine, track) = (Arc::clone(&engine), Arc::clone(&track));
         tasks.spawn(async move {
-            let _work = Work { engine: &engine, line, id };
+            let _work = Work { engine: &engine, track: &track, line, id };
             let done = match line {
-                Line::Payouts => engine.send(id, place).await,
-                Line::Questions => engine.ask(id, place).await,
+                Line::Payouts => engine.send(&track, id, place).await,
+                Line::Questions => engine.ask(&track, id, place).await,
             };
             if let Err(error) = done {
                 tracing::warn!(payout = %id, %error, "a send could not be begun or written down");
                 tokio::time::sleep(STORE_PAUSE).await;
                 // It may still be due: it is looked at again as soon as it is put back.
-                engine.line(line).offer(id);
+                track.line(line).offer(id);
             }
-            engine.await_proof(pass).await;
+            engine.await_proof(&track, pass).await;
         });
     }
 }
@@ -69,6 +70,7 @@ pub(super) async fn run(
 /// One payout is being worked on; dropped, it no longer is, however the work ended.
 struct Work<'a> {
     engine: &'a Engine,
+    track: &'a Track,
     line: Line,
     id: PayoutId,
 }
@@ -80,29 +82,22 @@ impl Drop for Work<'_> {
             let later = self.engine.parts.clock.now().after(AFTER_A_PANIC);
             self.engine.timers.add(later, self.id);
         }
-        self.engine.line(self.line).put_back(self.id);
+        self.track.line(self.line).put_back(self.id);
     }
 }
 
 impl Engine {
-    pub(super) const fn line(&self, line: Line) -> &Outbox {
-        match line {
-            Line::Payouts => &self.outbox,
-            Line::Questions => &self.questions,
-        }
-    }
-
     /// Waits for a payout that may be sent or asked about, for a place on the rail, and for the
     /// gate: that last, because it may close while a place is waited for.
-    async fn next_to_go(&self, line: Line) -> (PayoutId, Admission, Pass) {
-        let id = self.next_ready(line).await;
+    async fn next_to_go(&self, track: &Track, line: Line) -> (PayoutId, Admission, Pass) {
+        let id = self.next_ready(track, line).await;
         loop {
             if line == Line::Payouts {
-                self.questions_first().await;
+                questions_first(track).await;
             }
-            self.gate_is_not_shut(line).await;
-            let place = self.parts.rail.admit().await;
-            if let Some(pass) = self.gate_opens(line).await {
+            gate_is_not_shut(track, line).await;
+            let place = track.rail.admit().await;
+            if let Some(pass) = self.gate_opens(track, line).await {
                 return (id, place, pass);
             }
             // Shut meanwhile, until a person acts: the place is for what may still go.
@@ -110,31 +105,13 @@ impl Engine {
         }
     }
 
-    async fn gate_is_not_shut(&self, line: Line) {
-        loop {
-            let changed = self.gate.changed();
-            if !self.gate.is_shut(line) {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// Questions go before payouts: what is in doubt is settled first.
-    async fn questions_first(&self) {
-        while self.questions.has_ready() {
-            // Looked at again from time to time, as nothing says when the last one has gone.
-            tokio::time::sleep(TURN_PAUSE).await;
-        }
-    }
-
     /// `None` when it is shut until a person acts.
-    async fn gate_opens(&self, line: Line) -> Option<Pass> {
+    async fn gate_opens(&self, track: &Track, line: Line) -> Option<Pass> {
         loop {
-            let changed = self.gate.changed();
-            match self.gate.enter(line, self.parts.clock.now()) {
+            let changed = track.gate.changed();
+            match track.gate.enter(line, self.parts.clock.now()) {
                 Entry::Go(pass) => return Some(pass),
-                Entry::Shut if self.gate.is_shut(line) => return None,
+                Entry::Shut if track.gate.is_shut(line) => return None,
                 Entry::Shut => changed.await,
                 // Not all of it at once: the clock may be set, and the pause be ended.
                 Entry::Wait(pause) => tokio::time::sleep(pause.min(STORE_PAUSE)).await,
@@ -144,14 +121,14 @@ impl Engine {
 
     /// After the one message that is sent while nothing is proven, the others wait for what comes
     /// of it: a wrong password shows in the result only (law 7).
-    async fn await_proof(&self, pass: Pass) {
+    async fn await_proof(&self, track: &Track, pass: Pass) {
         if !pass.is_trial() {
             return;
         }
         let decided = async {
             loop {
-                let changed = self.gate.changed();
-                if self.gate.is_decided() {
+                let changed = track.gate.changed();
+                if track.gate.is_decided() {
                     return;
                 }
                 changed.await;
@@ -160,16 +137,16 @@ impl Engine {
         let wait = self.settings.first_result_wait;
         if tokio::time::timeout(wait, decided).await.is_err() {
             // No result is no refusal: to wait for ever would stop what may well work.
-            self.gate.prove();
+            track.gate.prove();
         }
         drop(pass);
     }
 
-    async fn next_ready(&self, line: Line) -> PayoutId {
+    async fn next_ready(&self, track: &Track, line: Line) -> PayoutId {
         loop {
-            match self.pick(line).await {
+            match self.pick(track, line).await {
                 Ok(Some(id)) => return id,
-                Ok(None) => self.line(line).offered().await,
+                Ok(None) => track.line(line).offered().await,
                 Err(error) => {
                     tracing::error!(%error, "payouts cannot be read; none is lost");
                     tokio::time::sleep(STORE_PAUSE).await;
@@ -179,20 +156,24 @@ impl Engine {
     }
 
     /// A payout that may be ready, from what was offered or from the store.
-    async fn pick(&self, line: Line) -> Result<Option<PayoutId>, StoreError> {
+    async fn pick(&self, track: &Track, line: Line) -> Result<Option<PayoutId>, StoreError> {
         loop {
-            if let Some(id) = self.line(line).take() {
+            if let Some(id) = track.line(line).take() {
                 return Ok(Some(id));
             }
-            let Some(after) = self.line(line).look_on() else {
+            let Some(after) = track.line(line).look_on() else {
                 return Ok(None);
             };
             let status = match line {
                 Line::Payouts => Status::Queued,
                 Line::Questions => Status::Unknown,
             };
-            let query =
-                PayoutQuery { status: Some(status), after, ..PayoutQuery::all(PAGE_LEN_MAX) };
+            let query = PayoutQuery {
+                status: Some(status),
+                rail: Some(track.name),
+                after,
+                ..PayoutQuery::all(PAGE_LEN_MAX)
+            };
             let page = self.parts.store.payouts(&query).await?;
             let now = self.parts.clock.now();
             let due = page.rows.iter().filter_map(|stored| {
@@ -205,17 +186,17 @@ impl Engine {
                     Some(_) | None => Some(id),
                 }
             });
-            self.line(line).found(due, page.next);
+            track.line(line).found(due, page.next);
         }
     }
 
     /// Sends one payout, if it is still to be sent: the intent is on the disk before the first
     /// byte leaves, and the outcome is written down whatever it is.
-    async fn send(&self, id: PayoutId, place: Admission) -> Result<(), NotApplied> {
+    async fn send(&self, track: &Track, id: PayoutId, place: Admission) -> Result<(), NotApplied> {
         let Some(stored) = self.parts.store.payout(id).await? else {
             return Ok(());
         };
-        if self.gate.is_shut(Line::Payouts) {
+        if track.gate.is_shut(Line::Payouts) {
             return Ok(());
         }
         let now = self.parts.clock.now();
@@ -233,12 +214,12 @@ impl Engine {
             | State::Failed { .. }
             | State::Cancelled { .. } => return Ok(()),
         }
-        let request = self.parts.rail.prepare(&stored.payout, now);
+        let request = track.rail.prepare(&stored.payout, now);
         let kept = request
             .as_ref()
             .ok()
             .map(|request| self.request_message(id, Channel::Request, request));
-        let until = now.after(self.parts.rail.longest_send()).after(LEASE_MARGIN);
+        let until = now.after(track.rail.longest_send()).after(LEASE_MARGIN);
         let started = Event::SendStarted { lease: Lease { owner: self.run, until } };
         let messages = kept.into_iter().collect();
         let applied = self.apply_to(stored, &started, messages).await;
@@ -253,15 +234,15 @@ impl Engine {
         let attempt = payout.state.attempts();
         let (outcome, answer) = match request {
             // It was stopped while the beginning was written down.
-            Ok(_request) if self.gate.is_shut(Line::Payouts) => {
+            Ok(_request) if track.gate.is_shut(Line::Payouts) => {
                 (Outcome::NothingSent(WhyNothingSent::NotReady), None)
             }
             // That took so long that the lease could lapse under the send.
-            Ok(_request) if self.ends_too_late(until) => {
+            Ok(_request) if ends_too_late(track, self.parts.clock.now(), until) => {
                 (Outcome::NothingSent(WhyNothingSent::NotReady), None)
             }
             Ok(request) => {
-                let sent = self.transmit(request, place, proof).await;
+                let sent = self.transmit(track, request, place, proof).await;
                 self.count_send(&sent.outcome);
                 let answer = sent.answer.map(|raw| self.answer_message(id, Channel::Answer, raw));
                 (sent.outcome, answer)
@@ -274,54 +255,22 @@ impl Engine {
         self.write_down(id, attempt, outcome, answer).await
     }
 
-    /// Whether a send that begins now could last beyond its lease (law 2: the owner sends).
-    fn ends_too_late(&self, until: Timestamp) -> bool {
-        self.parts.clock.now().after(self.parts.rail.longest_send()) > until
-    }
-
     /// Sends a request, once.
     pub(super) async fn transmit(
         &self,
+        track: &Track,
         request: Prepared,
         place: Admission,
         proof: Durable,
     ) -> Sent {
-        self.tally.in_flight.add(1);
-        let sent = self.parts.rail.send(request, place, proof).await;
-        self.tally.in_flight.subtract(1);
+        track.in_flight.add(1);
+        let sent = track.rail.send(request, place, proof).await;
+        track.in_flight.subtract(1);
         if is_taken(&sent.outcome) {
-            self.gate.expect_result();
+            track.gate.expect_result();
         }
-        self.heed(&sent.outcome, self.parts.clock.now());
+        heed(track, &sent.outcome, self.parts.clock.now());
         sent
-    }
-
-    /// What an outcome says about the rail, heeded before it is written down, which may take long
-    /// or fail.
-    fn heed(&self, outcome: &Outcome, now: Timestamp) {
-        match outcome {
-            // What is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
-            Outcome::Answered(answer) if outcome::answer(&answer.code).blame.stops_the_rail() => {
-                self.gate.refuse(&answer.code, now);
-            }
-            Outcome::Answered(answer) => match answer.class() {
-                AnswerClass::Taken | AnswerClass::Refused => self.gate.ease(),
-                // What answers without a code is not M-Pesa as it should be: a page, a Fault. Each
-                // such answer leaves a payout in doubt, so few are asked for.
-                AnswerClass::Doubt if answer.code.is_empty() => self.gate.slow(now),
-                // `TryLater` slows the rail as an effect of the step.
-                AnswerClass::TryLater | AnswerClass::Cached | AnswerClass::Doubt => {}
-            },
-            // A dead link is tried now and then, not by every payout that waits: each try is
-            // written down, and silence after a request leaves a payout in doubt.
-            Outcome::NoAnswer(_)
-            | Outcome::NothingSent(
-                WhyNothingSent::Resolve | WhyNothingSent::Connect | WhyNothingSent::ConnectTimeout,
-            ) => self.gate.slow(now),
-            Outcome::NothingSent(
-                WhyNothingSent::NotReady | WhyNothingSent::ClosedBeforeFirstByte,
-            ) => {}
-        }
     }
 
     async fn write_down(
@@ -399,6 +348,55 @@ impl Engine {
             payout: Some(id),
             body: answer.body,
         }
+    }
+}
+
+async fn gate_is_not_shut(track: &Track, line: Line) {
+    loop {
+        let changed = track.gate.changed();
+        if !track.gate.is_shut(line) {
+            return;
+        }
+        changed.await;
+    }
+}
+
+/// Questions go before payouts: what is in doubt is settled first.
+async fn questions_first(track: &Track) {
+    while track.questions.has_ready() {
+        // Looked at again from time to time, as nothing says when the last one has gone.
+        tokio::time::sleep(TURN_PAUSE).await;
+    }
+}
+
+/// Whether a send that begins now could last beyond its lease (law 2: the owner sends).
+fn ends_too_late(track: &Track, now: Timestamp, until: Timestamp) -> bool {
+    now.after(track.rail.longest_send()) > until
+}
+
+/// What an outcome says about the rail, heeded before it is written down, which may take long
+/// or fail.
+fn heed(track: &Track, outcome: &Outcome, now: Timestamp) {
+    match outcome {
+        // What is sent meanwhile would bring M-Pesa nearer to locking the operator (law 7).
+        Outcome::Answered(answer) if outcome::answer(&answer.code).blame.stops_the_rail() => {
+            track.gate.refuse(&answer.code, now);
+        }
+        Outcome::Answered(answer) => match answer.class() {
+            AnswerClass::Taken | AnswerClass::Refused => track.gate.ease(),
+            // What answers without a code is not M-Pesa as it should be: a page, a Fault. Each
+            // such answer leaves a payout in doubt, so few are asked for.
+            AnswerClass::Doubt if answer.code.is_empty() => track.gate.slow(now),
+            // `TryLater` slows the rail as an effect of the step.
+            AnswerClass::TryLater | AnswerClass::Cached | AnswerClass::Doubt => {}
+        },
+        // A dead link is tried now and then, not by every payout that waits: each try is
+        // written down, and silence after a request leaves a payout in doubt.
+        Outcome::NoAnswer(_)
+        | Outcome::NothingSent(
+            WhyNothingSent::Resolve | WhyNothingSent::Connect | WhyNothingSent::ConnectTimeout,
+        ) => track.gate.slow(now),
+        Outcome::NothingSent(WhyNothingSent::NotReady | WhyNothingSent::ClosedBeforeFirstByte) => {}
     }
 }
 

@@ -330,6 +330,10 @@ impl From<SubmitError> for Problem {
                  Send the first body byte for byte to see its payout again, or use a new key for \
                  a new payout.",
             ),
+            SubmitError::NoSuchRail(rail) => {
+                let says = format!("{rail} is not set up on this gateway");
+                Self::fields(vec![FieldFault::new("rail", says)])
+            }
             SubmitError::Busy => Self::busy(),
             SubmitError::Unavailable(reason) => {
                 tracing::error!(%reason, "a payout could not be kept");
@@ -360,6 +364,10 @@ impl From<NotDone> for Problem {
     fn from(error: NotDone) -> Self {
         match error {
             NotDone::NoSuchPayout => Self::no_such_payout(),
+            NotDone::NoSuchRail(rail) => Self::new(
+                Code::NoSuchRail,
+                format!("The rail {rail} is not set up. GET /v1/rails lists those that are."),
+            ),
             NotDone::Refused(why, status) => {
                 let (code, now) = match why {
                     Forbidden::AskedJustNow => (

@@ -161,7 +161,7 @@ impl Book {
         let id = payout.details.id;
         let old = self.payouts.get(&id);
         let before = old.map(|it| it.payout.status());
-        self.counts.moved(before, payout.status(), payout.details.amount);
+        self.counts.moved(before, &payout);
         let conversation = payout.state.conversation();
         if old.and_then(|it| it.payout.state.conversation()) != conversation
             && let Some(conversation) = conversation
@@ -244,7 +244,7 @@ impl Book {
         let mut counts = Counts::default();
         for stored in self.payouts.values() {
             let payout = &stored.payout;
-            counts.moved(None, payout.status(), payout.details.amount);
+            counts.moved(None, payout);
         }
         for _open in self.cases.values().filter(|case| case.closed.is_none()) {
             counts.case_opened();

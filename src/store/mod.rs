@@ -26,7 +26,7 @@ pub use record::{
 use crate::domain::id::{AppId, BatchId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
-use crate::domain::payout::{CaseKind, Payout, Status};
+use crate::domain::payout::{CaseKind, Payout, Rail, Status};
 use crate::domain::time::Timestamp;
 
 /// What a store's methods return: a boxed future, so that one engine serves every store.
@@ -204,6 +204,8 @@ pub struct PayoutQuery {
     pub phone: Option<Msisdn>,
     /// Only the one with this receipt.
     pub receipt: Option<Receipt>,
+    /// Only those that go this way.
+    pub rail: Option<Rail>,
     /// Only those of this batch.
     pub batch: Option<BatchId>,
     /// Only those taken at or after this moment.
@@ -227,6 +229,7 @@ impl PayoutQuery {
             reference: None,
             phone: None,
             receipt: None,
+            rail: None,
             batch: None,
             created_from: None,
             created_to: None,
@@ -244,6 +247,7 @@ impl PayoutQuery {
             && self.reference.as_ref().is_none_or(|reference| *reference == details.reference)
             && self.phone.is_none_or(|phone| phone == details.phone)
             && self.receipt.as_ref().is_none_or(|told| payout.state.receipt() == Some(told))
+            && self.rail.is_none_or(|rail| rail == details.rail)
             && self.batch.is_none_or(|batch| details.batch == Some(batch))
             && self.created_from.is_none_or(|from| from <= details.created_at)
             && self.created_to.is_none_or(|to| details.created_at < to)
@@ -313,45 +317,25 @@ pub struct CasePage {
 /// How many payouts stand where, and how many cases are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    by_status: [u64; Status::ALL.len()],
-    in_doubt: Amount,
+    by_rail: [RailCounts; Rail::ALL.len()],
     open_cases: u64,
 }
 
-impl Counts {
-    /// How many stand at `status`.
-    pub fn of(&self, status: Status) -> u64 {
+/// How many payouts of one rail stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct RailCounts {
+    by_status: [u64; Status::ALL.len()],
+    in_doubt: Amount,
+}
+
+impl RailCounts {
+    fn of(&self, status: Status) -> u64 {
         let place = Status::ALL.iter().position(|known| *known == status).unwrap_or_default();
         self.by_status.get(place).copied().unwrap_or_default()
     }
 
-    /// How much money is in `unknown` payouts.
-    pub const fn in_doubt(&self) -> Amount {
-        self.in_doubt
-    }
-
-    /// How many cases wait for a person.
-    pub const fn open_cases(&self) -> u64 {
-        self.open_cases
-    }
-
-    /// Takes account of a new open case.
-    pub const fn case_opened(&mut self) {
-        self.open_cases = self.open_cases.saturating_add(1);
-    }
-
-    /// Takes account of an open case that was closed.
-    pub const fn case_closed(&mut self) {
-        self.open_cases = self.open_cases.saturating_sub(1);
-    }
-
-    /// Takes account of a payout that stood at `before` (`None` when it is new) and stands at
-    /// `after` now.
-    pub fn moved(&mut self, before: Option<Status>, after: Status, amount: Amount) {
-        for (place, status) in Status::ALL.iter().enumerate() {
-            let Some(count) = self.by_status.get_mut(place) else {
-                continue;
-            };
+    fn moved(&mut self, before: Option<Status>, after: Status, amount: Amount) {
+        for (status, count) in Status::ALL.iter().zip(&mut self.by_status) {
             if before == Some(*status) {
                 *count = count.saturating_sub(1);
             }
@@ -370,6 +354,62 @@ impl Counts {
         } else {
             without
         };
+    }
+}
+
+impl Counts {
+    /// How many stand at `status`.
+    pub fn of(&self, status: Status) -> u64 {
+        self.by_rail.iter().fold(0, |sum, rail| sum.saturating_add(rail.of(status)))
+    }
+
+    /// How many of those that go by `rail` stand at `status`.
+    pub fn on(&self, rail: Rail, status: Status) -> u64 {
+        self.rail(rail).of(status)
+    }
+
+    /// How much money is in `unknown` payouts.
+    pub fn in_doubt(&self) -> Amount {
+        let add = |sum: Amount, rail: &RailCounts| sum.checked_add(rail.in_doubt).unwrap_or(sum);
+        self.by_rail.iter().fold(Amount::default(), add)
+    }
+
+    /// How much of it went by `rail`.
+    pub fn in_doubt_on(&self, rail: Rail) -> Amount {
+        self.rail(rail).in_doubt
+    }
+
+    /// How many cases wait for a person.
+    pub const fn open_cases(&self) -> u64 {
+        self.open_cases
+    }
+
+    /// Takes account of a new open case.
+    pub const fn case_opened(&mut self) {
+        self.open_cases = self.open_cases.saturating_add(1);
+    }
+
+    /// Takes account of an open case that was closed.
+    pub const fn case_closed(&mut self) {
+        self.open_cases = self.open_cases.saturating_sub(1);
+    }
+
+    /// Takes account of a payout that stood at `before` (`None` when it is new) and stands now as
+    /// it is.
+    pub fn moved(&mut self, before: Option<Status>, payout: &Payout) {
+        let (rail, amount) = (payout.details.rail, payout.details.amount);
+        for (known, counts) in Rail::ALL.iter().zip(&mut self.by_rail) {
+            if *known == rail {
+                counts.moved(before, payout.status(), amount);
+            }
+        }
+    }
+
+    fn rail(&self, rail: Rail) -> RailCounts {
+        let mut both = Rail::ALL.iter().zip(&self.by_rail);
+        both.find(|(known, _counts)| **known == rail)
+            .map(|(_known, counts)| *counts)
+            .unwrap_or_default()
     }
 }
 

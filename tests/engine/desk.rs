@@ -53,11 +53,11 @@ async fn a_credential_that_a_question_shows_wrong_stops_the_rail_until_a_person_
     assert_eq!(house.status(waiting).await, Status::Queued);
     let stop = on_the_disk(&house).await.credential.expect("it is on the disk");
     assert_eq!(stop.code, "100000007");
-    assert_eq!(house.engine.rail_state().refused, Some(stop.clone()));
+    assert_eq!(house.rail_state().refused, Some(stop.clone()));
 
     let house = house.restarted().await;
     tokio::time::sleep(secs(600)).await;
-    assert_eq!(house.engine.rail_state().refused, Some(stop), "a restart does not lift it");
+    assert_eq!(house.rail_state().refused, Some(stop), "a restart does not lift it");
     assert_eq!((house.rail.questions().len(), house.rail.sends().len()), (0, 0));
     house.engine.resume_rail(Rail::Soap, WANJIRU).await.expect("written");
     house.until(waiting, Status::Accepted).await;
@@ -91,9 +91,9 @@ async fn the_first_message_goes_alone_until_its_result_shows_that_credentials_ar
     house.start().await;
     tokio::time::sleep(secs(50)).await;
     assert_eq!(house.rail.sends().len(), 1, "alone");
-    assert!(!house.engine.rail_state().proven);
+    assert!(!house.rail_state().proven);
     assert_eq!(house.result(ids[0], result("1")).await, Hearing::Applied, "for want of funds");
-    assert!(house.engine.rail_state().proven, "so M-Pesa takes our credentials");
+    assert!(house.rail_state().proven, "so M-Pesa takes our credentials");
     tokio::time::sleep(secs(1)).await;
     assert_eq!(house.rail.sends().len(), 5);
 }
@@ -129,7 +129,7 @@ async fn a_first_message_whose_result_refuses_our_credentials_is_the_only_one() 
     house.rail.otherwise(REFUSED.now());
     tokio::time::sleep(secs(600)).await;
     assert_eq!(house.rail.sends().len(), 2);
-    assert!(house.engine.rail_state().refused.is_some());
+    assert!(house.rail_state().refused.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,10 +143,10 @@ async fn a_result_of_what_was_sent_before_the_rail_was_resumed_proves_nothing() 
     tokio::time::sleep(secs(1)).await;
     house.engine.resume_rail(Rail::Soap, WANJIRU).await.expect("written");
     assert_eq!(house.result(before, paid("QK1")).await, Hearing::Applied);
-    assert!(!house.engine.rail_state().proven, "it went with the old password");
+    assert!(!house.rail_state().proven, "it went with the old password");
     house.until(refused, Status::Accepted).await;
     house.result(refused, paid("QK2")).await;
-    assert!(house.engine.rail_state().proven);
+    assert!(house.rail_state().proven);
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,11 +157,11 @@ async fn a_questions_result_proves_credentials_as_well() {
     tokio::time::sleep(secs(2)).await;
     house.engine.pause_rail(Rail::Soap, WANJIRU, "a new password").await.expect("written");
     house.engine.resume_rail(Rail::Soap, WANJIRU).await.expect("written");
-    assert!(!house.engine.rail_state().proven);
+    assert!(!house.rail_state().proven);
     house.until_asked(1).await;
     let pending = Some(stands(TransactionStatus::InProgress, "QK1"));
     assert_eq!(house.told(id, 1, "0", pending).await, Hearing::Noted);
-    assert!(house.engine.rail_state().proven);
+    assert!(house.rail_state().proven);
 }
 
 // -------------------------------------------------------------------------- pausing, resuming
@@ -197,7 +197,7 @@ async fn a_refusal_that_comes_while_the_rail_is_resumed_is_not_lifted_with_the_p
     resuming.await.expect("no panic").expect("written");
     tokio::time::sleep(secs(600)).await;
     assert_eq!(house.status(waiting).await, Status::Queued, "nobody has seen the refusal yet");
-    let state = house.engine.rail_state();
+    let state = house.rail_state();
     assert_eq!(state.refused.map(|stop| stop.code).as_deref(), Some("2001"));
     assert_eq!(state.paused, None, "the pause is over");
     let record = on_the_disk(&house).await;
@@ -224,10 +224,10 @@ async fn what_could_not_be_written_down_stays_as_it_was() {
             ),
             "{paused:?}"
         );
-        assert!(house.engine.rail_state().paused.is_some(), "it is stopped all the same");
+        assert!(house.rail_state().paused.is_some(), "it is stopped all the same");
         house.store.plan("rail.resumed", 1, trouble);
         assert!(house.engine.resume_rail(Rail::Soap, WANJIRU).await.is_err());
-        assert!(house.engine.rail_state().paused.is_some(), "it stays stopped");
+        assert!(house.rail_state().paused.is_some(), "it stays stopped");
         house.engine.resume_rail(Rail::Soap, WANJIRU).await.expect("written");
     }
 }
@@ -333,7 +333,7 @@ async fn a_case_is_closed_once_and_that_moves_no_payout() {
 #[tokio::test(start_paused = true)]
 async fn a_rail_shows_what_waits_what_is_under_way_and_what_is_in_doubt() {
     let house = House::open().await;
-    let view = house.engine.rail_view().await.expect("readable");
+    let view = house.rail_view().await.expect("readable");
     assert_eq!((view.unknown, view.oldest_unknown, view.open_cases), (0, None, 0));
     let doubtful = in_doubt(&house, &phone(0)).await;
     tokio::time::sleep(secs(1)).await;
@@ -345,7 +345,7 @@ async fn a_rail_shows_what_waits_what_is_under_way_and_what_is_in_doubt() {
     house.until(sending, Status::Sending).await;
     house.engine.pause_rail(Rail::Soap, WANJIRU, "month end").await.expect("written");
     house.submit(&phone(4)).await;
-    let view = house.engine.rail_view().await.expect("readable");
+    let view = house.rail_view().await.expect("readable");
     assert_eq!((view.rail, view.queued, view.accepted, view.unknown), (Rail::Soap, 1, 1, 2));
     assert_eq!(view.in_doubt, Amount::from_shillings(3_000));
     let State::Unknown { since, .. } = house.payout(doubtful).await.state else {
@@ -356,8 +356,8 @@ async fn a_rail_shows_what_waits_what_is_under_way_and_what_is_in_doubt() {
     house.result(doubtful, paid("QK1")).await;
     let oldest = house.engine.oldest_unknown().await.expect("readable");
     assert_eq!(oldest.map(|(id, _since)| id), Some(younger));
-    let view = house.engine.rail_view().await.expect("readable");
+    let view = house.rail_view().await.expect("readable");
     assert!(view.conclusive.is_some(), "how long payouts took is known");
     house.store.fail_pages(1);
-    assert!(house.engine.rail_view().await.is_err());
+    assert!(house.rail_view().await.is_err());
 }

@@ -212,16 +212,16 @@ async fn a_payout_whose_send_panics_is_looked_at_again_later() {
 async fn a_part_that_ends_unasked_is_told_and_one_that_was_stopped_is_not() {
     let house = House::open().await;
     house.drain().await;
-    assert_eq!(house.engine.rail_state().ended, None);
+    assert_eq!(house.rail_state().ended, None);
 
     let house = House::new();
     house.store.panic_on_page();
     house.start().await;
     tokio::time::sleep(secs(1)).await;
-    let ended = house.engine.rail_state().ended.expect("it has ended");
+    let ended = house.rail_state().ended.expect("it has ended");
     assert!(ended.starts_with("the "), "{ended}");
     house.engine.resume_rail(Rail::Soap, "Wanjiru").await.expect("written");
-    assert_eq!(house.engine.rail_state().ended, Some(ended), "nobody can resume that");
+    assert_eq!(house.rail_state().ended, Some(ended), "nobody can resume that");
 }
 
 // -------------------------------------------------------------------------------- how much goes
@@ -237,7 +237,7 @@ async fn an_answer_without_a_code_slows_the_rail_and_an_unknown_code_does_not() 
         tokio::time::sleep(secs(1)).await;
         let doubtful = house.store.counts().of(Status::Unknown);
         assert_eq!(doubtful < 40, few, "{code:?}: {doubtful}");
-        assert_eq!(house.engine.rail_state().busy > 0, few, "{code:?}");
+        assert_eq!(house.rail_state().busy > 0, few, "{code:?}");
     }
 }
 
@@ -255,7 +255,7 @@ async fn a_first_message_that_mpesa_has_not_taken_is_not_waited_for() {
         house.start().await;
         tokio::time::sleep(secs(10)).await;
         assert_eq!(house.rail.sends().len(), 2, "{reply:?}: the second is the trial now");
-        assert!(!house.engine.rail_state().proven, "{reply:?}");
+        assert!(!house.rail_state().proven, "{reply:?}");
     }
 }
 
@@ -449,7 +449,7 @@ async fn how_long_payouts_took_is_known_once_one_is_settled() {
     let id = house.submit(&phone(0)).await;
     house.until(id, Status::Accepted).await;
     house.result(id, paid("QK1")).await;
-    let view = house.engine.rail_view().await.expect("readable");
+    let view = house.rail_view().await.expect("readable");
     let (half, most) = view.conclusive.expect("it is known");
     assert!(half <= most && most > Duration::ZERO, "{half:?} {most:?}");
 }

@@ -155,14 +155,14 @@ async fn a_question_that_was_not_taken_is_put_again_soon_and_does_not_count() {
         let id = in_doubt(&house, &phone(0)).await;
         house.until_asked(2).await;
         assert_eq!(inquiry(&house, id).await.asked, 1, "{reply:?}");
-        assert_eq!(house.engine.rail_state().busy, 1, "{reply:?}: the rail slows down");
+        assert_eq!(house.rail_state().busy, 1, "{reply:?}: the rail slows down");
         house.until_asked(3).await;
         let questions = house.rail.questions();
         let pause = questions[2].at.duration_since(questions[1].at);
         assert!((secs(30)..secs(32)).contains(&pause), "{reply:?}: {pause:?}");
         let names: BTreeSet<&str> = questions.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names.len(), 3, "no number twice");
-        assert_eq!(house.engine.rail_state().busy, 0, "it took the third");
+        assert_eq!(house.rail_state().busy, 0, "it took the third");
         house.is_in_order().await;
     }
 }
@@ -331,7 +331,7 @@ async fn the_two_levels_of_an_answer_are_never_mistaken_for_each_other() {
         assert_eq!(house.told_under(&name, facts, pending()).await, Hearing::Noted, "{code}");
         assert_eq!(house.status(accepted).await, Status::Accepted, "{code}");
     }
-    assert_eq!(house.engine.rail_state().refused, None);
+    assert_eq!(house.rail_state().refused, None);
     // A result under a question's name: not the payment's either, with or without a status.
     let id = in_doubt(&house, &phone(1)).await;
     house.until_asked(1).await;
@@ -415,7 +415,7 @@ async fn a_paused_rail_asks_and_does_not_pay() {
     let house = house.restarted().await;
     tokio::time::sleep(secs(60)).await;
     assert_eq!(house.status(waiting).await, Status::Queued);
-    let paused = house.engine.rail_state().paused.expect("it is paused");
+    let paused = house.rail_state().paused.expect("it is paused");
     assert_eq!((paused.by.as_str(), paused.reason.as_str()), ("Wanjiru", "month end"));
     house.engine.resume_rail(Rail::Soap, "Wanjiru").await.expect("written");
     house.until(waiting, Status::Accepted).await;

@@ -9,8 +9,8 @@ use crate::support::house::{APP, draft, phone};
 use crate::support::secs;
 use mlango::clock::SystemClock;
 use mlango::domain::limit::AmountLimits;
-use mlango::domain::payout::{Policy, Status, WhyNothingSent};
-use mlango::engine::port::{Admission, Outcome, Rail};
+use mlango::domain::payout::{Policy, Rail, Status, WhyNothingSent};
+use mlango::engine::port::{Admission, Outcome, Rail as _, Rails};
 use mlango::engine::{Engine, Parts, Settings};
 use mlango::ids::RandomIds;
 use mlango::rail::soap::{Limits, SoapRail};
@@ -122,13 +122,14 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
     let rail = SoapRail::new("127.0.0.1", port, caller(), limits(10_000, 3));
     let parts = Parts {
         store: Arc::<MemoryStore>::clone(&store),
-        rail: Arc::new(rail),
+        rails: Rails::only(Rail::Soap, Arc::new(rail)),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds::default()),
     };
     let settings = Settings {
         organisation: "ExampleOrg".to_owned(),
         shortcode: "600999".parse().expect("a short code"),
+        rail: Rail::Soap,
         policy: Policy::default(),
         first_result_wait: Duration::ZERO,
         limits: AmountLimits::default(),

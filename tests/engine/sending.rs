@@ -35,7 +35,7 @@ async fn a_wrong_credential_stops_the_rail_and_what_is_queued_stays_queued() {
         ids.push(house.submit(&phone(number)).await);
     }
     house.until(ids[0], Status::Failed).await;
-    let code = house.engine.rail_state().refused.map(|stop| stop.code);
+    let code = house.rail_state().refused.map(|stop| stop.code);
     assert_eq!(code.as_deref(), Some(WRONG_CREDENTIAL));
     tokio::time::sleep(secs(600)).await;
 
@@ -102,7 +102,7 @@ async fn a_busy_mpesa_is_given_pauses_in_which_nothing_is_sent() {
     let sends = house.rail.sends();
     let pause = sends[1].at.duration_since(sends[0].at);
     assert!(pause >= secs(1), "whichever is sent next: {pause:?}");
-    assert_eq!(house.engine.rail_state().busy, 0, "full pace again");
+    assert_eq!(house.rail_state().busy, 0, "full pace again");
     house.is_in_order().await;
 }
 
@@ -115,7 +115,7 @@ async fn a_burst_of_busy_answers_is_one_pause_and_not_a_pause_for_each() {
     }
     tokio::time::sleep(millis(1_500)).await;
     assert_eq!(house.rail.sends().len(), PLACES);
-    let state = house.engine.rail_state();
+    let state = house.rail_state();
     assert_eq!(state.busy, 1);
     let until = state.slowed_until.expect("it is slowed");
     assert!(until.since(house.now()) <= secs(1));

@@ -146,7 +146,7 @@ async fn without_a_gateway_a_pause_leaves_a_refusal_and_resuming_lifts_both() {
     let events = gateway.store.events(0, 20).await.expect("events");
     let kinds: Vec<&str> = events.iter().map(|event| event.event.kind.as_str()).collect();
     assert!(kinds.ends_with(&["rail.paused", "rail.resumed"]), "{kinds:?}");
-    assert!(alone.resume("daraja", &by).await.is_err());
+    assert!(alone.resume("pigeon", &by).await.is_err());
     let bad = NewPause { reason: " ".to_owned(), ..new };
     assert!(alone.pause("soap", &bad).await.is_err_and(|why| why.contains("reason: is missing")));
 }

@@ -100,6 +100,8 @@ fn faults() -> Vec<(&'static str, String)> {
         ("command", with("command", json!("PayBill"))),
         ("command", with("command", json!("businesspayment"))),
         ("command", with("command", json!(1))),
+        ("rail", with("rail", json!("pigeon"))),
+        // Not set up on this gateway.
         ("rail", with("rail", json!("daraja"))),
         ("reference", with("reference", json!(long(65)))),
         ("reference", with("reference", json!("a\nb"))),

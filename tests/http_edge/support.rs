@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use mlango::clock::ManualClock;
 use mlango::domain::limit::AmountLimits;
-use mlango::domain::payout::{Payout, Policy, Question, State, Tries};
+use mlango::domain::payout::{Payout, Policy, Question, Rail as Way, State, Tries};
 use mlango::domain::time::Timestamp;
-use mlango::engine::port::{Admission, Prepared, Rail, Sent};
+use mlango::engine::port::{Admission, Prepared, Rail, Rails, Sent};
 use mlango::engine::{Engine, Parts, Settings};
 use mlango::http::api::{Api, BodyLimits};
 use mlango::http::apps::Desk;
@@ -104,13 +104,14 @@ impl Gateway {
         let clock = Arc::new(ManualClock::new(NOW));
         let parts = Parts {
             store: Arc::<MemoryStore>::clone(&store),
-            rail: Arc::new(NoRail),
+            rails: Rails::only(Way::Soap, Arc::new(NoRail)),
             clock: Arc::<ManualClock>::clone(&clock),
             ids: Arc::new(RandomIds::default()),
         };
         let settings = Settings {
             organisation: "ExampleOrg".to_owned(),
             shortcode: "600999".parse().expect("a short code"),
+            rail: Way::Soap,
             policy: Policy::default(),
             first_result_wait: Duration::ZERO,
             limits,

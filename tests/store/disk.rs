@@ -86,7 +86,7 @@ async fn no_payout_is_shown_before_it_is_synced() {
     let store = open_by(dir.path(), sync);
     let mut waiting = store.commit(taken(1, 0));
     assert!(peek(&mut waiting).is_pending());
-    gate.came.recv().expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut reading = store.payout(payout_id(1));
     assert!(peek(&mut reading).is_pending(), "shown before it was synced");
     let mut history = store.events_of(payout_id(1));
@@ -101,7 +101,7 @@ async fn no_payout_is_shown_before_it_is_synced() {
     // Whether this one is on the disk, nobody can say: so it is not shown as if it were.
     let mut waiting = store.commit(taken(2, 0));
     assert!(peek(&mut waiting).is_pending());
-    gate.came.recv().expect("the writer came to its sync");
+    gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut reading = store.payout(payout_id(2));
     assert!(peek(&mut reading).is_pending());
     gate.let_through.send(Err(io::Error::other("gone"))).expect("the writer waits");

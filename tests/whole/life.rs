@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use mlango::domain::payout::Rail;
+use mlango::engine::port::Rails;
 use mlango::engine::{Engine, Parts, Settings};
 use mlango::http::BodyLimits;
 use mlango::http::api::Api;
@@ -35,6 +37,18 @@ pub struct Life {
     tasks: TaskTracker,
 }
 
+/// What the engine is told.
+fn settings(world: &World) -> Settings {
+    Settings {
+        organisation: ORGANISATION.to_owned(),
+        shortcode: SHORTCODE.parse().expect("a short code"),
+        rail: Rail::Soap,
+        policy: world.policy.clone(),
+        first_result_wait: Duration::from_secs(2),
+        limits: Default::default(),
+    }
+}
+
 impl Life {
     /// Starts it; a store that cannot be read yet refuses the start, and it is tried again.
     /// `None` when it dies while it starts.
@@ -58,18 +72,11 @@ impl Life {
         let rail = SoapRail::over(Box::new(wire), caller(), limits);
         let parts = Parts {
             store: Arc::<Disk>::clone(&disk),
-            rail: Arc::new(rail),
+            rails: Rails::only(Rail::Soap, Arc::new(rail)),
             clock: Arc::clone(&world.clock),
             ids: Arc::clone(&world.ids),
         };
-        let settings = Settings {
-            organisation: ORGANISATION.to_owned(),
-            shortcode: SHORTCODE.parse().expect("a short code"),
-            policy: world.policy.clone(),
-            first_result_wait: Duration::from_secs(2),
-            limits: Default::default(),
-        };
-        let engine = Engine::new(parts, settings);
+        let engine = Engine::new(parts, settings(world));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let begun = async {
             let apps = loop {

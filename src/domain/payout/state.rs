@@ -123,14 +123,26 @@ impl FromStr for Command {
 pub enum Rail {
     /// The broker's SOAP interface.
     Soap,
+    /// The Daraja REST API.
+    Daraja,
 }
 
 impl Rail {
+    /// Every rail.
+    pub const ALL: [Self; 2] = [Self::Soap, Self::Daraja];
+
     /// Its name in the API and the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Soap => "soap",
+            Self::Daraja => "daraja",
         }
+    }
+}
+
+impl fmt::Display for Rail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -138,7 +150,10 @@ impl FromStr for Rail {
     type Err = NotOneOf;
 
     fn from_str(text: &str) -> Result<Self, NotOneOf> {
-        if text == Self::Soap.as_str() { Ok(Self::Soap) } else { Err(NotOneOf("soap".to_owned())) }
+        Self::ALL
+            .into_iter()
+            .find(|rail| rail.as_str() == text)
+            .ok_or_else(|| NotOneOf(Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

@@ -12,7 +12,9 @@ use crate::domain::payout::Rail;
 use crate::domain::time::Timestamp;
 use crate::engine::port::Ids;
 use crate::engine::{NotClosed, NotDone};
-use crate::http::api::{Case, PageOfCases, Rails, case_id, rail_of, read_case, recorded_rail};
+use crate::http::api::{
+    Case, PageOfCases, case_id, rail_of, read_case, recorded_rail, recorded_rails,
+};
 use crate::http::problem::{Code, Problem};
 use crate::store::{
     self, CaseClosing, Closing, Commit, CommitError, NewEvent, Pause, RailRecord, Store,
@@ -42,7 +44,7 @@ impl Alone<'_> {
     /// # Errors
     /// The store could not be read.
     pub async fn rails(&self) -> Result<Value, String> {
-        told(recorded_rail(self.store, self.clock.now()).await.map(Rails::of))
+        told(recorded_rails(self.store, self.clock.now()).await)
     }
 
     /// `POST /rails/{rail}/pause`. A credential that M-Pesa refused stays refused.
@@ -60,7 +62,7 @@ impl Alone<'_> {
             let credential = known.and_then(|record| record.credential);
             let record = RailRecord { rail, credential, paused: Some(Pause { at, by, reason }) };
             self.write_rail(record, at, "rail.paused", says).await?;
-            Ok::<_, Problem>(recorded_rail(self.store, at).await?)
+            Ok::<_, Problem>(recorded_rail(self.store, rail, at).await?)
         };
         told(act.await)
     }
@@ -77,7 +79,7 @@ impl Alone<'_> {
             let says = format!("resumed by {}", new.by.trim());
             let record = RailRecord { rail, credential: None, paused: None };
             self.write_rail(record, at, "rail.resumed", says).await?;
-            Ok::<_, Problem>(recorded_rail(self.store, at).await?)
+            Ok::<_, Problem>(recorded_rail(self.store, rail, at).await?)
         };
         told(act.await)
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, answer, read};
 use crate::http::api::{
-    Case, PageOfCases, REASON_LEN_MAX, RULING_LEN_MAX, Rails, case_id, check_lines, not_paused,
+    Case, PageOfCases, REASON_LEN_MAX, RULING_LEN_MAX, all_rails, case_id, check_lines, not_paused,
     not_resumed, rail_of, read_case, view, whole_rail,
 };
 use crate::http::problem::Problem;
@@ -102,7 +102,7 @@ pub(super) async fn evidence(
 }
 
 pub(super) async fn rails(State(admin): State<Arc<Admin>>) -> Response {
-    let act = async { Ok((StatusCode::OK, Rails::of(whole_rail(&admin.engine).await?))) };
+    let act = async { Ok((StatusCode::OK, all_rails(&admin.engine).await?)) };
     answer(act.await)
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn pause(
         new.check()?;
         let paused = admin.engine.pause_rail(rail, new.by.trim(), new.reason.trim()).await;
         paused.map_err(not_paused)?;
-        Ok((StatusCode::OK, whole_rail(&admin.engine).await?))
+        Ok((StatusCode::OK, whole_rail(&admin.engine, rail).await?))
     };
     answer(act.await)
 }
@@ -132,7 +132,7 @@ pub(super) async fn resume(
         let new: Resume = read(request).await?;
         new.check()?;
         admin.engine.resume_rail(rail, new.by.trim()).await.map_err(not_resumed)?;
-        Ok((StatusCode::OK, whole_rail(&admin.engine).await?))
+        Ok((StatusCode::OK, whole_rail(&admin.engine, rail).await?))
     };
     answer(act.await)
 }

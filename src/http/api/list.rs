@@ -99,6 +99,7 @@ pub(super) fn payouts(uri: &Uri) -> Result<PayoutQuery, Problem> {
         phone: given.parse("phone"),
         receipt: given
             .read_as("receipt", |text| Receipt::new(text).ok_or("is not an M-Pesa receipt")),
+        rail: None,
         batch: given.parse("batch_id"),
         created_from: given.time("created_from"),
         created_to: given.time("created_to"),

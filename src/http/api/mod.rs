@@ -42,9 +42,9 @@ pub(super) use messages::get as get_message;
 pub(super) use ops::{Readiness, health, metrics, openapi, ready};
 pub(super) use payouts::{cancel, create, events, get, inquire, list as list_payouts, resolve};
 pub(super) use rails::{
-    OldestUnknown, Pause, Rail, Rails, Refusal, list as list_rails, not_paused, not_resumed,
-    pause as pause_rail, rail_of, recorded as recorded_rail, resume as resume_rail,
-    whole as whole_rail,
+    OldestUnknown, Pause, Rail, Rails, Refusal, all_recorded as recorded_rails,
+    all_whole as all_rails, list as list_rails, not_paused, not_resumed, pause as pause_rail,
+    rail_of, recorded as recorded_rail, resume as resume_rail, whole as whole_rail,
 };
 #[cfg(test)]
 pub(super) use ruling::{CLOSING_FIELDS, PAUSE_FIELDS, RESOLUTION_FIELDS};

@@ -37,7 +37,9 @@ pub(in crate::http) async fn health(_ask: Ask) -> Answer {
 pub(in crate::http) async fn ready(ask: Ask) -> Answer {
     let reasons = reasons(&ask.api);
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let notes = notes(&ask.api.engine.rail_state(), ask.api.engine.clock().now());
+    let now = ask.api.engine.clock().now();
+    let states = ask.api.engine.rail_states();
+    let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now)).collect();
     let view = Readiness { ready: reasons.is_empty(), reasons, notes };
     let mut answer = json(status, &view)?;
     let fresh = HeaderValue::from_static("no-store");
@@ -55,19 +57,22 @@ fn reasons(api: &Api) -> Vec<String> {
         )),
         Health::Closed => reasons.push("the store is closed".to_owned()),
     }
-    let rail = api.engine.rail_state();
-    if let Some(part) = rail.ended {
+    let rails = api.engine.rail_states();
+    if let Some(part) = rails.iter().find_map(|(_rail, state)| state.ended) {
         reasons.push(format!(
             "a part of the gateway ended, through a bug of its own ({part}); nothing is sent until \
              the gateway is restarted"
         ));
     }
-    if let Some(stop) = rail.refused {
-        reasons.push(format!(
-            "sending is stopped, because M-Pesa refused our credentials with code {}; payouts \
-             and results are still taken; correct the credentials, then `mlango rails resume soap`",
-            stop.code
-        ));
+    for (rail, state) in rails {
+        if let Some(stop) = state.refused {
+            reasons.push(format!(
+                "sending is stopped, because M-Pesa refused our credentials with code {}; payouts \
+                 and results are still taken; correct the credentials, then \
+                 `mlango rails resume {rail}`",
+                stop.code
+            ));
+        }
     }
     if api.shutdown.is_cancelled() {
         reasons.push("the gateway is shutting down".to_owned());
@@ -76,13 +81,13 @@ fn reasons(api: &Api) -> Vec<String> {
 }
 
 /// What slows sending down. The gateway is ready all the same: payouts are taken, and wait.
-fn notes(state: &RailState, now: Timestamp) -> Vec<String> {
+fn notes(rail: Rail, state: &RailState, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(pause) = &state.paused {
         // Anybody may ask: who paused it and why is for `GET /v1/rails`.
         notes.push(format!(
             "sending is paused by hand since {}; payouts and results are taken, and payouts wait \
-             until `mlango rails resume soap`",
+             until `mlango rails resume {rail}`",
             pause.at
         ));
     }
@@ -119,9 +124,10 @@ pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
         // The others are worth showing all the same.
         Err(error) => tracing::warn!(%error, "the oldest payout in doubt could not be read"),
     }
-    let state = api.engine.rail_state();
-    let stopped = state.refused.is_some() || state.paused.is_some();
-    metric::RAIL_STOPPED.with([Rail::Soap.as_str()]).set(u64::from(stopped));
+    for (rail, state) in api.engine.rail_states() {
+        let stopped = state.refused.is_some() || state.paused.is_some();
+        metric::RAIL_STOPPED.with([rail.as_str()]).set(u64::from(stopped));
+    }
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
     Ok(text(media_type, metric::render().into()))
 }
@@ -152,17 +158,17 @@ mod tests {
         let by = "Wanjiru".to_owned();
         let pause = Pause { at: NOW, by, reason: "a secret audit".to_owned() };
         let paused = RailState { paused: Some(pause), ..RailState::default() };
-        let said = notes(&paused, NOW).concat();
+        let said = notes(Rail::Soap, &paused, NOW).concat();
         assert!(said.contains("paused by hand since 2024-01-02T03:04:05.000Z"), "{said}");
         assert!(!said.contains("Wanjiru") && !said.contains("audit"), "{said}");
-        assert!(notes(&RailState::default(), NOW).is_empty());
+        assert!(notes(Rail::Soap, &RailState::default(), NOW).is_empty());
         let until = Timestamp::from_millis(1_704_164_649_000);
         let slowed = RailState { slowed_until: Some(until), busy: 3, ..RailState::default() };
-        let said = notes(&slowed, NOW).concat();
+        let said = notes(Rail::Soap, &slowed, NOW).concat();
         assert!(said.contains("could not be reached (3 in a row)"), "{said}");
         assert!(said.contains("nothing is sent before 2024-01-02T03:04:09.000Z"), "{said}");
         // The pause is over, and nothing was taken since.
-        let said = notes(&slowed, until).concat();
+        let said = notes(Rail::Soap, &slowed, until).concat();
         assert!(said.contains("3 in a row") && !said.contains("before"), "{said}");
     }
 }

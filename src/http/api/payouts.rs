@@ -8,7 +8,7 @@ use super::cursor::EventCursor;
 use super::view;
 use super::{Answer, Ask, Caller, Problem, json, list, ruling, submit, who};
 use crate::domain::id::PayoutId;
-use crate::domain::payout::{Payout, Rail, Ruling};
+use crate::domain::payout::{Payout, Ruling};
 use crate::engine::{SubmitError, Submitted};
 use crate::http::problem::Code;
 use crate::store::{FeedEvent, Stored};
@@ -28,7 +28,7 @@ pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
     let key = idempotency_key(&ask.parts.headers)?;
     let engine = &ask.api.engine;
     let fingerprint = fingerprint(&ask.body);
-    let submitted = match submit::read(&ask.body, engine.limits(), Rail::Soap) {
+    let submitted = match submit::read(&ask.body, engine.limits(), engine.default_rail()) {
         Ok(draft) => engine.submit(caller.app, key, fingerprint, draft).await?,
         // It may be a payout that was taken when the limits were others: to say "nothing was
         // done" of that would have it paid again, under a new key.

@@ -109,8 +109,8 @@ pub struct Rails {
 }
 
 impl Rails {
-    pub(in crate::http) fn of(rail: Rail) -> Self {
-        Self { data: vec![rail], next_cursor: None }
+    const fn of(data: Vec<Rail>) -> Self {
+        Self { data, next_cursor: None }
     }
 }
 
@@ -198,7 +198,11 @@ fn why(state: &RailState, health: &Health, now: Timestamp) -> Option<String> {
 /// `GET /v1/rails`.
 pub(in crate::http) async fn list(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
-    json(StatusCode::OK, &Rails::of(seen(caller, &ask).await?))
+    let mut rails = Vec::new();
+    for view in ask.api.engine.rail_views().await? {
+        rails.push(seen(caller, &ask, view).await?);
+    }
+    json(StatusCode::OK, &Rails::of(rails))
 }
 
 /// `POST /v1/rails/{rail}/pause`.
@@ -208,7 +212,7 @@ pub(in crate::http) async fn pause(caller: Caller, ask: Ask) -> Answer {
     let reason = ruling::pause(&ask.body)?;
     let by = who(caller, &ask).await?;
     ask.api.engine.pause_rail(rail, &by, &reason).await.map_err(not_paused)?;
-    json(StatusCode::OK, &seen(caller, &ask).await?)
+    json(StatusCode::OK, &seen(caller, &ask, view(&ask.api.engine, rail).await?).await?)
 }
 
 /// `POST /v1/rails/{rail}/resume`.
@@ -217,13 +221,12 @@ pub(in crate::http) async fn resume(caller: Caller, ask: Ask) -> Answer {
     let rail = rail_of(&ask.id)?;
     let by = who(caller, &ask).await?;
     ask.api.engine.resume_rail(rail, &by).await.map_err(not_resumed)?;
-    json(StatusCode::OK, &seen(caller, &ask).await?)
+    json(StatusCode::OK, &seen(caller, &ask, view(&ask.api.engine, rail).await?).await?)
 }
 
 /// The rail, as much of it as the caller may see.
-async fn seen(caller: Caller, ask: &Ask) -> Result<Rail, Problem> {
+async fn seen(caller: Caller, ask: &Ask, view: RailView) -> Result<Rail, Problem> {
     let engine = &ask.api.engine;
-    let view = engine.rail_view().await?;
     let may_see = match view.oldest_unknown {
         Some((id, _since)) => {
             let stored = engine.store().payout(id).await?;
@@ -234,23 +237,48 @@ async fn seen(caller: Caller, ask: &Ask) -> Result<Rail, Problem> {
     Ok(Rail::of(view, &engine.store().health(), engine.clock().now(), may_see))
 }
 
-/// The rail, for who sees everything.
-pub(in crate::http) async fn whole(engine: &Engine) -> Result<Rail, StoreError> {
-    let view = engine.rail_view().await?;
+/// The rail as the engine shows it.
+async fn view(engine: &Engine, rail: payout::Rail) -> Result<RailView, Problem> {
+    engine.rail_view(rail).await?.ok_or_else(no_such_rail)
+}
+
+/// A rail, for who sees everything.
+pub(in crate::http) async fn whole(engine: &Engine, rail: payout::Rail) -> Result<Rail, Problem> {
+    let view = view(engine, rail).await?;
     Ok(Rail::of(view, &engine.store().health(), engine.clock().now(), true))
 }
 
-/// The rail, from the record alone.
-pub(in crate::http) async fn recorded(
+/// Every rail, for who sees everything.
+pub(in crate::http) async fn all_whole(engine: &Engine) -> Result<Rails, StoreError> {
+    let (health, now) = (engine.store().health(), engine.clock().now());
+    let views = engine.rail_views().await?;
+    Ok(Rails::of(views.into_iter().map(|view| Rail::of(view, &health, now, true)).collect()))
+}
+
+/// Every rail, from the record alone.
+pub(in crate::http) async fn all_recorded(
     store: &dyn Store,
     now: Timestamp,
+) -> Result<Rails, StoreError> {
+    let mut rails = Vec::new();
+    for rail in payout::Rail::ALL {
+        rails.push(recorded(store, rail, now).await?);
+    }
+    Ok(Rails::of(rails))
+}
+
+/// A rail, from the record alone.
+pub(in crate::http) async fn recorded(
+    store: &dyn Store,
+    rail: payout::Rail,
+    now: Timestamp,
 ) -> Result<Rail, StoreError> {
-    let rail = payout::Rail::Soap;
     let record = store.rails().await?.into_iter().find(|record| record.rail == rail);
     let (refused, paused) =
         record.map_or((None, None), |record| (record.credential, record.paused));
     let counts = store.counts();
-    let query = PayoutQuery { status: Some(payout::Status::Unknown), ..PayoutQuery::all(1) };
+    let (status, only) = (Some(payout::Status::Unknown), Some(rail));
+    let query = PayoutQuery { status, rail: only, ..PayoutQuery::all(1) };
     let oldest = store.payouts(&query).await?.rows.into_iter().next();
     let oldest_unknown = oldest.and_then(|stored| match stored.payout.state {
         payout::State::Unknown { since, .. } => Some((stored.payout.details.id, since)),
@@ -266,10 +294,10 @@ pub(in crate::http) async fn recorded(
         rail,
         state: RailState { refused, paused, ..RailState::default() },
         in_flight: 0,
-        queued: counts.of(payout::Status::Queued),
-        accepted: counts.of(payout::Status::Accepted),
-        unknown: counts.of(payout::Status::Unknown),
-        in_doubt: counts.in_doubt(),
+        queued: counts.on(rail, payout::Status::Queued),
+        accepted: counts.on(rail, payout::Status::Accepted),
+        unknown: counts.on(rail, payout::Status::Unknown),
+        in_doubt: counts.in_doubt_on(rail),
         oldest_unknown,
         conclusive: None,
         open_cases: counts.open_cases(),
@@ -279,9 +307,12 @@ pub(in crate::http) async fn recorded(
 
 /// The rail that a path names.
 pub(in crate::http) fn rail_of(text: &str) -> Result<payout::Rail, Problem> {
-    text.parse().map_err(|_error| {
-        Problem::new(Code::NoSuchRail, "No rail has this name. GET /v1/rails lists them.")
-    })
+    text.parse().map_err(|_error| no_such_rail())
+}
+
+fn no_such_rail() -> Problem {
+    let says = "No rail has this name, or it is not set up. GET /v1/rails lists them.";
+    Problem::new(Code::NoSuchRail, says)
 }
 
 /// Why a rail is not paused for good: it is paused now.
@@ -300,7 +331,10 @@ pub(in crate::http) fn not_paused(error: NotDone) -> Problem {
                  Nothing is sent until the gateway is restarted; pause it again then.",
             )
         }
-        NotDone::NoSuchPayout | NotDone::Refused(..) | NotDone::ReceiptTaken(_) => error.into(),
+        NotDone::NoSuchPayout
+        | NotDone::NoSuchRail(_)
+        | NotDone::Refused(..)
+        | NotDone::ReceiptTaken(_) => error.into(),
     }
 }
 
@@ -315,9 +349,11 @@ pub(in crate::http) fn not_resumed(error: NotDone) -> Problem {
                  it again.",
             )
         }
-        NotDone::Busy | NotDone::NoSuchPayout | NotDone::Refused(..) | NotDone::ReceiptTaken(_) => {
-            error.into()
-        }
+        NotDone::Busy
+        | NotDone::NoSuchPayout
+        | NotDone::NoSuchRail(_)
+        | NotDone::Refused(..)
+        | NotDone::ReceiptTaken(_) => error.into(),
     }
 }
 

@@ -166,7 +166,7 @@ impl Check<'_> {
             if payout.details.id.bytes() != key {
                 return Err(damaged(Kind::Payout, key, "it stands under another id"));
             }
-            check.counts.moved(None, payout.status(), payout.details.amount);
+            check.counts.moved(None, payout);
             check.entries(&stored)?;
             check.history(&stored)
         })?;

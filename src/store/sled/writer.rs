@@ -399,11 +399,7 @@ impl Placing<'_> {
             let key = keys::conversation(conversation);
             self.pages.put(Kind::Conversation, key, &id.bytes())?;
         }
-        self.meta.counts.moved(
-            before.map(|it| it.payout.status()),
-            after.status(),
-            after.details.amount,
-        );
+        self.meta.counts.moved(before.map(|it| it.payout.status()), after);
         Ok(())
     }
 

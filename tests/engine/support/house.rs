@@ -13,10 +13,12 @@ use mlango::domain::payout::{
     ResultFacts, Status, TransactionStatus,
 };
 use mlango::domain::time::Timestamp;
+use mlango::engine::port::Rails;
 use mlango::engine::{
-    Draft, Engine, Heard, Hearing, Incoming, NotKept, Parts, Settings, SubmitError, Submitted,
+    Draft, Engine, Heard, Hearing, Incoming, NotKept, Parts, RailState, RailView, Settings,
+    SubmitError, Submitted,
 };
-use mlango::store::{Case, CaseQuery, Channel, FeedEvent, Store};
+use mlango::store::{Case, CaseQuery, Channel, FeedEvent, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +71,7 @@ impl House {
         Settings {
             organisation: "ExampleOrg".to_owned(),
             shortcode: "600999".parse::<ShortCode>().expect("a short code"),
+            rail: Way::Soap,
             policy: Policy::default(),
             first_result_wait: Duration::ZERO,
             limits: AmountLimits::default(),
@@ -86,7 +89,7 @@ impl House {
         let clock = Arc::new(TokioClock::at(now));
         let parts = Parts {
             store: Arc::<TroubledStore>::clone(&store),
-            rail: Arc::<ScriptedRail>::clone(&rail),
+            rails: Rails::only(Way::Soap, Arc::<ScriptedRail>::clone(&rail)),
             clock: Arc::<TokioClock>::clone(&clock),
             ids: Arc::<CountedIds>::clone(&ids),
         };
@@ -106,6 +109,17 @@ impl House {
         let house = Self::new();
         house.start().await;
         house
+    }
+
+    /// Whether its rail sends.
+    pub fn rail_state(&self) -> RailState {
+        let states = self.engine.rail_states();
+        states.into_iter().next().expect("a rail").1
+    }
+
+    /// Its rail, as people see it.
+    pub async fn rail_view(&self) -> Result<RailView, StoreError> {
+        self.engine.rail_view(Way::Soap).await.map(|view| view.expect("a rail"))
     }
 
     /// The engine begins to send.
