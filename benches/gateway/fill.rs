@@ -131,7 +131,7 @@ impl Filler {
             app: details.app,
             key: format!("fill-{n:012}"),
             fingerprint,
-            payout: id,
+            made: id.into(),
         });
         let history = self.history(&known, ends, now);
         for (notice, says, message) in history {
@@ -141,7 +141,7 @@ impl Filler {
                 at: now,
                 kind: notice.as_str().to_owned(),
                 app: Some(details.app),
-                payout: Some(id),
+                about: Some(id.into()),
                 status: None,
                 says: says.to_owned(),
                 code: message.as_ref().map(|_| "0".to_owned()),
@@ -189,7 +189,7 @@ impl Filler {
                 channel,
                 peer: (channel == Channel::Result).then(|| "192.0.2.49".to_owned()),
                 http_status: (channel == Channel::Answer).then_some(200),
-                payout: Some(known.id),
+                about: Some(known.id.into()),
                 body,
             })
         };

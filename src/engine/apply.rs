@@ -8,8 +8,8 @@ use crate::domain::payout::{
 };
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Case, Commit, CommitError, Direction, Durable, Message, NewEvent, PayoutWrite, StoreError,
-    Stored,
+    Case, Commit, CommitError, Direction, Durable, Message, NewEvent, PayoutWrite, Standing,
+    StoreError, Stored,
 };
 
 /// How often a decision is taken anew because the payout moved meanwhile. Two or three parties can
@@ -131,6 +131,7 @@ impl Engine {
                     error @ (CommitError::Broken(_)
                     | CommitError::Unfit(_)
                     | CommitError::Claimed(_)
+                    | CommitError::Taken(..)
                     | CommitError::CaseClosed(_)
                     | CommitError::NoSuchCase(_)),
                 ) => return Err(NotApplied::Store(error.to_string())),
@@ -308,8 +309,8 @@ impl Turn<'_> {
             at: self.now,
             kind: notice.as_str().to_owned(),
             app: Some(payout.details.app),
-            payout: Some(payout.details.id),
-            status: Some(payout.status()),
+            about: Some(payout.details.id.into()),
+            status: Some(Standing::Payout(payout.status())),
             says,
             code,
             messages: self.messages.iter().map(|message| message.id).collect(),
@@ -321,7 +322,7 @@ impl Turn<'_> {
             id: CaseId::from_bytes(self.engine.parts.ids.fresh(self.now)),
             at: self.now,
             kind,
-            payout: Some(self.stored.payout.details.id),
+            about: Some(self.stored.payout.details.id.into()),
             app: Some(self.stored.payout.details.app),
             says,
             messages: self.messages.iter().map(|message| message.id).collect(),

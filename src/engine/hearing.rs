@@ -96,7 +96,7 @@ impl Engine {
             channel: incoming.channel,
             peer: incoming.peer,
             http_status: None,
-            payout: None,
+            about: None,
             body: incoming.body,
         };
         let (originator, conversation, said) = match heard {
@@ -113,7 +113,7 @@ impl Engine {
         };
         match self.whose(originator.as_deref(), conversation.as_deref()).await {
             Ok(Some((stored, nth))) => {
-                message.payout = Some(stored.payout.details.id);
+                message.about = Some(stored.payout.details.id.into());
                 if nth.is_some() && message.channel == Channel::Result {
                     message.channel = Channel::StatusResult;
                 }
@@ -233,7 +233,7 @@ impl Engine {
             id: CaseId::from_bytes(self.parts.ids.fresh(message.at)),
             at: message.at,
             kind,
-            payout: None,
+            about: None,
             app: None,
             says,
             messages: vec![message.id],

@@ -7,7 +7,8 @@ use crate::domain::party::Msisdn;
 use crate::domain::payout::{
     Command, Details, Event, Forbidden, Metadata, Notice, Payout, Rail, Status,
 };
-use crate::store::{Claim, Commit, CommitError, NewEvent, PayoutWrite};
+use crate::domain::subject::Subject;
+use crate::store::{Claim, Commit, CommitError, NewEvent, PayoutWrite, Standing};
 
 /// A payout as a caller asks for it: every field parsed, none decided yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,14 +92,14 @@ impl Engine {
         };
         let payout = self.new_payout(app, draft);
         let id = payout.details.id;
-        let claim = Claim { app, key: key.to_owned(), fingerprint, payout: id };
+        let claim = Claim { app, key: key.to_owned(), fingerprint, made: id.into() };
         let event = NewEvent {
             id: EventId::from_bytes(self.parts.ids.fresh(payout.updated_at)),
             at: payout.updated_at,
             kind: Notice::Queued.as_str().to_owned(),
             app: Some(app),
-            payout: Some(id),
-            status: Some(payout.status()),
+            about: Some(id.into()),
+            status: Some(Standing::Payout(payout.status())),
             says: "taken, on the disk, nothing sent".to_owned(),
             code: None,
             messages: vec![],
@@ -116,7 +117,7 @@ impl Engine {
                 Ok(Submitted { payout, replayed: false })
             }
             Err(CommitError::Claimed(before)) if before.fingerprint == fingerprint => {
-                self.replay(before.payout).await
+                self.replay(before.made).await
             }
             Err(CommitError::Claimed(_)) => Err(SubmitError::KeyReused),
             Err(CommitError::Full) => Err(SubmitError::Busy),
@@ -124,6 +125,7 @@ impl Engine {
                 error @ (CommitError::Broken(_)
                 | CommitError::Unfit(_)
                 | CommitError::Conflict(_)
+                | CommitError::Taken(..)
                 | CommitError::CaseClosed(_)
                 | CommitError::NoSuchCase(_)),
             ) => Err(SubmitError::Unavailable(error.to_string())),
@@ -131,7 +133,10 @@ impl Engine {
     }
 
     /// The first answer again. What was asked for never changes, so it can be made anew.
-    async fn replay(&self, id: PayoutId) -> Result<Submitted, SubmitError> {
+    async fn replay(&self, made: Subject) -> Result<Submitted, SubmitError> {
+        let Subject::Payout(id) = made else {
+            return Err(SubmitError::KeyReused);
+        };
         let stored = self.parts.store.payout(id).await;
         match stored {
             Ok(Some(stored)) => {

@@ -326,7 +326,7 @@ impl Engine {
             channel,
             peer: None,
             http_status: None,
-            payout: Some(id),
+            about: Some(id.into()),
             body: request.kept.clone(),
         }
     }
@@ -345,7 +345,7 @@ impl Engine {
             channel,
             peer: None,
             http_status: Some(answer.http_status),
-            payout: Some(id),
+            about: Some(id.into()),
             body: answer.body,
         }
     }

@@ -288,6 +288,7 @@ impl From<NotDone> for Problem {
                 CommitError::Broken(_)
                 | CommitError::Unfit(_)
                 | CommitError::Conflict(_)
+                | CommitError::Taken(..)
                 | CommitError::Claimed(_)
                 | CommitError::CaseClosed(_)
                 | CommitError::NoSuchCase(_),

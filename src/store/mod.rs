@@ -8,7 +8,10 @@
 //! and the one in memory is the measure of the others.
 
 mod chain;
+mod counts;
+mod life;
 pub mod memory;
+mod query;
 mod record;
 pub mod sled;
 
@@ -16,18 +19,26 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use serde::{Deserialize, Serialize};
-
+pub use counts::Counts;
+pub use life::{Kept, Life, LifeWrite, Standing, Unique};
+pub use query::{
+    CasePage, CaseQuery, InquiryPage, InquiryQuery, PaymentPage, PaymentQuery, PayoutPage,
+    PayoutQuery, TextPage, TextQuery,
+};
 pub use record::{
     App, AppKey, Case, Channel, Closing, CredentialStop, Direction, FeedEvent, Message, NewEvent,
     Pause, RailRecord, Remembered, Scope,
 };
 
-use crate::domain::id::{AppId, BatchId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
-use crate::domain::money::Amount;
-use crate::domain::party::Msisdn;
-use crate::domain::payout::{CaseKind, Payout, Rail, Status};
-use crate::domain::time::Timestamp;
+use crate::domain::id::{
+    AppId, CaseId, CheckoutRequestId, ConversationId, InquiryId, MessageId, PaymentId, PayoutId,
+    Receipt, TextId,
+};
+use crate::domain::inquiry::Inquiry;
+use crate::domain::payment::Payment;
+use crate::domain::payout::Payout;
+use crate::domain::subject::Subject;
+use crate::domain::text::Text;
 
 /// What a store's methods return: a boxed future, so that one engine serves every store.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -90,8 +101,44 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn payouts<'a>(&'a self, query: &'a PayoutQuery)
     -> Pending<'a, Result<PayoutPage, StoreError>>;
 
-    /// A payout's events, oldest first; at most [`PAYOUT_EVENTS_MAX`], the latest ones.
-    fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>>;
+    /// A payment as it stands.
+    fn payment(&self, id: PaymentId) -> Pending<'_, Result<Option<Kept<Payment>>, StoreError>>;
+
+    /// The payment that has this receipt. A receipt is one payment's.
+    fn payment_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>>;
+
+    /// The payment to whose prompt M-Pesa gave this id.
+    fn payment_by_checkout<'a>(
+        &'a self,
+        checkout: &'a CheckoutRequestId,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>>;
+
+    /// Payments by age, filtered. Its cost does not grow with the number stored.
+    fn payments<'a>(
+        &'a self,
+        query: &'a PaymentQuery,
+    ) -> Pending<'a, Result<PaymentPage, StoreError>>;
+
+    /// An inquiry as it stands.
+    fn inquiry(&self, id: InquiryId) -> Pending<'_, Result<Option<Kept<Inquiry>>, StoreError>>;
+
+    /// Inquiries by age, filtered.
+    fn inquiries<'a>(
+        &'a self,
+        query: &'a InquiryQuery,
+    ) -> Pending<'a, Result<InquiryPage, StoreError>>;
+
+    /// A text message as it stands.
+    fn text(&self, id: TextId) -> Pending<'_, Result<Option<Kept<Text>>, StoreError>>;
+
+    /// Text messages by age, filtered.
+    fn texts<'a>(&'a self, query: &'a TextQuery) -> Pending<'a, Result<TextPage, StoreError>>;
+
+    /// The events of something, oldest first; at most [`PAYOUT_EVENTS_MAX`], the latest ones.
+    fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>>;
 
     /// The feed after a sequence number (0: from its beginning), oldest first.
     fn events(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>>;
@@ -130,6 +177,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 pub struct Commit {
     /// Payouts, new or moved.
     pub payouts: Vec<PayoutWrite>,
+    /// Payments, inquiries and text messages, new or moved. They take effect after `payouts`, in
+    /// order.
+    pub lives: Vec<LifeWrite>,
     /// Idempotency keys that this commit uses up.
     pub claims: Vec<Claim>,
     /// What the feed says.
@@ -176,8 +226,8 @@ pub struct Claim {
     pub key: String,
     /// SHA-256 of the request that it came with.
     pub fingerprint: [u8; 32],
-    /// The payout that it made.
-    pub payout: PayoutId,
+    /// What it made.
+    pub made: Subject,
 }
 
 /// A payout as the store holds it.
@@ -189,228 +239,6 @@ pub struct Stored {
     pub version: u64,
     /// The sequence number of its last event.
     pub last_event: Option<u64>,
-}
-
-/// Which payouts to list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayoutQuery {
-    /// Whose; `None` for everybody's.
-    pub app: Option<AppId>,
-    /// Only those that stand here.
-    pub status: Option<Status>,
-    /// Only those with exactly this reference.
-    pub reference: Option<String>,
-    /// Only those to this phone.
-    pub phone: Option<Msisdn>,
-    /// Only the one with this receipt.
-    pub receipt: Option<Receipt>,
-    /// Only those that go this way.
-    pub rail: Option<Rail>,
-    /// Only those of this batch.
-    pub batch: Option<BatchId>,
-    /// Only those taken at or after this moment.
-    pub created_from: Option<Timestamp>,
-    /// Only those taken before this moment.
-    pub created_to: Option<Timestamp>,
-    /// Where the last page ended: rows beyond it, in the order asked for.
-    pub after: Option<PayoutId>,
-    /// Newest first.
-    pub descending: bool,
-    /// At most so many, and never more than [`PAGE_LEN_MAX`].
-    pub limit: usize,
-}
-
-impl PayoutQuery {
-    /// Everybody's payouts, oldest first, without a filter.
-    pub const fn all(limit: usize) -> Self {
-        Self {
-            app: None,
-            status: None,
-            reference: None,
-            phone: None,
-            receipt: None,
-            rail: None,
-            batch: None,
-            created_from: None,
-            created_to: None,
-            after: None,
-            descending: false,
-            limit,
-        }
-    }
-
-    /// Whether `payout` passes every filter (not the cursor, not the limit).
-    pub fn admits(&self, payout: &Payout) -> bool {
-        let details = &payout.details;
-        self.app.is_none_or(|app| app == details.app)
-            && self.status.is_none_or(|status| status == payout.status())
-            && self.reference.as_ref().is_none_or(|reference| *reference == details.reference)
-            && self.phone.is_none_or(|phone| phone == details.phone)
-            && self.receipt.as_ref().is_none_or(|told| payout.state.receipt() == Some(told))
-            && self.rail.is_none_or(|rail| rail == details.rail)
-            && self.batch.is_none_or(|batch| details.batch == Some(batch))
-            && self.created_from.is_none_or(|from| from <= details.created_at)
-            && self.created_to.is_none_or(|to| details.created_at < to)
-    }
-}
-
-/// A page of payouts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PayoutPage {
-    /// The rows.
-    pub rows: Vec<Stored>,
-    /// Where the next page begins; `None` when there is none.
-    pub next: Option<PayoutId>,
-}
-
-/// Which cases to list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaseQuery {
-    /// Only those that are open, or only those that are closed.
-    pub open: Option<bool>,
-    /// Only those of this kind.
-    pub kind: Option<CaseKind>,
-    /// Only those about this payout.
-    pub payout: Option<PayoutId>,
-    /// Only those about payouts of this application.
-    pub app: Option<AppId>,
-    /// Where the last page ended: rows beyond it, in the order asked for.
-    pub after: Option<CaseId>,
-    /// Newest first.
-    pub descending: bool,
-    /// At most so many, and never more than [`PAGE_LEN_MAX`].
-    pub limit: usize,
-}
-
-impl CaseQuery {
-    /// Every case, oldest first, without a filter.
-    pub const fn all(limit: usize) -> Self {
-        Self {
-            open: None,
-            kind: None,
-            payout: None,
-            app: None,
-            after: None,
-            descending: false,
-            limit,
-        }
-    }
-
-    /// Whether `case` passes every filter (not the cursor, not the limit).
-    pub fn admits(&self, case: &Case) -> bool {
-        self.open.is_none_or(|open| open == case.closed.is_none())
-            && self.kind.is_none_or(|kind| kind == case.kind)
-            && self.payout.is_none_or(|payout| case.payout == Some(payout))
-            && self.app.is_none_or(|app| case.app == Some(app))
-    }
-}
-
-/// A page of cases.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CasePage {
-    /// The rows.
-    pub rows: Vec<Case>,
-    /// Where the next page begins; `None` when there is none.
-    pub next: Option<CaseId>,
-}
-
-/// How many payouts stand where, and how many cases are open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    by_rail: [RailCounts; Rail::ALL.len()],
-    open_cases: u64,
-}
-
-/// How many payouts of one rail stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct RailCounts {
-    by_status: [u64; Status::ALL.len()],
-    in_doubt: Amount,
-}
-
-impl RailCounts {
-    fn of(&self, status: Status) -> u64 {
-        let place = Status::ALL.iter().position(|known| *known == status).unwrap_or_default();
-        self.by_status.get(place).copied().unwrap_or_default()
-    }
-
-    fn moved(&mut self, before: Option<Status>, after: Status, amount: Amount) {
-        for (status, count) in Status::ALL.iter().zip(&mut self.by_status) {
-            if before == Some(*status) {
-                *count = count.saturating_sub(1);
-            }
-            if after == *status {
-                *count = count.saturating_add(1);
-            }
-        }
-        let doubt = self.in_doubt;
-        let without = if before == Some(Status::Unknown) {
-            doubt.checked_sub(amount).unwrap_or_default()
-        } else {
-            doubt
-        };
-        self.in_doubt = if after == Status::Unknown {
-            without.checked_add(amount).unwrap_or(without)
-        } else {
-            without
-        };
-    }
-}
-
-impl Counts {
-    /// How many stand at `status`.
-    pub fn of(&self, status: Status) -> u64 {
-        self.by_rail.iter().fold(0, |sum, rail| sum.saturating_add(rail.of(status)))
-    }
-
-    /// How many of those that go by `rail` stand at `status`.
-    pub fn on(&self, rail: Rail, status: Status) -> u64 {
-        self.rail(rail).of(status)
-    }
-
-    /// How much money is in `unknown` payouts.
-    pub fn in_doubt(&self) -> Amount {
-        let add = |sum: Amount, rail: &RailCounts| sum.checked_add(rail.in_doubt).unwrap_or(sum);
-        self.by_rail.iter().fold(Amount::default(), add)
-    }
-
-    /// How much of it went by `rail`.
-    pub fn in_doubt_on(&self, rail: Rail) -> Amount {
-        self.rail(rail).in_doubt
-    }
-
-    /// How many cases wait for a person.
-    pub const fn open_cases(&self) -> u64 {
-        self.open_cases
-    }
-
-    /// Takes account of a new open case.
-    pub const fn case_opened(&mut self) {
-        self.open_cases = self.open_cases.saturating_add(1);
-    }
-
-    /// Takes account of an open case that was closed.
-    pub const fn case_closed(&mut self) {
-        self.open_cases = self.open_cases.saturating_sub(1);
-    }
-
-    /// Takes account of a payout that stood at `before` (`None` when it is new) and stands now as
-    /// it is.
-    pub fn moved(&mut self, before: Option<Status>, payout: &Payout) {
-        let (rail, amount) = (payout.details.rail, payout.details.amount);
-        for (known, counts) in Rail::ALL.iter().zip(&mut self.by_rail) {
-            if *known == rail {
-                counts.moved(before, payout.status(), amount);
-            }
-        }
-    }
-
-    fn rail(&self, rail: Rail) -> RailCounts {
-        let mut both = Rail::ALL.iter().zip(&self.by_rail);
-        both.find(|(known, _counts)| **known == rail)
-            .map(|(_known, counts)| *counts)
-            .unwrap_or_default()
-    }
 }
 
 /// Whether a store takes commits.
@@ -429,6 +257,8 @@ pub enum Health {
 pub struct Verified {
     /// Payouts read.
     pub payouts: u64,
+    /// Payments, inquiries and text messages read.
+    pub others: u64,
     /// Events read.
     pub events: u64,
     /// Wire messages read.
@@ -442,10 +272,13 @@ pub struct Verified {
 /// Why a commit was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// A payout stands at another version than the commit was decided on. Nothing was written;
-    /// read it again and decide anew.
-    #[error("payout {0} has moved meanwhile")]
-    Conflict(PayoutId),
+    /// It stands at another version than the commit was decided on. Nothing was written; read it
+    /// again and decide anew.
+    #[error("{0} has moved meanwhile")]
+    Conflict(Subject),
+    /// Another has what only one may have, such as a receipt. Nothing was written.
+    #[error("another has this {0} already: {1}")]
+    Taken(&'static str, Subject),
     /// The idempotency key was used before. Nothing was written.
     #[error("the idempotency key was used before")]
     Claimed(Remembered),

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{AppId, CaseId, EventId, MessageId, PayoutId};
-use crate::domain::payout::{CaseKind, Rail, Status};
+use super::life::Standing;
+use crate::domain::id::{AppId, CaseId, EventId, MessageId};
+use crate::domain::payout::{CaseKind, Rail};
+use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 
 /// An event as the engine makes it. The store numbers it and links it into the chain.
@@ -17,10 +19,10 @@ pub struct NewEvent {
     pub kind: String,
     /// Whose it is.
     pub app: Option<AppId>,
-    /// Which payout it is about.
-    pub payout: Option<PayoutId>,
-    /// Where that payout stands after it.
-    pub status: Option<Status>,
+    /// What it is about.
+    pub about: Option<Subject>,
+    /// Where that stands after it.
+    pub status: Option<Standing>,
     /// What happened, in words without personal data or secrets.
     pub says: String,
     /// M-Pesa's code, if one was the cause.
@@ -36,7 +38,7 @@ pub struct FeedEvent {
     pub seq: u64,
     /// What happened.
     pub event: NewEvent,
-    /// The event of the same payout before it.
+    /// The event about the same thing before it.
     pub previous: Option<u64>,
     /// SHA-256 over the hash of the event before it in the feed and this one's bytes.
     pub hash: [u8; 32],
@@ -57,8 +59,8 @@ pub struct Message {
     pub peer: Option<String>,
     /// The HTTP status of an answer.
     pub http_status: Option<u16>,
-    /// Which payout it belongs to, if that is known.
-    pub payout: Option<PayoutId>,
+    /// What it belongs to, if that is known.
+    pub about: Option<Subject>,
     /// Its bytes.
     pub body: Vec<u8>,
 }
@@ -71,7 +73,7 @@ impl std::fmt::Debug for Message {
             .field("at", &self.at)
             .field("direction", &self.direction)
             .field("channel", &self.channel)
-            .field("payout", &self.payout)
+            .field("about", &self.about)
             .field("bytes", &self.body.len())
             .finish_non_exhaustive()
     }
@@ -139,9 +141,9 @@ pub struct Case {
     pub at: Timestamp,
     /// Why a person must look.
     pub kind: CaseKind,
-    /// Which payout it is about, if that is known.
-    pub payout: Option<PayoutId>,
-    /// Whose that payout is.
+    /// What it is about, if that is known.
+    pub about: Option<Subject>,
+    /// Whose that is.
     pub app: Option<AppId>,
     /// What is known and what came, in words without personal data.
     pub says: String,
@@ -287,6 +289,6 @@ impl std::str::FromStr for Scope {
 pub struct Remembered {
     /// SHA-256 of the request that it came with.
     pub fingerprint: [u8; 32],
-    /// The payout that it made.
-    pub payout: PayoutId,
+    /// What it made.
+    pub made: Subject,
 }

@@ -11,7 +11,9 @@ mod cases;
 mod codec;
 mod disk;
 mod keys;
+mod lives;
 mod mark;
+mod others;
 mod pages;
 mod read;
 mod verify;
@@ -36,10 +38,18 @@ use self::pages::damaged;
 use self::writer::{Job, Order, Work};
 use super::{
     App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
-    Message, PayoutPage, PayoutQuery, Pending, QUEUE_LEN_MAX, RailRecord, Remembered, Store,
-    StoreError, Stored, Verified,
+    InquiryPage, InquiryQuery, Kept, Message, PaymentPage, PaymentQuery, PayoutPage, PayoutQuery,
+    Pending, QUEUE_LEN_MAX, RailRecord, Remembered, Store, StoreError, Stored, TextPage, TextQuery,
+    Unique, Verified,
 };
-use crate::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
+use crate::domain::id::{
+    AppId, CaseId, CheckoutRequestId, ConversationId, InquiryId, MessageId, PaymentId, PayoutId,
+    Receipt, TextId,
+};
+use crate::domain::inquiry::Inquiry;
+use crate::domain::payment::Payment;
+use crate::domain::subject::Subject;
+use crate::domain::text::Text;
 
 /// How many lists are read at once; more wait. Each has a thread, and each thread holds memory of
 /// its own; a few keep the disk and the processors busy.
@@ -75,7 +85,7 @@ struct Shared {
     /// `None` once it is closed.
     disk: RwLock<Option<Arc<Disk>>>,
     view: Mutex<View>,
-    /// Whose payouts there are.
+    /// Who owns payouts or payments.
     apps: RwLock<BTreeSet<AppId>>,
     /// Told whenever more is on the disk, or the store has failed.
     changed: Notify,
@@ -119,11 +129,11 @@ impl SledStore {
         let numbers = numbers.transpose().map_err(|error| within(dir, error))?;
         let mark = Mark::open(dir, numbers.map(|meta| meta.groups))?;
         let meta = numbers.unwrap_or_default();
-        let apps = read::apps_with_payouts(&disk)?;
+        let apps = read::owners(&disk)?;
         let shared = Arc::new(Shared {
             disk: RwLock::new(Some(Arc::clone(&disk))),
             view: Mutex::new(View { meta, health: Health::Ready }),
-            apps: RwLock::new(apps.into_iter().collect()),
+            apps: RwLock::new(apps),
             changed: Notify::new(),
         });
         let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
@@ -154,6 +164,27 @@ impl SledStore {
             // The writer ended with the commit in its hands.
             Err(_gone) => Err(CommitError::Broken(self.shared.why_broken())),
         }
+    }
+
+    /// Something as it stands, once that is on the disk.
+    fn kept<'a, T: serde::de::DeserializeOwned + Send + 'a>(
+        &'a self,
+        kind: Kind,
+        id: [u8; keys::ID_LEN],
+    ) -> Pending<'a, Result<Option<Kept<T>>, StoreError>> {
+        let read = |disk: &Disk| read::record_of(disk, kind, id, codec::read_kept);
+        let found: Result<Option<Kept<T>>, StoreError> = self.shared.with_disk(read);
+        Box::pin(async move {
+            let found = found?;
+            self.shared.on_disk(found.as_ref().and_then(|kept| kept.last_event)).await?;
+            Ok(found)
+        })
+    }
+
+    /// The payment that has what only one may have.
+    fn owner(&self, unique: &Unique) -> Pending<'_, Result<Option<PaymentId>, StoreError>> {
+        let owner = self.shared.with_disk(|disk| others::owner(disk, unique));
+        now(owner.map(|owner| owner.map(PaymentId::from_bytes)))
     }
 
     /// Reads on one of the runtime's blocking threads.
@@ -338,14 +369,81 @@ impl Store for SledStore {
         })
     }
 
-    fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
+    fn payment(&self, id: PaymentId) -> Pending<'_, Result<Option<Kept<Payment>>, StoreError>> {
+        self.kept(Kind::Payment, id.bytes())
+    }
+
+    fn payment_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>> {
+        self.owner(&Unique::Receipt(receipt.clone()))
+    }
+
+    fn payment_by_checkout<'a>(
+        &'a self,
+        checkout: &'a CheckoutRequestId,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>> {
+        self.owner(&Unique::Checkout(checkout.clone()))
+    }
+
+    fn payments<'a>(
+        &'a self,
+        query: &'a PaymentQuery,
+    ) -> Pending<'a, Result<PaymentPage, StoreError>> {
+        let query = query.clone();
+        let reading =
+            self.read(move |shared, disk| others::payments(disk, &query, &shared.known_apps()));
+        Box::pin(async move {
+            let page = reading.await?;
+            self.shared.on_disk(page.rows.iter().filter_map(|it| it.last_event).max()).await?;
+            Ok(page)
+        })
+    }
+
+    fn inquiry(&self, id: InquiryId) -> Pending<'_, Result<Option<Kept<Inquiry>>, StoreError>> {
+        self.kept(Kind::Inquiry, id.bytes())
+    }
+
+    fn inquiries<'a>(
+        &'a self,
+        query: &'a InquiryQuery,
+    ) -> Pending<'a, Result<InquiryPage, StoreError>> {
+        let query = query.clone();
+        let reading = self.read(move |_shared, disk| others::inquiries(disk, &query));
+        Box::pin(async move {
+            let page = reading.await?;
+            self.shared.on_disk(page.rows.iter().filter_map(|it| it.last_event).max()).await?;
+            Ok(page)
+        })
+    }
+
+    fn text(&self, id: TextId) -> Pending<'_, Result<Option<Kept<Text>>, StoreError>> {
+        self.kept(Kind::Text, id.bytes())
+    }
+
+    fn texts<'a>(&'a self, query: &'a TextQuery) -> Pending<'a, Result<TextPage, StoreError>> {
+        let query = query.clone();
+        let reading = self.read(move |_shared, disk| others::texts(disk, &query));
+        Box::pin(async move {
+            let page = reading.await?;
+            self.shared.on_disk(page.rows.iter().filter_map(|it| it.last_event).max()).await?;
+            Ok(page)
+        })
+    }
+
+    fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
         let reading = self.read(move |shared, disk| {
             let durable = shared.view().meta.head.seq;
-            read::events_of(disk, id, durable)
+            read::events_of(disk, about, durable)
         });
         Box::pin(async move {
-            // Whoever saw the payout stand somewhere sees the event that brought it there.
-            self.payout(id).await?;
+            // Whoever saw it stand somewhere sees the event that brought it there.
+            let last = |bytes: &[u8]| codec::split_life(bytes).map(|(_version, last, _)| last);
+            let kind = lives::kind_of(about);
+            let found =
+                self.shared.with_disk(|disk| read::record_of(disk, kind, about.bytes(), last))?;
+            self.shared.on_disk(found.flatten()).await?;
             reading.await
         })
     }

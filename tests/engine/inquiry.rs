@@ -62,7 +62,7 @@ async fn an_overdue_payout_is_asked_about_and_settled_by_the_answer() {
         let message = house.store.message(event.event.messages[0]).await.expect("readable");
         let message = message.expect("it is kept");
         assert_eq!((message.direction, message.channel), expected);
-        assert_eq!(message.payout, Some(id));
+        assert_eq!(message.about, Some(id.into()));
         assert!(!message.body.is_empty());
     }
     assert_eq!(house.cases().await, []);

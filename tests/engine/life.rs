@@ -9,7 +9,7 @@ use crate::support::secs;
 use mlango::domain::money::Amount;
 use mlango::domain::payout::{CaseKind, Event, State, Status};
 use mlango::engine::{CancelError, Draft, Heard, Hearing, SubmitError};
-use mlango::store::{Channel, Direction, Store};
+use mlango::store::{Channel, Direction, Standing, Store};
 
 #[tokio::test(start_paused = true)]
 async fn a_payout_is_sent_accepted_and_paid_and_every_step_has_its_message() {
@@ -20,8 +20,9 @@ async fn a_payout_is_sent_accepted_and_paid_and_every_step_has_its_message() {
 
     assert_eq!(house.history(id).await, ["queued", "sending", "accepted", "succeeded"]);
     let events = house.events(id).await;
-    let statuses: Vec<Status> = events.iter().filter_map(|it| it.event.status).collect();
-    assert_eq!(statuses, [Status::Queued, Status::Sending, Status::Accepted, Status::Succeeded]);
+    let statuses: Vec<Standing> = events.iter().filter_map(|it| it.event.status).collect();
+    let due = [Status::Queued, Status::Sending, Status::Accepted, Status::Succeeded];
+    assert_eq!(statuses, due.map(Standing::Payout));
     let expected = [
         None,
         Some((Direction::Out, Channel::Request)),
@@ -34,7 +35,7 @@ async fn a_payout_is_sent_accepted_and_paid_and_every_step_has_its_message() {
             let message = house.store.message(*message).await.expect("readable");
             let message = message.expect("it is kept");
             assert_eq!(Some((message.direction, message.channel)), expected);
-            assert_eq!(message.payout, Some(id));
+            assert_eq!(message.about, Some(id.into()));
             assert!(!message.body.is_empty());
         }
     }
@@ -341,7 +342,9 @@ async fn one_receipt_pays_one_payout() {
     assert_eq!(house.status(second).await, Status::Unknown);
     let cases = house.cases().await;
     assert!(
-        cases.iter().any(|case| case.kind == CaseKind::Mismatch && case.payout == Some(second))
+        cases
+            .iter()
+            .any(|case| case.kind == CaseKind::Mismatch && case.about == Some(second.into()))
     );
     // Its own result, when that comes, settles it.
     assert_eq!(house.result(second, paid("QK2")).await, Hearing::Applied);

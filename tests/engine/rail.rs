@@ -172,7 +172,7 @@ async fn keeps_no_secret(store: &MemoryStore, requests: &[String]) {
     let name = payout.details.originator_conversation_id.as_str();
     let sent = requests.iter().find(|it| it.contains(name)).expect("sent");
     assert!(sent.contains(SECRETS[1]), "the credential went over the wire");
-    let events = store.events_of(payout.details.id).await.expect("events");
+    let events = store.events_of(payout.details.id.into()).await.expect("events");
     let mut kept = 0;
     for id in events.iter().flat_map(|it| &it.event.messages) {
         let message = store.message(*id).await.expect("readable").expect("kept");

@@ -16,6 +16,7 @@ use mlango::domain::id::{ConversationId, PayoutId};
 use mlango::domain::payout::{CaseKind, Event, ResultFacts, Status, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
 use mlango::engine::{CancelError, Heard};
+use mlango::store::Standing;
 use mlango::store::{CaseQuery, Channel, Direction, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -316,7 +317,7 @@ async fn check(world: &World) {
     let cases = world.store.cases(&CaseQuery::all(500)).await.expect("readable").rows;
     let broken = cases.iter().find(|case| case.kind == CaseKind::LawBroken);
     assert_eq!(broken, None, "no step may even try to break a law");
-    let strays = cases.iter().filter(|case| case.payout.is_none()).count();
+    let strays = cases.iter().filter(|case| case.about.is_none()).count();
     assert!(
         from_mpesa + count(strays) >= world.acknowledged,
         "every message that was acknowledged is kept: {from_mpesa} + {strays} of {}",
@@ -332,9 +333,9 @@ async fn check_payout(world: &World, id: PayoutId, sends: &[&Send]) -> u64 {
         let harmless = send.came_to.as_ref().is_some_and(What::took_nothing);
         assert!(harmless, "{id} was sent again after {send:?}: {sends:?}");
     }
-    let events = world.store.events_of(id).await.expect("readable");
+    let events = world.store.events_of(id.into()).await.expect("readable");
     let mut kept = 0;
-    let mut settled: Option<Status> = None;
+    let mut settled: Option<Standing> = None;
     let mut begun = 0;
     for event in &events {
         let status = event.event.status.expect("where it stands");
@@ -346,7 +347,7 @@ async fn check_payout(world: &World, id: PayoutId, sends: &[&Send]) -> u64 {
         for message in &event.event.messages {
             let message = world.store.message(*message).await.expect("readable");
             let message = message.expect("it is kept");
-            assert_eq!(message.payout, Some(id));
+            assert_eq!(message.about, Some(id.into()));
             let theirs = message.direction == Direction::In && message.channel != Channel::Answer;
             kept += u64::from(theirs);
         }

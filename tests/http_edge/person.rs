@@ -326,7 +326,7 @@ async fn case(gateway: &Gateway, kind: CaseKind, payout: Option<&Value>, at: u64
         id,
         at,
         kind,
-        payout: None,
+        about: None,
         app: None,
         says: format!("a case of the kind {}", kind.as_str()),
         messages: vec![],
@@ -335,7 +335,7 @@ async fn case(gateway: &Gateway, kind: CaseKind, payout: Option<&Value>, at: u64
     if let Some(payout) = payout {
         let id = payout["id"].as_str().expect("an id").parse().expect("an id");
         let stored = gateway.store.payout(id).await.expect("a read").expect("a payout");
-        (case.payout, case.app) = (Some(id), Some(stored.payout.details.app));
+        (case.about, case.app) = (Some(id.into()), Some(stored.payout.details.app));
     }
     let commit = Commit { cases: vec![case], ..Commit::default() };
     gateway.store.commit(commit).await.map(drop).expect("a commit");

@@ -33,11 +33,11 @@ pub fn queries(limit: usize) -> Vec<CaseQuery> {
     let mut queries = vec![];
     for open in [None, Some(true), Some(false)] {
         for kind in [None, Some(case(0).kind), Some(case(1).kind)] {
-            for payout in [None, Some(payout_id(1)), Some(payout_id(77))] {
+            for about in [None, Some(payout_id(1).into()), Some(payout_id(77).into())] {
                 for app in [None, Some(app_id(0)), Some(app_id(2)), Some(app_id(77))] {
                     for descending in [false, true] {
                         let all = CaseQuery::all(limit);
-                        queries.push(CaseQuery { open, kind, payout, app, descending, ..all });
+                        queries.push(CaseQuery { open, kind, about, app, descending, ..all });
                     }
                 }
             }
@@ -190,7 +190,7 @@ async fn open_cases_are_found_behind_any_number_of_closed_ones() {
     let of = |n| {
         let app = Some(app_id(u64::from(n >= total)));
         let closed = (n < total).then(|| closing(n).closing);
-        Case { app, payout: None, closed, ..case(n) }
+        Case { app, about: None, closed, ..case(n) }
     };
     for from in (0..total).step_by(2_000) {
         let some = (from..total.min(from + 2_000)).map(of).collect();

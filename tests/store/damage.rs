@@ -56,7 +56,7 @@ async fn what_is_said(letter: u8, store: &SledStore) -> String {
             is_damaged(store.payout(payout_id(7)).await)
         }
         b'e' => {
-            is_damaged(store.events_of(payout_id(7)).await);
+            is_damaged(store.events_of(payout_id(7).into()).await);
             is_damaged(store.events(0, 10).await)
         }
         b'm' => is_damaged(store.message(message_id(1_000_007)).await),
@@ -70,8 +70,8 @@ async fn what_is_said(letter: u8, store: &SledStore) -> String {
         b'O' => is_damaged(store.cases(&CaseQuery { open: Some(true), ..all_cases }).await),
         b'C' => is_damaged(store.cases(&CaseQuery { app: Some(app_id(0)), ..all_cases }).await),
         b'P' => {
-            let payout = Some(payout_id(1));
-            is_damaged(store.cases(&CaseQuery { payout, ..all_cases }).await)
+            let about = Some(payout_id(1).into());
+            is_damaged(store.cases(&CaseQuery { about, ..all_cases }).await)
         }
         b'W' => {
             let (app, open) = (Some(app_id(0)), Some(true));
@@ -155,7 +155,7 @@ async fn what_is_missing_or_left_over_is_found() {
         (b'e', "events are missing before"),
         (b'p', "an index has entries that no record has"),
         (b'C', "is missing in the index of cases by application"),
-        (b'P', "is missing in the index of cases by payout"),
+        (b'P', "is missing in the index of cases by subject"),
         (b'O', "is missing in the index of open cases"),
         (b'W', "is missing in the index of open cases by application"),
         (b'p', "the counts do not agree"),
@@ -208,7 +208,8 @@ async fn a_block_in_anothers_place_is_found() {
 async fn a_store_of_another_version_is_refused_with_what_to_do() {
     for (version, due) in [
         (1, "keep the directory and start with an empty one"),
-        (3, "it was written by a later version of mlango"),
+        (2, "keep the directory and start with an empty one"),
+        (4, "it was written by a later version of mlango"),
     ] {
         let dir = tempfile::tempdir().expect("a directory");
         filled(dir.path()).await;

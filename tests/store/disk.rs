@@ -89,7 +89,7 @@ async fn no_payout_is_shown_before_it_is_synced() {
     gate.came.recv_timeout(PATIENCE).expect("the writer came to its sync");
     let mut reading = store.payout(payout_id(1));
     assert!(peek(&mut reading).is_pending(), "shown before it was synced");
-    let mut history = store.events_of(payout_id(1));
+    let mut history = store.events_of(payout_id(1).into());
     assert!(peek(&mut history).is_pending());
     gate.let_through.send(Ok(())).expect("the writer waits");
     let found = reading.await.expect("a read").expect("the payout");

@@ -75,7 +75,7 @@ async fn check(store: &dyn Store, acknowledged: &BTreeSet<(u64, u64)>) {
         let stored = store.payout(payout_id(*n)).await.expect("a read");
         let stored = stored.unwrap_or_else(|| panic!("payout {n} is lost"));
         assert!(stored.version >= *version, "a move of payout {n} is lost");
-        let events = store.events_of(payout_id(*n)).await.expect("its events");
+        let events = store.events_of(payout_id(*n).into()).await.expect("its events");
         assert_eq!(events.len() as u64, stored.version);
     }
     assert_eq!(faults(store).await, Vec::<String>::new());

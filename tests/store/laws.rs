@@ -66,7 +66,7 @@ async fn a_refused_commit_leaves_nothing(mut bench: Bench) {
         ..Commit::default()
     };
     let error = bench.store.commit(refused).await.expect_err("a refusal");
-    assert!(matches!(error, CommitError::Conflict(id) if id == payout_id(1)), "{error}");
+    assert!(matches!(error, CommitError::Conflict(id) if id == payout_id(1).into()), "{error}");
     for _round in 0..2 {
         assert_eq!(bench.store.payout(payout_id(2)).await.expect("a read"), None);
         assert_eq!(bench.store.message(message_id(5)).await.expect("a read"), None);
@@ -136,7 +136,7 @@ async fn what_was_asked_for_never_changes(bench: Bench) {
 
 async fn an_idempotency_key_is_used_once(mut bench: Bench) {
     let claims = |claims| Commit { claims, ..Commit::default() };
-    let first = Remembered { fingerprint: [1; 32], payout: payout_id(1) };
+    let first = Remembered { fingerprint: [1; 32], made: payout_id(1).into() };
     let refused = |error: CommitError| match error {
         CommitError::Claimed(remembered) => remembered,
         other => panic!("not a claim's refusal: {other}"),
@@ -158,7 +158,7 @@ async fn an_idempotency_key_is_used_once(mut bench: Bench) {
     bench.commit(claims(free.to_vec())).await;
     let stands = async |app, key| bench.store.claim(make::app_id(app), key).await.expect("a read");
     assert_eq!(stands(0, "key").await, Some(first));
-    assert_eq!(stands(1, "key").await.map(|used| used.payout), Some(payout_id(4)));
+    assert_eq!(stands(1, "key").await.map(|used| used.made), Some(payout_id(4).into()));
     assert_eq!(stands(0, "other").await, None);
 }
 
@@ -184,17 +184,17 @@ async fn of_many_at_once_one_wins(bench: Bench) {
         let (claimed, sent) = task.await.expect("a task");
         match claimed {
             Ok(_durable) => claims.push(payout_id(n)),
-            Err(CommitError::Claimed(known)) => remembered.push(known.payout),
+            Err(CommitError::Claimed(known)) => remembered.push(known.made),
             Err(other) => panic!("{other}"),
         }
         match sent {
             Ok(_durable) => moves += 1,
-            Err(CommitError::Conflict(id)) => assert_eq!(id, payout_id(0)),
+            Err(CommitError::Conflict(id)) => assert_eq!(id, payout_id(0).into()),
             Err(other) => panic!("{other}"),
         }
     }
     assert_eq!((claims.len(), moves), (1, 1));
-    assert!(remembered.iter().all(|known| *known == claims[0]));
+    assert!(remembered.iter().all(|known| *known == claims[0].into()));
     assert_eq!(bench.page(&PayoutQuery::all(100)).await.rows.len(), 2);
     bench.is_sound().await;
 }
@@ -225,7 +225,7 @@ async fn events_are_numbered_chained_and_linked(mut bench: Bench) {
     assert_eq!(links, due);
     let hashes: std::collections::BTreeSet<_> = feed.iter().map(|it| it.hash).collect();
     assert_eq!(hashes.len(), feed.len());
-    let of = |id| bench.store.events_of(id);
+    let of = |id: mlango::domain::id::PayoutId| bench.store.events_of(id.into());
     let seqs = |events: Vec<mlango::store::FeedEvent>| -> Vec<u64> {
         events.iter().map(|it| it.seq).collect()
     };

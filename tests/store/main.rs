@@ -24,6 +24,7 @@ mod full;
 mod kill;
 mod laws;
 mod lists;
+mod lives;
 mod make;
 mod oracle;
 mod power;

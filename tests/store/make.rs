@@ -9,10 +9,11 @@ use mlango::domain::payout::{
     CaseKind, Command, Details, Doubt, Failure, Inquiry, Lease, Metadata, Payout, Rail, Settled,
     Stage, State, Status, Tries,
 };
+use mlango::domain::subject::Subject;
 use mlango::domain::time::Timestamp;
 use mlango::store::{
     App, AppKey, Case, CaseClosing, CaseQuery, Channel, Claim, Closing, Commit, CredentialStop,
-    Direction, Message, NewEvent, Pause, PayoutWrite, RailRecord, Scope, Store,
+    Direction, Message, NewEvent, Pause, PayoutWrite, RailRecord, Scope, Standing, Store,
 };
 
 /// When the first payout was taken.
@@ -153,7 +154,7 @@ pub fn claim(app: u64, key: &str, n: u64) -> Claim {
         app: app_id(app),
         key: key.to_owned(),
         fingerprint: [n as u8; 32],
-        payout: payout_id(n),
+        made: payout_id(n).into(),
     }
 }
 
@@ -163,8 +164,8 @@ pub fn event(n: u64, about: Option<PayoutId>) -> NewEvent {
         at: time(n),
         kind: "payout.queued".to_owned(),
         app: about.map(|_| app_id(0)),
-        payout: about,
-        status: about.map(|_| Status::Queued),
+        about: about.map(Subject::Payout),
+        status: about.map(|_| Standing::Payout(Status::Queued)),
         says: format!("event {n}"),
         code: None,
         messages: vec![message_id(n)],
@@ -179,7 +180,7 @@ pub fn message(n: u64, body: Vec<u8>) -> Message {
         channel: Channel::Result,
         peer: Some("192.0.2.49".to_owned()),
         http_status: None,
-        payout: Some(payout_id(n)),
+        about: Some(payout_id(n).into()),
         body,
     }
 }
@@ -192,7 +193,7 @@ pub fn case(n: u64) -> Case {
         id: case_id(n),
         at: time(n),
         kind: kinds[n as usize % kinds.len()],
-        payout: is_about.then(|| payout_id(n % 4)),
+        about: is_about.then(|| payout_id(n % 4).into()),
         app: is_about.then(|| app_id(n % 3)),
         says: format!("case {n}"),
         messages: vec![message_id(n)],

@@ -1,14 +1,17 @@
 //! Any sequence of commits leaves the store on sled where it leaves the one in memory.
 
+use mlango::domain::inquiry;
+use mlango::domain::payment::{Claim, Payment, State};
 use mlango::domain::payout::Status;
 use mlango::store::memory::MemoryStore;
 use mlango::store::sled::{Options, SledStore};
-use mlango::store::{Commit, CommitError, PayoutQuery, Store};
+use mlango::store::{Commit, CommitError, Life, PayoutQuery, Store};
 use proptest::prelude::*;
 
+use crate::lives;
 use crate::make::{
     app, app_id, at, batch_id, case, case_id, claim, closing, conversation, event, message,
-    message_id, payout, payout_id, rail, receipt, reference, write,
+    message_id, payout, payout_id, rail, receipt, reference, time, write,
 };
 
 /// So many payouts, keys and conversations: few, so that commits meet.
@@ -26,6 +29,10 @@ enum Op {
     Close(u64),
     Rail(u64),
     App(u64),
+    /// A prompt, where it shall stand, and with whose receipt or checkout id.
+    Payment(u64, u64, u8, u64),
+    Inquiry(u64, u64, bool),
+    Text(u64, u64, bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -40,7 +47,11 @@ fn op() -> impl Strategy<Value = Op> {
         2 => n.clone().prop_map(Op::Case),
         2 => n.clone().prop_map(Op::Close),
         1 => n.clone().prop_map(Op::Rail),
-        1 => n.prop_map(Op::App),
+        1 => n.clone().prop_map(Op::App),
+        8 => (n.clone(), 0_u64..4, 0_u8..5, 0_u64..8)
+            .prop_map(|(n, version, state, of)| Op::Payment(n, version, state, of)),
+        2 => (n.clone(), 0_u64..3, any::<bool>()).prop_map(|(n, v, done)| Op::Inquiry(n, v, done)),
+        2 => (n, 0_u64..3, any::<bool>()).prop_map(|(n, v, done)| Op::Text(n, v, done)),
     ]
 }
 
@@ -64,9 +75,41 @@ fn commit(ops: &[Op]) -> Commit {
             Op::Close(n) => commit.closings.push(closing(n)),
             Op::Rail(n) => commit.rails.push(rail(n)),
             Op::App(n) => commit.apps.push(app(n)),
+            Op::Payment(n, version, state, of) => {
+                let payment = match state {
+                    0 => lives::stk(n),
+                    1 => lives::prompted(n, of),
+                    2 => lives::paid(n, of, None),
+                    3 => {
+                        let (app, purpose, at) = (app_id(of), "order".to_owned(), time(of));
+                        lives::paid(n, of, Some(Claim { app, purpose, at }))
+                    }
+                    _ => {
+                        let State::Succeeded { paid, .. } = lives::paid(n, of, None).state else {
+                            panic!("it is paid")
+                        };
+                        let (to, at) = (lives::payment_id(of), time(of));
+                        Payment { state: State::Joined { to, at, paid }, ..lives::stk(n) }
+                    }
+                };
+                live(&mut commit, n, Life::Payment(payment), version);
+            }
+            Op::Inquiry(n, version, is_done) => {
+                let status =
+                    if is_done { inquiry::Status::Failed } else { inquiry::Status::Queued };
+                live(&mut commit, n, Life::Inquiry(lives::inquiry(n, status)), version);
+            }
+            Op::Text(n, version, is_done) => {
+                live(&mut commit, n, Life::Text(lives::text(n, n % 3, is_done)), version);
+            }
         }
     }
     commit
+}
+
+fn live(commit: &mut Commit, n: u64, life: Life, version: u64) {
+    commit.events.push(lives::event_about(n, &life));
+    commit.lives.push(lives::write(life, version));
 }
 
 /// What a commit came to, in words that two stores can be compared by.
@@ -114,7 +157,7 @@ async fn compare(one: &dyn Store, other: &dyn Store) -> Result<(), TestCaseError
         same!(.payout(payout_id(n)));
         same!(.payout_by_conversation(&conversation(n)));
         same!(.payout_by_receipt(&receipt(n)));
-        same!(.events_of(payout_id(n)));
+        same!(.events_of(payout_id(n).into()));
         same!(.message(message_id(n)));
         same!(.case(case_id(n)));
     }
@@ -136,6 +179,30 @@ async fn compare(one: &dyn Store, other: &dyn Store) -> Result<(), TestCaseError
             query.after = Some(next);
         }
     }
+    for n in 0..PAYOUTS {
+        same!(.payment(lives::payment_id(n)));
+        same!(.payment_by_receipt(&lives::receipt(n)));
+        same!(.payment_by_checkout(&lives::checkout(n)));
+        same!(.inquiry(lives::inquiry_id(n)));
+        same!(.text(lives::text_id(n)));
+        same!(.events_of(lives::payment_id(n).into()));
+        same!(.events_of(lives::text_id(n).into()));
+    }
+    macro_rules! same_pages {
+        ($queries:expr, $read:ident) => {
+            for mut query in $queries {
+                loop {
+                    let page = one.$read(&query).await.expect("a page");
+                    prop_assert_eq!(&page, &other.$read(&query).await.expect("a page"));
+                    let Some(next) = page.next else { break };
+                    query.after = Some(next);
+                }
+            }
+        };
+    }
+    same_pages!(lives::payment_queries(4), payments);
+    same_pages!(lives::inquiry_queries(4), inquiries);
+    same_pages!(lives::text_queries(4), texts);
     same!(.rails());
     same!(.apps());
     prop_assert_eq!(one.counts(), other.counts());

@@ -167,7 +167,7 @@ async fn all_events(world: &World) -> Vec<FeedEvent> {
 fn nothing_final_moved(events: &[FeedEvent]) {
     let mut settled = BTreeMap::new();
     for FeedEvent { event, .. } in events {
-        let (Some(payout), Some(status)) = (event.payout, event.status) else {
+        let (Some(payout), Some(status)) = (event.about, event.status) else {
             continue;
         };
         if let Some(before) = settled.get(&payout) {

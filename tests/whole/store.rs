@@ -6,11 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mlango::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
+use mlango::domain::id::{CheckoutRequestId, InquiryId, PaymentId, TextId};
+use mlango::domain::inquiry::Inquiry;
+use mlango::domain::payment::Payment;
+use mlango::domain::subject::Subject;
+use mlango::domain::text::Text;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{
     App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
     Message, PayoutPage, PayoutQuery, Pending, RailRecord, Remembered, Store, StoreError, Stored,
     Verified,
+};
+use mlango::store::{
+    InquiryPage, InquiryQuery, Kept, PaymentPage, PaymentQuery, TextPage, TextQuery,
 };
 
 use crate::dice::Dice;
@@ -154,8 +162,52 @@ impl Store for Disk {
         read!(self, self.inner.payouts(query))
     }
 
-    fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
-        read!(self, self.inner.events_of(id))
+    fn payment(&self, id: PaymentId) -> Pending<'_, Result<Option<Kept<Payment>>, StoreError>> {
+        read!(self, self.inner.payment(id))
+    }
+
+    fn payment_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>> {
+        read!(self, self.inner.payment_by_receipt(receipt))
+    }
+
+    fn payment_by_checkout<'a>(
+        &'a self,
+        checkout: &'a CheckoutRequestId,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>> {
+        read!(self, self.inner.payment_by_checkout(checkout))
+    }
+
+    fn payments<'a>(
+        &'a self,
+        query: &'a PaymentQuery,
+    ) -> Pending<'a, Result<PaymentPage, StoreError>> {
+        read!(self, self.inner.payments(query))
+    }
+
+    fn inquiry(&self, id: InquiryId) -> Pending<'_, Result<Option<Kept<Inquiry>>, StoreError>> {
+        read!(self, self.inner.inquiry(id))
+    }
+
+    fn inquiries<'a>(
+        &'a self,
+        query: &'a InquiryQuery,
+    ) -> Pending<'a, Result<InquiryPage, StoreError>> {
+        read!(self, self.inner.inquiries(query))
+    }
+
+    fn text(&self, id: TextId) -> Pending<'_, Result<Option<Kept<Text>>, StoreError>> {
+        read!(self, self.inner.text(id))
+    }
+
+    fn texts<'a>(&'a self, query: &'a TextQuery) -> Pending<'a, Result<TextPage, StoreError>> {
+        read!(self, self.inner.texts(query))
+    }
+
+    fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
+        read!(self, self.inner.events_of(about))
     }
 
     fn events(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {

@@ -129,7 +129,7 @@ impl Alone<'_> {
         let says = format!("{id} closed by {by}: {ruling}");
         let closing = Closing { at, by, ruling, reason: new.reason.trim().to_owned() };
         let event =
-            NewEvent { app: case.app, payout: case.payout, ..self.event(at, "case.closed", says) };
+            NewEvent { app: case.app, about: case.about, ..self.event(at, "case.closed", says) };
         let closings = vec![CaseClosing { case: id, closing: closing.clone() }];
         let commit = Commit { closings, events: vec![event], ..Commit::default() };
         match self.store.commit(commit).await {
@@ -163,7 +163,7 @@ impl Alone<'_> {
             at,
             kind: kind.to_owned(),
             app: None,
-            payout: None,
+            about: None,
             status: None,
             says,
             code: None,

@@ -8,6 +8,7 @@ use super::view::{MessageLink, shown, shown_or_null};
 use super::{Answer, Ask, Caller, Problem, json, list, ruling, who};
 use crate::domain::id::{AppId, CaseId, PayoutId};
 use crate::domain::payout::CaseKind;
+use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 use crate::engine::NotClosed;
 use crate::http::problem::Code;
@@ -26,7 +27,11 @@ pub struct Case<'a> {
     /// `still_unknown` or `law_broken`.
     #[schema(value_type = String, example = "contradiction")]
     kind: &'static str,
-    /// Which payout it is about; null where that is not known.
+    /// What it is about: the id of a payout, a payment or an inquiry; null where that is not known.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    about: Option<Subject>,
+    /// The payout that it is about, if it is about one.
     #[serde(serialize_with = "shown_or_null")]
     #[schema(value_type = Option<String>, required)]
     payout_id: Option<PayoutId>,
@@ -70,7 +75,8 @@ impl<'a> From<&'a store::Case> for Case<'a> {
             id: case.id,
             status: if case.closed.is_none() { "open" } else { "closed" },
             kind: case.kind.as_str(),
-            payout_id: case.payout,
+            about: case.about,
+            payout_id: case.about.and_then(Subject::payout),
             says: &case.says,
             messages: case.messages.iter().map(MessageLink::from).collect(),
             created_at: case.at,

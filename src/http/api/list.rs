@@ -10,6 +10,7 @@ use super::cursor::{CaseCursor, EventCursor, NOT_A_CURSOR, PayoutCursor};
 use super::{FieldFault, Problem};
 use crate::domain::id::{CaseId, PayoutId, Receipt};
 use crate::domain::limit::REFERENCE_LEN_MAX;
+use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 use crate::store::{CaseQuery, PAGE_LEN_MAX, PayoutQuery};
 
@@ -77,6 +78,7 @@ pub(in crate::http) const CASE_PARAMETERS: &[Parameter] = &[
     ),
     parameter("kind", Kind::WhyCase, "Only those of this kind."),
     parameter("payout", Kind::Text, "Only those about this payout."),
+    parameter("about", Kind::Text, "Only those about this payout, payment or inquiry."),
     LIMIT,
     CURSOR,
     parameter("order", Kind::Order, "asc: oldest first; desc, the default: newest first."),
@@ -140,6 +142,7 @@ pub(super) fn events(uri: &Uri) -> Result<EventQuery, Problem> {
 pub(super) fn cases(uri: &Uri) -> Result<CaseQuery, Problem> {
     let mut given = Given::read(uri, CASE_PARAMETERS)?;
     let cursor = given.read_as("cursor", |text| CaseCursor::read(text).ok_or(NOT_A_CURSOR));
+    let payout = given.parse("payout").map(Subject::Payout);
     let query = CaseQuery {
         open: given.read_as("status", |text| match text {
             "open" => Ok(true),
@@ -147,7 +150,7 @@ pub(super) fn cases(uri: &Uri) -> Result<CaseQuery, Problem> {
             _ => Err("must be open or closed"),
         }),
         kind: given.read_as("kind", cases::kind),
-        payout: given.parse("payout"),
+        about: given.parse("about").or(payout),
         app: None,
         after: cursor.map(|cursor| cursor.after),
         descending: given.descending(true, cursor.map(|cursor| cursor.descending)),

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use super::view;
 use super::{Answer, Ask, Caller, Problem, json, list};
 use crate::domain::id::MessageId;
+use crate::domain::subject::Subject;
 use crate::store::Message;
 
 /// `GET /v1/messages/{id}`.
@@ -21,15 +22,19 @@ pub(in crate::http) async fn get(caller: Caller, ask: Ask) -> Answer {
     }
 }
 
-/// Whoever sees a payout sees its messages. One that belongs to no payout may be anybody's: only
-/// who looks after everybody's payouts sees it, as the evidence of a case.
+/// Whoever sees a payout, payment or inquiry sees its messages. One that belongs to nothing may be
+/// anybody's: only who looks after everybody's sees it, as the evidence of a case.
 async fn sees(caller: Caller, ask: &Ask, message: &Message) -> Result<bool, Problem> {
     if caller.oversees() {
         return Ok(true);
     }
-    let Some(payout) = message.payout else {
-        return Ok(false);
+    let store = ask.api.engine.store();
+    let owner = match message.about {
+        Some(Subject::Payout(id)) => store.payout(id).await?.map(|it| it.payout.details.app),
+        Some(Subject::Payment(id)) => store.payment(id).await?.and_then(|it| it.value.details.app),
+        Some(Subject::Inquiry(id)) => store.inquiry(id).await?.and_then(|it| it.value.details.app),
+        Some(Subject::Text(id)) => store.text(id).await?.and_then(|it| it.value.details.app),
+        None => None,
     };
-    let stored = ask.api.engine.store().payout(payout).await?;
-    Ok(stored.is_some_and(|stored| caller.sees(stored.payout.details.app)))
+    Ok(owner.is_some_and(|owner| caller.sees(owner)))
 }

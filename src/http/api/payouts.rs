@@ -9,6 +9,7 @@ use super::view;
 use super::{Answer, Ask, Caller, Problem, json, list, ruling, submit, who};
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Payout, Ruling};
+use crate::domain::subject::Subject;
 use crate::engine::{SubmitError, Submitted};
 use crate::http::problem::Code;
 use crate::store::{FeedEvent, Stored};
@@ -60,7 +61,9 @@ async fn before(
     if remembered.fingerprint != fingerprint {
         return Err(SubmitError::KeyReused.into());
     }
-    let id = remembered.payout;
+    let Subject::Payout(id) = remembered.made else {
+        return Err(SubmitError::KeyReused.into());
+    };
     let stored = store.payout(id).await?;
     let missing = || SubmitError::Unavailable(format!("payout {id} is missing"));
     let details = stored.ok_or_else(missing)?.payout.details;
@@ -91,7 +94,7 @@ pub(in crate::http) async fn events(caller: Caller, ask: Ask) -> Answer {
     let query = list::events(&ask.parts.uri)?;
     let stored = seen(caller, &ask).await?;
     let id = stored.payout.details.id;
-    let mut events = ask.api.engine.store().events_of(id).await?;
+    let mut events = ask.api.engine.store().events_of(id.into()).await?;
     if query.descending {
         events.reverse();
     }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::domain::money::Amount;
 use crate::domain::payout::{self, Metadata, State};
+use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 use crate::soap::redact::redact;
 use crate::store;
@@ -300,8 +301,8 @@ impl<'a> From<&'a store::FeedEvent> for PayoutEvent<'a> {
             kind: &event.kind,
             created_at: event.at,
             data: EventData {
-                payout_id: event.payout,
-                status: event.status.map(payout::Status::as_str),
+                payout_id: event.about.and_then(Subject::payout),
+                status: event.status.map(store::Standing::as_str),
                 says: &event.says,
                 code: event.code.as_deref(),
                 messages: event.messages.iter().map(MessageLink::from).collect(),
@@ -325,6 +326,10 @@ pub struct Message {
     #[serde(serialize_with = "shown")]
     #[schema(value_type = String)]
     id: crate::domain::id::MessageId,
+    /// What it belongs to: the id of a payout, a payment, an inquiry or a text message.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    about: Option<Subject>,
     #[serde(serialize_with = "shown_or_null")]
     #[schema(value_type = Option<String>, required)]
     payout_id: Option<crate::domain::id::PayoutId>,
@@ -355,7 +360,8 @@ impl From<&store::Message> for Message {
         );
         Self {
             id: message.id,
-            payout_id: message.payout,
+            about: message.about,
+            payout_id: message.about.and_then(Subject::payout),
             direction: message.direction.as_str(),
             channel: message.channel.as_str(),
             at: message.at,

@@ -31,8 +31,8 @@ pub(super) fn case(disk: &Disk, id: CaseId) -> Result<Option<Case>, StoreError> 
 
 /// Chooses the index that says most: its kind, and the prefix under which to look.
 fn plan(query: &CaseQuery) -> (Kind, Vec<u8>) {
-    match (query.payout, query.app, query.open) {
-        (Some(payout), _, _) => (Kind::CaseByPayout, keys::of_payout(payout)),
+    match (query.about, query.app, query.open) {
+        (Some(about), _, _) => (Kind::CaseByPayout, keys::of_subject(about)),
         (None, Some(app), Some(true)) => (Kind::OpenCaseByApp, keys::of_app(app)),
         (None, Some(app), Some(false) | None) => (Kind::CaseByApp, keys::of_app(app)),
         (None, None, Some(true)) => (Kind::OpenCase, Vec::new()),

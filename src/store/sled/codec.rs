@@ -1,22 +1,23 @@
 //! Records as bytes: a version, then what the version says.
 //!
 //! Checksums stand around the blocks that records live in. A version, once shipped, is read for
-//! ever; what is written is always the newest. Version 1 was never shipped.
+//! ever; what is written is always the newest. Versions 1 and 2 were never shipped.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::keys::Kind;
+use super::keys::{self, Kind};
 use crate::domain::id::{MessageId, PayoutId};
-use crate::domain::payout::Payout;
+use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 use crate::store::chain::Head;
 use crate::store::{
-    Channel, Claim, Counts, Direction, FeedEvent, Message, Remembered, StoreError, Stored,
+    Channel, Claim, Counts, Direction, FeedEvent, Kept, Life, Message, Remembered, StoreError,
+    Stored,
 };
 
 /// The version that every record is written in.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// The longest body that is kept: far above what any listener takes in.
 const BODY_LEN_MAX: usize = 16 << 20;
 
@@ -104,26 +105,33 @@ pub(super) fn read_meta(bytes: &[u8]) -> Result<Meta, StoreError> {
     }
 }
 
-/// A payout's own bytes; its version and last event are put before them by [`write_payout`].
+/// Something's own bytes; its version and last event are put before them by [`write_life`].
 ///
 /// # Errors
 /// In words, when it cannot be written.
-pub(super) fn payout_body(payout: &Payout) -> Result<Vec<u8>, String> {
-    postcard::to_allocvec(payout).map_err(|error| format!("a payout cannot be encoded: {error}"))
+pub(super) fn body_of(life: &Life) -> Result<Vec<u8>, String> {
+    let bytes = match life {
+        Life::Payout(payout) => postcard::to_allocvec(payout),
+        Life::Payment(payment) => postcard::to_allocvec(payment),
+        Life::Inquiry(inquiry) => postcard::to_allocvec(inquiry),
+        Life::Text(text) => postcard::to_allocvec(text),
+    };
+    bytes.map_err(|error| format!("{} cannot be encoded: {error}", life.subject()))
 }
 
-/// A payout's record: `version:u8 (its version):u64 (its last event, or 0):u64 body`.
-pub(super) fn write_payout(version: u64, last_event: Option<u64>, body: &[u8]) -> Vec<u8> {
+/// The record of something with a life: `version:u8 (its version):u64 (its last event, or 0):u64
+/// body`.
+pub(super) fn write_life(version: u64, last_event: Option<u64>, body: &[u8]) -> Vec<u8> {
     // Events are numbered from 1, so that 0 is free to say "none".
     let last = last_event.unwrap_or(0).to_be_bytes();
     [&[VERSION], version.to_be_bytes().as_slice(), &last, body].concat()
 }
 
-/// The parts of a payout's record, its body not yet looked into.
+/// The parts of such a record, its body not yet looked into.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn split_payout(bytes: &[u8]) -> Result<(u64, Option<u64>, &[u8]), Flaw> {
+pub(super) fn split_life(bytes: &[u8]) -> Result<(u64, Option<u64>, &[u8]), Flaw> {
     let (version, rest) = take_u64(versioned(bytes)?)?;
     let (last, body) = take_u64(rest)?;
     Ok((version, (last != 0).then_some(last), body))
@@ -134,18 +142,40 @@ pub(super) fn split_payout(bytes: &[u8]) -> Result<(u64, Option<u64>, &[u8]), Fl
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read_payout(bytes: &[u8]) -> Result<Stored, Flaw> {
-    let (version, last_event, body) = split_payout(bytes)?;
-    let (payout, rest) =
-        postcard::take_from_bytes(body).map_err(|_error| "the payout cannot be decoded")?;
-    if !rest.is_empty() {
-        return Err("something stands behind the payout");
-    }
+    let Kept { value: payout, version, last_event } = read_kept(bytes)?;
     Ok(Stored { payout, version, last_event })
+}
+
+/// Reads the record of something with a life.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_kept<T: DeserializeOwned>(bytes: &[u8]) -> Result<Kept<T>, Flaw> {
+    let (version, last_event, body) = split_life(bytes)?;
+    let (value, rest) =
+        postcard::take_from_bytes(body).map_err(|_error| "the record cannot be decoded")?;
+    if !rest.is_empty() {
+        return Err("something stands behind the record");
+    }
+    Ok(Kept { value, version, last_event })
+}
+
+/// Reads the record of something of the kind that `subject` is of.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_life(subject: Subject, bytes: &[u8]) -> Result<Kept<Life>, Flaw> {
+    match subject {
+        Subject::Payout(_) => Ok(read_kept(bytes)?.map(Life::Payout)),
+        Subject::Payment(_) => Ok(read_kept(bytes)?.map(Life::Payment)),
+        Subject::Inquiry(_) => Ok(read_kept(bytes)?.map(Life::Inquiry)),
+        Subject::Text(_) => Ok(read_kept(bytes)?.map(Life::Text)),
+    }
 }
 
 /// An event's record: `version:u8 linked:u8 previous:u64 hash:[u8; 32] event`.
 ///
-/// `is_linked` says whether the payout that it is about was there, so that its history leads here.
+/// `is_linked` says whether what it is about was there, so that its history leads here.
 pub(super) fn write_event(
     is_linked: bool,
     previous: Option<u64>,
@@ -156,7 +186,7 @@ pub(super) fn write_event(
     [&[VERSION, u8::from(is_linked)], previous.as_slice(), hash, event].concat()
 }
 
-/// An event, and whether its payout's history leads to it.
+/// An event, and whether the history of what it is about leads to it.
 #[derive(Debug)]
 pub(super) struct ReadEvent {
     pub(super) is_linked: bool,
@@ -183,7 +213,8 @@ pub(super) fn read_event(seq: u64, bytes: &[u8]) -> Result<ReadEvent, Flaw> {
 
 /// A used key's record.
 pub(super) fn write_claim(claim: &Claim) -> Vec<u8> {
-    [&[VERSION], claim.fingerprint.as_slice(), &claim.payout.bytes()].concat()
+    let made = claim.made;
+    [&[VERSION], claim.fingerprint.as_slice(), &[made.letter()], &made.bytes()].concat()
 }
 
 /// Reads what [`write_claim`] wrote.
@@ -191,9 +222,12 @@ pub(super) fn write_claim(claim: &Claim) -> Vec<u8> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read_claim(bytes: &[u8]) -> Result<Remembered, Flaw> {
-    let (fingerprint, payout) =
+    let (fingerprint, made) =
         versioned(bytes)?.split_first_chunk::<32>().ok_or("it is too short")?;
-    Ok(Remembered { fingerprint: *fingerprint, payout: read_id(payout)? })
+    let (letter, id) = made.split_first().ok_or("it is too short")?;
+    let id = id.try_into().map_err(|_error| "it has no id")?;
+    let made = Subject::from_key(*letter, id).ok_or("what it made is of no known kind")?;
+    Ok(Remembered { fingerprint: *fingerprint, made })
 }
 
 /// The payout's id that is all of `bytes`.
@@ -201,7 +235,15 @@ pub(super) fn read_claim(bytes: &[u8]) -> Result<Remembered, Flaw> {
 /// # Errors
 /// When it is none.
 pub(super) fn read_id(bytes: &[u8]) -> Result<PayoutId, Flaw> {
-    bytes.try_into().map(PayoutId::from_bytes).map_err(|_error| "it is not an id")
+    read_bytes(bytes).map(PayoutId::from_bytes)
+}
+
+/// The id, of whatever kind, that is all of `bytes`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn read_bytes(bytes: &[u8]) -> Result<[u8; keys::ID_LEN], Flaw> {
+    bytes.try_into().map_err(|_error| "it is not an id")
 }
 
 /// What is kept of a message besides its id and its body.
@@ -212,7 +254,7 @@ struct MessageHead {
     channel: Channel,
     peer: Option<String>,
     http_status: Option<u16>,
-    payout: Option<PayoutId>,
+    about: Option<Subject>,
 }
 
 /// A message's record: what is known of it, and then its body as it was.
@@ -229,7 +271,7 @@ pub(super) fn write_message(message: &Message) -> Result<Vec<u8>, String> {
         channel: message.channel,
         peer: message.peer.clone(),
         http_status: message.http_status,
-        payout: message.payout,
+        about: message.about,
     };
     let mut bytes = write(&head)?;
     bytes.extend_from_slice(&message.body);
@@ -249,7 +291,7 @@ pub(super) fn read_message(id: MessageId, bytes: &[u8]) -> Result<Message, Flaw>
         channel: head.channel,
         peer: head.peer,
         http_status: head.http_status,
-        payout: head.payout,
+        about: head.about,
         body: body.to_vec(),
     })
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::id::{AppId, BatchId, CaseId, ConversationId, PayoutId, Receipt};
 use crate::domain::party::Msisdn;
 use crate::domain::payout::{Payout, Rail, Status};
+use crate::domain::subject::Subject;
 use crate::store::Case;
 
 /// Where the numbers of the whole store stand: [`super::codec::Meta`].
@@ -55,17 +56,45 @@ pub(super) enum Kind {
     ByStatus,
     /// `app id of a case`.
     CaseByApp,
-    /// `payout id of a case`.
+    /// `id of what it is about, id of a case`.
     CaseByPayout,
     /// `id of an open case`.
     OpenCase,
     /// `app id of an open case`.
     OpenCaseByApp,
+    /// `id` → payment.
+    Payment,
+    /// `id` → inquiry.
+    Inquiry,
+    /// `id` → text message.
+    Text,
+    /// `receipt` → the payment that has it.
+    ReceiptOf,
+    /// `checkout id` → the payment whose prompt it is.
+    CheckoutOf,
+    /// Digest of subject, occasion and phone → the text message.
+    TextOf,
+    /// `owner id of a payment`; the owner is an application, or zeros for nobody.
+    PaymentByOwner,
+    /// `owner status id of a payment`.
+    PaymentByStatus,
+    /// `owner phone id of a payment`.
+    PaymentByPhone,
+    /// `owner reference 0xFF id of a payment`.
+    PaymentByReference,
+    /// `owner account 0xFF id of a payment`.
+    PaymentByAccount,
+    /// `app id of an inquiry`.
+    InquiryByApp,
+    /// `status id of an inquiry`.
+    InquiryByStatus,
+    /// `status id of a text message`.
+    TextByStatus,
 }
 
 impl Kind {
     /// Every kind whose keys end with the id of a payout or a case and whose values are empty.
-    pub(super) const INDEXES: [Self; 10] = [
+    pub(super) const INDEXES: [Self; 18] = [
         Self::ByApp,
         Self::ByBatch,
         Self::ByPhone,
@@ -76,7 +105,18 @@ impl Kind {
         Self::CaseByPayout,
         Self::OpenCase,
         Self::OpenCaseByApp,
+        Self::PaymentByOwner,
+        Self::PaymentByStatus,
+        Self::PaymentByPhone,
+        Self::PaymentByReference,
+        Self::PaymentByAccount,
+        Self::InquiryByApp,
+        Self::InquiryByStatus,
+        Self::TextByStatus,
     ];
+
+    /// Every kind whose keys are had by one subject only, and lead to it.
+    pub(super) const UNIQUES: [Self; 3] = [Self::ReceiptOf, Self::CheckoutOf, Self::TextOf];
 
     /// Every kind of which nothing but its own number says how many there should be.
     pub(super) const COUNTED: [Self; 6] =
@@ -103,6 +143,20 @@ impl Kind {
             Self::CaseByPayout => b'P',
             Self::OpenCase => b'O',
             Self::OpenCaseByApp => b'W',
+            Self::Payment => b'i',
+            Self::Inquiry => b'q',
+            Self::Text => b't',
+            Self::ReceiptOf => b'y',
+            Self::CheckoutOf => b'w',
+            Self::TextOf => b'x',
+            Self::PaymentByOwner => b'D',
+            Self::PaymentByStatus => b'E',
+            Self::PaymentByPhone => b'G',
+            Self::PaymentByReference => b'H',
+            Self::PaymentByAccount => b'I',
+            Self::InquiryByApp => b'J',
+            Self::InquiryByStatus => b'K',
+            Self::TextByStatus => b'T',
         }
     }
 
@@ -124,9 +178,23 @@ impl Kind {
             Self::ByReference => "index by reference",
             Self::ByStatus => "index by status",
             Self::CaseByApp => "index of cases by application",
-            Self::CaseByPayout => "index of cases by payout",
+            Self::CaseByPayout => "index of cases by subject",
             Self::OpenCase => "index of open cases",
             Self::OpenCaseByApp => "index of open cases by application",
+            Self::Payment => "payment",
+            Self::Inquiry => "inquiry",
+            Self::Text => "text message",
+            Self::ReceiptOf => "payment of a receipt",
+            Self::CheckoutOf => "payment of a checkout id",
+            Self::TextOf => "text message of an occasion",
+            Self::PaymentByOwner => "index of payments by owner",
+            Self::PaymentByStatus => "index of payments by status",
+            Self::PaymentByPhone => "index of payments by phone",
+            Self::PaymentByReference => "index of payments by reference",
+            Self::PaymentByAccount => "index of payments by account",
+            Self::InquiryByApp => "index of inquiries by application",
+            Self::InquiryByStatus => "index of inquiries by status",
+            Self::TextByStatus => "index of text messages by status",
         }
     }
 
@@ -137,8 +205,20 @@ impl Kind {
     pub(super) const fn block_len_max(self) -> usize {
         match self {
             Self::Message => 24_576,
-            Self::App | Self::Case | Self::Event | Self::Payout | Self::Rail => 8_192,
-            Self::ByApp
+            Self::App
+            | Self::Case
+            | Self::Event
+            | Self::Payout
+            | Self::Rail
+            | Self::Payment
+            | Self::Inquiry
+            | Self::Text => 8_192,
+            Self::PaymentByOwner
+            | Self::PaymentByStatus
+            | Self::InquiryByApp
+            | Self::InquiryByStatus
+            | Self::TextByStatus
+            | Self::ByApp
             | Self::ByBatch
             | Self::ByStatus
             | Self::CaseByApp
@@ -149,16 +229,28 @@ impl Kind {
             | Self::Conversation
             | Self::ByPhone
             | Self::ByReceipt
-            | Self::ByReference => 384,
+            | Self::ByReference
+            | Self::ReceiptOf
+            | Self::CheckoutOf
+            | Self::TextOf
+            | Self::PaymentByPhone
+            | Self::PaymentByReference
+            | Self::PaymentByAccount => 384,
         }
     }
 
     /// Whether its blocks are packed: those that hold more than numbers and digests.
     pub(super) const fn is_packed(self) -> bool {
         match self {
-            Self::App | Self::Case | Self::Event | Self::Message | Self::Payout | Self::Rail => {
-                true
-            }
+            Self::App
+            | Self::Case
+            | Self::Event
+            | Self::Message
+            | Self::Payout
+            | Self::Rail
+            | Self::Payment
+            | Self::Inquiry
+            | Self::Text => true,
             Self::Claim
             | Self::Conversation
             | Self::ByApp
@@ -170,7 +262,18 @@ impl Kind {
             | Self::CaseByApp
             | Self::CaseByPayout
             | Self::OpenCase
-            | Self::OpenCaseByApp => false,
+            | Self::OpenCaseByApp
+            | Self::ReceiptOf
+            | Self::CheckoutOf
+            | Self::TextOf
+            | Self::PaymentByOwner
+            | Self::PaymentByStatus
+            | Self::PaymentByPhone
+            | Self::PaymentByReference
+            | Self::PaymentByAccount
+            | Self::InquiryByApp
+            | Self::InquiryByStatus
+            | Self::TextByStatus => false,
         }
     }
 
@@ -189,12 +292,27 @@ impl Kind {
             | Self::ByReceipt
             | Self::CaseByApp
             | Self::OpenCase
-            | Self::OpenCaseByApp => true,
+            | Self::OpenCaseByApp
+            | Self::Payment
+            | Self::Inquiry
+            | Self::Text
+            // M-Pesa counts receipts up within a day.
+            | Self::ReceiptOf
+            | Self::PaymentByOwner
+            | Self::PaymentByStatus
+            | Self::InquiryByApp
+            | Self::InquiryByStatus
+            | Self::TextByStatus => true,
             Self::Claim
             | Self::CaseByPayout
             | Self::Conversation
             | Self::ByPhone
-            | Self::ByReference => false,
+            | Self::ByReference
+            | Self::CheckoutOf
+            | Self::TextOf
+            | Self::PaymentByPhone
+            | Self::PaymentByReference
+            | Self::PaymentByAccount => false,
         }
     }
 }
@@ -251,9 +369,9 @@ pub(super) fn rail(rail: Rail) -> Vec<u8> {
     rail.as_str().as_bytes().to_vec()
 }
 
-/// What the entries of the cases about a payout begin with.
-pub(super) fn of_payout(payout: PayoutId) -> Vec<u8> {
-    payout.bytes().to_vec()
+/// What the entries of the cases about something begin with.
+pub(super) fn of_subject(subject: Subject) -> Vec<u8> {
+    subject.bytes().to_vec()
 }
 
 /// An index entry of a payout.
@@ -261,7 +379,7 @@ pub(super) fn entry(prefix: Vec<u8>, id: PayoutId) -> Vec<u8> {
     entry_of(prefix, id.bytes())
 }
 
-fn entry_of(mut prefix: Vec<u8>, id: [u8; ID_LEN]) -> Vec<u8> {
+pub(super) fn entry_of(mut prefix: Vec<u8>, id: [u8; ID_LEN]) -> Vec<u8> {
     prefix.extend_from_slice(&id);
     prefix
 }
@@ -269,8 +387,8 @@ fn entry_of(mut prefix: Vec<u8>, id: [u8; ID_LEN]) -> Vec<u8> {
 /// The index entries that a case has for ever.
 pub(super) fn fixed_case_entries(case: &Case) -> Vec<(Kind, Vec<u8>)> {
     let app = case.app.map(|app| (Kind::CaseByApp, of_app(app)));
-    let payout = case.payout.map(|payout| (Kind::CaseByPayout, of_payout(payout)));
-    let entries = app.into_iter().chain(payout);
+    let about = case.about.map(|about| (Kind::CaseByPayout, of_subject(about)));
+    let entries = app.into_iter().chain(about);
     entries.map(|(kind, prefix)| (kind, entry_of(prefix, case.id.bytes()))).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Lists: from the most telling index, filtered, page by page.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -8,8 +8,10 @@ use super::block::{self, Entry};
 use super::codec;
 use super::disk::{Disk, Raw};
 use super::keys::{self, Kind};
+use super::lives;
 use super::pages::{self, Near, damaged};
 use crate::domain::id::{AppId, PayoutId, Receipt};
+use crate::domain::subject::Subject;
 use crate::store::{
     FeedEvent, PAGE_LEN_MAX, PAGE_SCAN_MAX, PAYOUT_EVENTS_MAX, PayoutPage, PayoutQuery, StoreError,
     Stored,
@@ -212,6 +214,96 @@ fn plan(query: &PayoutQuery, apps: &[AppId]) -> (Kind, Vec<Vec<u8>>) {
     }
 }
 
+/// What a list is made from.
+pub(super) struct List<'a, T> {
+    /// Where its records stand.
+    pub(super) record: Kind,
+    /// The index that says most, or `record` itself.
+    pub(super) index: Kind,
+    /// Where in the index to look; what lies there is merged by id.
+    pub(super) prefixes: Vec<Vec<u8>>,
+    pub(super) bounds: Bounds,
+    pub(super) descending: bool,
+    pub(super) limit: usize,
+    /// How a record is read.
+    pub(super) read: fn(&[u8]) -> Result<T, codec::Flaw>,
+    /// What passes every filter.
+    pub(super) admits: &'a dyn Fn(&T) -> bool,
+}
+
+/// Rows, and the id that the next page begins after.
+pub(super) type Rows<T> = (Vec<T>, Option<[u8; keys::ID_LEN]>);
+
+impl<T> List<'_, T> {
+    /// One page of it.
+    ///
+    /// # Errors
+    /// `Damaged` when a record that it meets cannot be read.
+    pub(super) fn page(&self, disk: &Disk) -> Result<Rows<T>, StoreError> {
+        let limit = self.limit.min(PAGE_LEN_MAX);
+        let mut rows = Vec::new();
+        if limit == 0 {
+            return Ok((rows, None));
+        }
+        let under = |prefix: &Vec<u8>| self.bounds.under(disk, self.index, prefix, self.descending);
+        let mut cursors: Vec<Cursor<'_>> = self.prefixes.iter().map(under).collect();
+        let mut heads = BTreeMap::new();
+        for (place, cursor) in cursors.iter_mut().enumerate() {
+            if let Some((id, value)) = id_of(self.index, cursor.next()?)? {
+                heads.insert(id, (place, value));
+            }
+        }
+        let mut near = Near::new(disk, self.record);
+        let mut last = None;
+        for scanned in 1..=PAGE_SCAN_MAX {
+            let head = if self.descending { heads.pop_last() } else { heads.pop_first() };
+            let Some((id, (place, value))) = head else {
+                return Ok((rows, None));
+            };
+            if let Some(row) = self.row(&mut near, disk, (id, &value))?
+                && (self.admits)(&row)
+            {
+                if rows.len() == limit {
+                    return Ok((rows, last));
+                }
+                rows.push(row);
+                last = Some(id);
+            }
+            if scanned == PAGE_SCAN_MAX {
+                return Ok((rows, Some(id)));
+            }
+            let cursor = cursors.get_mut(place);
+            let next = cursor.map_or(Ok(None), |cursor| id_of(self.index, cursor.next()?))?;
+            if let Some((id, value)) = next {
+                heads.insert(id, (place, value));
+            }
+        }
+        Ok((rows, None))
+    }
+
+    /// The record of an entry: itself, or what the index entry leads to.
+    fn row(
+        &self,
+        near: &mut Near<'_>,
+        disk: &Disk,
+        (id, value): ([u8; keys::ID_LEN], &[u8]),
+    ) -> Result<Option<T>, StoreError> {
+        let record = if self.index == self.record {
+            pages::unfold(self.record, &id, value, |piece| disk.get(piece)).map(Some)
+        } else {
+            near.find(&id)
+        };
+        match record {
+            Ok(record) => record
+                .map(|record| (self.read)(&record))
+                .transpose()
+                .map_err(|flaw| damaged(self.record, &id, flaw)),
+            // Its pieces may have been replaced since its block was read: look again.
+            Err(_) => record_of(disk, self.record, id, self.read),
+        }
+    }
+}
+
 /// One page of payouts.
 ///
 /// # Errors
@@ -221,77 +313,49 @@ pub(super) fn payouts(
     query: &PayoutQuery,
     apps: &[AppId],
 ) -> Result<PayoutPage, StoreError> {
-    let limit = query.limit.min(PAGE_LEN_MAX);
-    if limit == 0 {
-        return Ok(PayoutPage::default());
-    }
-    let bounds = Bounds::of(query);
-    let (kind, prefixes) = plan(query, apps);
-    let mut cursors: Vec<Cursor<'_>> =
-        prefixes.iter().map(|prefix| bounds.under(disk, kind, prefix, query.descending)).collect();
-    let mut heads = BTreeMap::new();
-    for (place, cursor) in cursors.iter_mut().enumerate() {
-        if let Some((id, value)) = id_of(kind, cursor.next()?)? {
-            heads.insert(id, (place, value));
-        }
-    }
-    let mut page = PayoutPage::default();
-    let mut near = Near::new(disk, Kind::Payout);
-    for scanned in 1..=PAGE_SCAN_MAX {
-        let head = if query.descending { heads.pop_last() } else { heads.pop_first() };
-        let Some((id, (place, value))) = head else {
-            return Ok(page);
-        };
-        if let Some(stored) = payout_at(&mut near, disk, kind, (id, &value))?
-            && query.admits(&stored.payout)
-        {
-            if page.rows.len() == limit {
-                page.next = page.rows.last().map(|row| row.payout.details.id);
-                return Ok(page);
-            }
-            page.rows.push(stored);
-        }
-        if scanned == PAGE_SCAN_MAX {
-            page.next = Some(id);
-        }
-        let cursor = cursors.get_mut(place);
-        let next = cursor.map_or(Ok(None), |cursor| id_of(kind, cursor.next()?))?;
-        if let Some((id, value)) = next {
-            heads.insert(id, (place, value));
-        }
-    }
-    Ok(page)
+    let (index, prefixes) = plan(query, apps);
+    let list = List {
+        record: Kind::Payout,
+        index,
+        prefixes,
+        bounds: Bounds::of(query),
+        descending: query.descending,
+        limit: query.limit,
+        read: codec::read_payout,
+        admits: &|stored: &Stored| query.admits(&stored.payout),
+    };
+    let (rows, next) = list.page(disk)?;
+    Ok(PayoutPage { rows, next: next.map(PayoutId::from_bytes) })
 }
 
-fn id_of(kind: Kind, entry: Option<Entry>) -> Result<Option<(PayoutId, Bytes)>, StoreError> {
+fn id_of(
+    kind: Kind,
+    entry: Option<Entry>,
+) -> Result<Option<([u8; keys::ID_LEN], Bytes)>, StoreError> {
     entry
         .map(|(key, value)| {
-            let id = keys::payout_in(&key).ok_or_else(|| damaged(kind, &key, "it has no id"))?;
-            Ok((id, value))
+            let id = key.last_chunk().copied();
+            Ok((id.ok_or_else(|| damaged(kind, &key, "it has no id"))?, value))
         })
         .transpose()
 }
 
-/// The payout of an entry: of its own record, or of the index entry that leads to it.
-fn payout_at(
-    near: &mut Near<'_>,
+/// The record of something with a life.
+///
+/// # Errors
+/// `Damaged` when it cannot be read.
+pub(super) fn record_of<T>(
     disk: &Disk,
     kind: Kind,
-    (id, value): (PayoutId, &[u8]),
-) -> Result<Option<Stored>, StoreError> {
-    let key = id.bytes();
-    let record = if kind == Kind::Payout {
-        pages::unfold(kind, &key, value, |piece| disk.get(piece)).map(Some)
-    } else {
-        near.find(&key)
-    };
-    match record {
-        Ok(record) => record
-            .map(|record| codec::read_payout(&record))
-            .transpose()
-            .map_err(|flaw| damaged(Kind::Payout, &key, flaw)),
-        // Its pieces may have been replaced since its block was read: look again.
-        Err(_) => payout(disk, id),
+    id: [u8; keys::ID_LEN],
+    read: fn(&[u8]) -> Result<T, codec::Flaw>,
+) -> Result<Option<T>, StoreError> {
+    let decode = |bytes: Vec<u8>| read(&bytes).map_err(|flaw| damaged(kind, &id, flaw));
+    match pages::find(disk, kind, &id) {
+        Ok(record) => record.map(decode).transpose(),
+        // A long record's pieces may have been replaced while they were read: look again, once.
+        Err(StoreError::Damaged(_)) => pages::find(disk, kind, &id)?.map(decode).transpose(),
+        Err(error) => Err(error),
     }
 }
 
@@ -300,18 +364,7 @@ fn payout_at(
 /// # Errors
 /// `Damaged` when its record cannot be read.
 pub(super) fn payout(disk: &Disk, id: PayoutId) -> Result<Option<Stored>, StoreError> {
-    let key = id.bytes();
-    let decode = |bytes: Vec<u8>| {
-        codec::read_payout(&bytes).map_err(|flaw| damaged(Kind::Payout, &key, flaw))
-    };
-    match pages::find(disk, Kind::Payout, &key) {
-        Ok(record) => record.map(decode).transpose(),
-        // A long record's pieces may have been replaced while they were read: look again, once.
-        Err(StoreError::Damaged(_)) => {
-            pages::find(disk, Kind::Payout, &key)?.map(decode).transpose()
-        }
-        Err(error) => Err(error),
-    }
+    record_of(disk, Kind::Payout, id.bytes(), codec::read_payout)
 }
 
 /// The first payout that was paid with a receipt.
@@ -329,7 +382,7 @@ pub(super) fn payout_by_receipt(
         return Ok(None);
     }
     let first = Bounds::NONE.under(disk, kind, &prefix, false).next()?;
-    Ok(id_of(kind, first)?.map(|(id, _value)| id))
+    Ok(id_of(kind, first)?.map(|(id, _value)| PayoutId::from_bytes(id)))
 }
 
 /// One event, and whether its payout's history leads to it.
@@ -344,16 +397,17 @@ pub(super) fn event(disk: &Disk, seq: u64) -> Result<Option<codec::ReadEvent>, S
         .map_err(|flaw| damaged(Kind::Event, &key, flaw))
 }
 
-/// A payout's latest events, oldest first.
+/// The latest events about something, oldest first.
 ///
 /// # Errors
 /// `Damaged` when one cannot be read.
 pub(super) fn events_of(
     disk: &Disk,
-    id: PayoutId,
+    about: Subject,
     durable: u64,
 ) -> Result<Vec<FeedEvent>, StoreError> {
-    let mut next = payout(disk, id)?.and_then(|it| it.last_event);
+    let last = |bytes: &[u8]| codec::split_life(bytes).map(|(_version, last, _body)| last);
+    let mut next = record_of(disk, lives::kind_of(about), about.bytes(), last)?.flatten();
     let mut events = Vec::new();
     while let Some(seq) = next {
         if events.len() >= PAYOUT_EVENTS_MAX {
@@ -416,19 +470,24 @@ pub(super) fn records<T: serde::de::DeserializeOwned>(
     Ok(records)
 }
 
-/// Every application that has payouts: from one to the next, skipping what lies between.
+/// Every application that has payouts or payments: from one to the next, skipping what lies
+/// between.
 ///
 /// # Errors
 /// `Damaged` when a block cannot be read.
-pub(super) fn apps_with_payouts(disk: &Disk) -> Result<Vec<AppId>, StoreError> {
-    let mut apps: Vec<AppId> = Vec::new();
-    let mut low = Vec::new();
-    while let Some((key, _value)) = Cursor::new(disk, Kind::ByApp, (&low, None), false).next()? {
-        let app = key
-            .first_chunk::<{ keys::ID_LEN }>()
-            .ok_or_else(|| damaged(Kind::ByApp, &key, "it has no application"))?;
-        apps.push(AppId::from_bytes(*app));
-        low = [app.as_slice(), &[0xFF; keys::ID_LEN], &[0xFF]].concat();
+pub(super) fn owners(disk: &Disk) -> Result<BTreeSet<AppId>, StoreError> {
+    let mut owners = BTreeSet::new();
+    for kind in [Kind::ByApp, Kind::PaymentByOwner] {
+        let mut low = Vec::new();
+        while let Some((key, _value)) = Cursor::new(disk, kind, (&low, None), false).next()? {
+            let owner = key
+                .first_chunk::<{ keys::ID_LEN }>()
+                .ok_or_else(|| damaged(kind, &key, "it has no application"))?;
+            if *owner != lives::NOBODY {
+                owners.insert(AppId::from_bytes(*owner));
+            }
+            low = [owner.as_slice(), &[0xFF; keys::ID_LEN], &[0xFF]].concat();
+        }
     }
-    Ok(apps)
+    Ok(owners)
 }

@@ -7,11 +7,14 @@ use super::cases;
 use super::codec;
 use super::disk::Disk;
 use super::keys::{self, Kind, PIECE};
+use super::lives;
+use super::others;
 use super::pages::{self, damaged};
 use super::read::{self, Cursor};
-use crate::domain::id::{MessageId, PayoutId};
+use crate::domain::id::{InquiryId, MessageId, PaymentId, PayoutId, TextId};
+use crate::domain::subject::Subject;
 use crate::store::chain::{self, Head};
-use crate::store::{App, Case, Counts, RailRecord, StoreError, Stored, Verified};
+use crate::store::{App, Case, Counts, Kept, Life, RailRecord, StoreError, Verified};
 
 /// The most faults that are listed; reading goes on beyond them only to count.
 const FAULTS_MAX: usize = 100;
@@ -35,7 +38,16 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
         kept: BTreeMap::new(),
     };
     let linked = check.events(at_first.head)?;
-    check.payouts()?;
+    check.found.payouts = check.lives(|id| Subject::Payout(PayoutId::from_bytes(id)))?;
+    let others: [fn([u8; keys::ID_LEN]) -> Subject; 3] = [
+        |id| Subject::Payment(PaymentId::from_bytes(id)),
+        |id| Subject::Inquiry(InquiryId::from_bytes(id)),
+        |id| Subject::Text(TextId::from_bytes(id)),
+    ];
+    for of in others {
+        let read = check.lives(of)?;
+        check.found.others = check.found.others.saturating_add(read);
+    }
     check.messages()?;
     check.cases()?;
     check.others()?;
@@ -44,9 +56,9 @@ pub(super) fn everything(shared: &Shared, disk: &Disk) -> Result<Verified, Store
     // They hold the number of the last group of writes: alike, nothing was written meanwhile.
     if shared.view().meta == at_first {
         let sums = [
-            (check.counts == at_first.counts, "the counts do not agree with the payouts and cases"),
+            (check.counts == at_first.counts, "the counts do not agree with the records"),
             (check.entries_due == entries, "an index has entries that no record has"),
-            (check.linked_due == linked, "the payouts' histories do not lead to every event"),
+            (check.linked_due == linked, "the histories do not lead to every event"),
             (check.pieces_due == pieces, "there are pieces of no record"),
         ];
         for (_agrees, says) in sums.into_iter().filter(|(agrees, _says)| !agrees) {
@@ -69,9 +81,9 @@ struct Check<'a> {
     disk: &'a Disk,
     found: Verified,
     counts: Counts,
-    /// How many index entries the payouts and cases should have.
+    /// How many index entries the records should have.
     entries_due: u64,
-    /// How many events the payouts' histories lead to.
+    /// How many events the histories lead to.
     linked_due: u64,
     /// How many pieces the records should have.
     pieces_due: u64,
@@ -122,7 +134,7 @@ impl Check<'_> {
         }
     }
 
-    /// The chain up to `end`; gives how many events belong to a payout's history.
+    /// The chain up to `end`; gives how many events belong to a history.
     fn events(&mut self, end: Head) -> Result<u64, StoreError> {
         let mut head = Head::default();
         let mut linked = 0_u64;
@@ -157,60 +169,72 @@ impl Check<'_> {
         Ok(linked)
     }
 
-    /// Every payout, its index entries and its history.
-    fn payouts(&mut self) -> Result<(), StoreError> {
-        self.found.payouts = self.each(Kind::Payout, |check, key, value| {
-            let read = codec::read_payout(&value);
-            let stored = read.map_err(|flaw| damaged(Kind::Payout, key, flaw))?;
-            let payout = &stored.payout;
-            if payout.details.id.bytes() != key {
-                return Err(damaged(Kind::Payout, key, "it stands under another id"));
+    /// Everything of a kind with a life, its index entries and its history.
+    fn lives(&mut self, of: fn([u8; keys::ID_LEN]) -> Subject) -> Result<u64, StoreError> {
+        let kind = lives::kind_of(of([0; keys::ID_LEN]));
+        self.each(kind, |check, key, value| {
+            let flawed = |flaw| damaged(kind, key, flaw);
+            let subject = of(codec::read_bytes(key).map_err(flawed)?);
+            let kept = codec::read_life(subject, &value).map_err(flawed)?;
+            if kept.value.subject() != subject {
+                return Err(flawed("it stands under another id"));
             }
-            check.counts.moved(None, payout);
-            check.entries(&stored)?;
-            check.history(&stored)
-        })?;
-        Ok(())
+            check.counts.moved(None, &kept.value);
+            check.entries(&kept)?;
+            check.history(&kept)
+        })
     }
 
-    fn entries(&mut self, stored: &Stored) -> Result<(), StoreError> {
-        let payout = &stored.payout;
-        let id = payout.details.id;
-        let fixed = keys::fixed_entries(payout);
-        let due = fixed.into_iter().chain(keys::moving_entries(payout));
+    fn entries(&mut self, kept: &Kept<Life>) -> Result<(), StoreError> {
+        let life = &kept.value;
+        let subject = life.subject();
+        let fixed = lives::fixed_entries(life);
+        let due = fixed.into_iter().chain(lives::moving_entries(life));
         for (kind, key) in due {
             self.entries_due = self.entries_due.saturating_add(1);
-            if !pages::exists(self.disk, kind, &key)? && self.still_stands(stored)? {
-                self.fault(format!("{id} is missing in the {}", kind.name()));
+            if !pages::exists(self.disk, kind, &key)? && self.still_stands(kept)? {
+                self.fault(format!("{subject} is missing in the {}", kind.name()));
             }
         }
-        if let Some(conversation) = payout.state.conversation() {
+        for unique in life.uniques() {
+            self.entries_due = self.entries_due.saturating_add(1);
+            let owner = others::owner(self.disk, &unique)?;
+            if owner != Some(subject.bytes()) && self.still_stands(kept)? {
+                self.fault(format!("{subject} cannot be found by its {}", unique.name()));
+            }
+        }
+        if let Life::Payout(payout) = life
+            && let Some(conversation) = payout.state.conversation()
+        {
             let key = keys::conversation(conversation);
             if !pages::exists(self.disk, Kind::Conversation, &key)? {
-                self.fault(format!("{id} cannot be found by its conversation"));
+                self.fault(format!("{subject} cannot be found by its conversation"));
             }
         }
         Ok(())
     }
 
     /// Whether it has not moved since it was read.
-    fn still_stands(&self, stored: &Stored) -> Result<bool, StoreError> {
-        let now = read::payout(self.disk, stored.payout.details.id)?;
-        Ok(now.is_some_and(|now| now.version == stored.version))
+    fn still_stands(&self, kept: &Kept<Life>) -> Result<bool, StoreError> {
+        let subject = kept.value.subject();
+        let version = |bytes: &[u8]| codec::split_life(bytes).map(|(version, _, _)| version);
+        let kind = lives::kind_of(subject);
+        let now = read::record_of(self.disk, kind, subject.bytes(), version)?;
+        Ok(now == Some(kept.version))
     }
 
-    fn history(&mut self, stored: &Stored) -> Result<(), StoreError> {
-        let id = stored.payout.details.id;
-        let mut next = stored.last_event;
+    fn history(&mut self, kept: &Kept<Life>) -> Result<(), StoreError> {
+        let subject = kept.value.subject();
+        let mut next = kept.last_event;
         while let Some(seq) = next {
             let Some(read) = read::event(self.disk, seq)? else {
-                self.fault(format!("event {seq} of {id} is missing"));
+                self.fault(format!("event {seq} of {subject} is missing"));
                 return Ok(());
             };
             next = read.event.previous;
             let goes_back = next.is_none_or(|next| next < seq);
-            if read.event.event.payout != Some(id) || !read.is_linked || !goes_back {
-                self.fault(format!("the history of {id} leads to event {seq}, not its own"));
+            if read.event.event.about != Some(subject) || !read.is_linked || !goes_back {
+                self.fault(format!("the history of {subject} leads to event {seq}, not its own"));
                 return Ok(());
             }
             self.linked_due = self.linked_due.saturating_add(1);
@@ -288,6 +312,12 @@ impl Check<'_> {
                 // Of a payout or of a case: both have ids of the same length.
                 let id = keys::payout_in(key);
                 id.map(|_id| ()).ok_or_else(|| damaged(kind, key, "it has no id"))
+            })?;
+            entries = entries.saturating_add(count);
+        }
+        for kind in Kind::UNIQUES {
+            let count = self.each(kind, |_check, key, value| {
+                codec::read_bytes(&value).map(|_id| ()).map_err(|flaw| damaged(kind, key, flaw))
             })?;
             entries = entries.saturating_add(count);
         }

@@ -16,13 +16,14 @@ use super::cases::{self, Bar};
 use super::codec::{self, Meta};
 use super::disk::Disk;
 use super::keys::{self, Kind};
+use super::lives;
 use super::mark::Mark;
 use super::pages::{Pages, damaged};
-use crate::domain::id::{AppId, PayoutId};
-use crate::domain::payout::Payout;
+use crate::domain::id::{AppId, ConversationId};
+use crate::domain::subject::Subject;
 use crate::store::{
-    Case, CaseClosing, Claim, Commit, CommitError, Durable, GROUP_LEN_MAX, Health, Remembered,
-    StoreError, Stored, chain,
+    Case, CaseClosing, Claim, Commit, CommitError, Durable, GROUP_LEN_MAX, Health, Kept, Life,
+    Remembered, StoreError, Unique, chain,
 };
 
 /// What is asked of the writer.
@@ -41,9 +42,9 @@ pub(super) struct Job {
 
 /// A commit made ready by its maker, so that the writer has only to put it in its place.
 pub(super) struct Work {
-    payouts: Vec<PayoutWork>,
+    lives: Vec<LifeWork>,
     claims: Vec<Claim>,
-    events: Vec<(Option<PayoutId>, Vec<u8>)>,
+    events: Vec<(Option<Subject>, Vec<u8>)>,
     /// New cases, and their records.
     cases: Vec<(Case, Vec<u8>)>,
     closings: Vec<CaseClosing>,
@@ -51,10 +52,16 @@ pub(super) struct Work {
     records: Vec<(Kind, Vec<u8>, Vec<u8>)>,
 }
 
-struct PayoutWork {
-    payout: Payout,
+struct LifeWork {
+    life: Life,
     expected_version: u64,
     body: Vec<u8>,
+}
+
+impl LifeWork {
+    fn of(life: Life, expected_version: u64) -> Result<Self, String> {
+        Ok(Self { body: codec::body_of(&life)?, life, expected_version })
+    }
 }
 
 impl Work {
@@ -77,7 +84,7 @@ impl Work {
         let events = commit
             .events
             .iter()
-            .map(|event| Ok((event.payout, chain::event_bytes(event)?)))
+            .map(|event| Ok((event.about, chain::event_bytes(event)?)))
             .collect::<Result<_, String>>()?;
         let cases = commit
             .cases
@@ -87,19 +94,16 @@ impl Work {
                 Ok((case, record))
             })
             .collect::<Result<_, String>>()?;
-        let payouts = commit
-            .payouts
-            .into_iter()
-            .map(|write| {
-                Ok(PayoutWork {
-                    body: codec::payout_body(&write.payout)?,
-                    payout: write.payout,
-                    expected_version: write.expected_version,
-                })
-            })
-            .collect::<Result<_, String>>()?;
+        if commit.lives.iter().any(|write| matches!(write.life, Life::Payout(_))) {
+            return Err("a payout stands among other lives".to_owned());
+        }
+        let payouts = commit.payouts.into_iter();
+        let payouts = payouts.map(|it| LifeWork::of(Life::Payout(it.payout), it.expected_version));
+        let others = commit.lives.into_iter();
+        let others = others.map(|it| LifeWork::of(it.life, it.expected_version));
+        let lives = payouts.chain(others).collect::<Result<_, String>>()?;
         let Commit { claims, closings, .. } = commit;
-        Ok(Self { payouts, claims, events, cases, closings, records })
+        Ok(Self { lives, claims, events, cases, closings, records })
     }
 }
 
@@ -237,11 +241,29 @@ fn answer(
     drop(sender.send(verdict));
 }
 
+/// M-Pesa's name for a payout, by which it can be found.
+const fn conversation_of(life: &Life) -> Option<&ConversationId> {
+    match life {
+        Life::Payout(payout) => payout.state.conversation(),
+        Life::Payment(_) | Life::Inquiry(_) | Life::Text(_) => None,
+    }
+}
+
+/// What a record begins with, and its body.
+struct Lead {
+    version: u64,
+    last: Option<u64>,
+    body: Vec<u8>,
+}
+
+/// The leads of what a commit touches.
+type Heads = BTreeMap<Subject, Lead>;
+
 /// A group on its way to the disk.
 struct Placing<'a> {
     pages: Pages<'a>,
     meta: Meta,
-    /// Whose payouts are new.
+    /// Who owns what is new.
     apps: Vec<AppId>,
 }
 
@@ -249,34 +271,29 @@ impl Placing<'_> {
     /// Puts one commit in its place, or refuses it untouched.
     fn put(&mut self, work: Work) -> Result<(), Stop> {
         let claims = self.check_claims(&work.claims)?;
-        let mut stored = self.check_payouts(&work.payouts)?;
+        let mut stored = self.check_lives(&work.lives)?;
+        self.check_uniques(&stored, &work.lives)?;
         let cases: Vec<&Case> = work.cases.iter().map(|(case, _record)| case).collect();
         let closed = cases::check(&mut self.pages, &cases, work.closings)?;
         for (key, claim) in claims {
             self.pages.put(Kind::Claim, key, &codec::write_claim(claim))?;
         }
-        let mut bodies = BTreeMap::new();
-        for write in work.payouts {
-            self.move_indexes(stored.get(&write.payout.details.id), &write.payout)?;
-            let id = write.payout.details.id;
-            let before = stored.remove(&id);
-            let after = Stored {
-                version: write.expected_version.saturating_add(1),
-                last_event: before.and_then(|it| it.last_event),
-                payout: write.payout,
-            };
-            stored.insert(id, after);
-            bodies.insert(id, write.body);
+        let mut heads: Heads = BTreeMap::new();
+        for LifeWork { life, expected_version, body } in work.lives {
+            let subject = life.subject();
+            let before = stored.remove(&subject);
+            self.move_indexes(before.as_ref().map(|it| &it.value), &life)?;
+            let last_event = before.and_then(|it| it.last_event);
+            let version = expected_version.saturating_add(1);
+            heads.insert(subject, Lead { version, last: last_event, body });
+            stored.insert(subject, Kept { value: life, version, last_event });
         }
-        let mut last_events: BTreeMap<PayoutId, (u64, Option<u64>)> =
-            stored.iter().map(|(id, it)| (*id, (it.version, it.last_event))).collect();
-        for (payout, event) in work.events {
-            self.put_event(payout, &event, &mut last_events, &mut bodies)?;
+        for (about, event) in work.events {
+            self.put_event(about, &event, &mut heads)?;
         }
-        for (id, body) in bodies {
-            let (version, last_event) = last_events.get(&id).copied().unwrap_or_default();
-            let record = codec::write_payout(version, last_event, &body);
-            self.pages.put(Kind::Payout, id.bytes().to_vec(), &record)?;
+        for (subject, Lead { version, last, body }) in heads {
+            let record = codec::write_life(version, last, &body);
+            self.pages.put(lives::kind_of(subject), subject.bytes().to_vec(), &record)?;
         }
         for (case, record) in work.cases {
             self.open_case(&case, &record)?;
@@ -325,7 +342,7 @@ impl Placing<'_> {
             let key = keys::claim(claim.app, &claim.key);
             let used = match own.get(&key) {
                 Some(claim) => {
-                    Some(Remembered { fingerprint: claim.fingerprint, payout: claim.payout })
+                    Some(Remembered { fingerprint: claim.fingerprint, made: claim.made })
                 }
                 None => self
                     .pages
@@ -342,44 +359,81 @@ impl Placing<'_> {
         Ok(own)
     }
 
-    /// That every payout stands where the commit was decided on; gives those that stand already.
-    fn check_payouts(&mut self, writes: &[PayoutWork]) -> Result<BTreeMap<PayoutId, Stored>, Stop> {
+    /// That everything stands where the commit was decided on; gives what stands already.
+    fn check_lives(&mut self, writes: &[LifeWork]) -> Result<BTreeMap<Subject, Kept<Life>>, Stop> {
         let mut stored = BTreeMap::new();
         let mut own = BTreeMap::new();
         for write in writes {
-            let details = &write.payout.details;
-            let id = details.id;
-            if let std::collections::btree_map::Entry::Vacant(place) = stored.entry(id) {
-                place.insert(self.payout(id)?);
+            let subject = write.life.subject();
+            if let std::collections::btree_map::Entry::Vacant(place) = stored.entry(subject) {
+                place.insert(self.life(subject)?);
             }
-            let before = stored.get(&id).and_then(Option::as_ref);
-            let (version, taken) = own
-                .get(&id)
+            let before = stored.get(&subject).and_then(Option::as_ref);
+            let (version, made) = own
+                .get(&subject)
                 .copied()
-                .or_else(|| before.map(|it| (it.version, &it.payout.details)))
-                .unwrap_or((0, details));
-            if version != write.expected_version || taken != details {
-                return Err(Stop::Refused(CommitError::Conflict(id)));
+                .or_else(|| before.map(|it| (it.version, &it.value)))
+                .unwrap_or((0, &write.life));
+            if version != write.expected_version || !made.is_made_as(&write.life) {
+                return Err(Stop::Refused(CommitError::Conflict(subject)));
             }
-            own.insert(id, (version.saturating_add(1), details));
+            own.insert(subject, (version.saturating_add(1), &write.life));
         }
-        Ok(stored.into_iter().filter_map(|(id, it)| Some((id, it?))).collect())
+        Ok(stored.into_iter().filter_map(|(subject, it)| Some((subject, it?))).collect())
     }
 
-    fn payout(&mut self, id: PayoutId) -> Result<Option<Stored>, StoreError> {
-        let key = id.bytes();
-        let record = self.pages.find(Kind::Payout, &key)?;
+    /// That each has alone what only one may have, also after those before it in the commit.
+    fn check_uniques(
+        &mut self,
+        stored: &BTreeMap<Subject, Kept<Life>>,
+        writes: &[LifeWork],
+    ) -> Result<(), Stop> {
+        let mut owners: BTreeMap<Unique, Option<[u8; keys::ID_LEN]>> = BTreeMap::new();
+        let mut own: BTreeMap<Subject, &Life> = BTreeMap::new();
+        for LifeWork { life, .. } in writes {
+            let subject = life.subject();
+            let stored = stored.get(&subject).map(|it| &it.value);
+            let before = own.insert(subject, life).or(stored);
+            for unique in before.map(Life::uniques).unwrap_or_default() {
+                owners.insert(unique, None);
+            }
+            for unique in life.uniques() {
+                let name = unique.name();
+                let owner = match owners.get(&unique) {
+                    Some(owner) => *owner,
+                    // It is its own already, or nobody's.
+                    None => self.owner(&unique)?,
+                };
+                if let Some(other) = owner.filter(|owner| *owner != subject.bytes()) {
+                    let other = Subject::from_key(subject.letter(), other).unwrap_or(subject);
+                    return Err(Stop::Refused(CommitError::Taken(name, other)));
+                }
+                owners.insert(unique, Some(subject.bytes()));
+            }
+        }
+        Ok(())
+    }
+
+    fn owner(&mut self, unique: &Unique) -> Result<Option<[u8; keys::ID_LEN]>, StoreError> {
+        let (kind, key) = lives::unique(unique);
+        let owner = self.pages.find(kind, &key)?.map(|id| codec::read_bytes(&id));
+        owner.transpose().map_err(|flaw| damaged(kind, &key, flaw))
+    }
+
+    fn life(&mut self, subject: Subject) -> Result<Option<Kept<Life>>, StoreError> {
+        let (kind, key) = (lives::kind_of(subject), subject.bytes());
+        let record = self.pages.find(kind, &key)?;
         record
-            .map(|bytes| codec::read_payout(&bytes))
+            .map(|bytes| codec::read_life(subject, &bytes))
             .transpose()
-            .map_err(|flaw| damaged(Kind::Payout, &key, flaw))
+            .map_err(|flaw| damaged(kind, &key, flaw))
     }
 
-    /// Takes the payout from where it stood in the indexes and the counts to where it stands.
-    fn move_indexes(&mut self, before: Option<&Stored>, after: &Payout) -> Result<(), StoreError> {
-        let id = after.details.id;
-        let new = keys::moving_entries(after);
-        let old = before.map_or_else(Vec::new, |it| keys::moving_entries(&it.payout));
+    /// Takes it from where it stood in the indexes and the counts to where it stands.
+    fn move_indexes(&mut self, before: Option<&Life>, after: &Life) -> Result<(), StoreError> {
+        let id = after.subject().bytes();
+        let new = lives::moving_entries(after);
+        let old = before.map_or_else(Vec::new, lives::moving_entries);
         for (kind, key) in old.iter().filter(|entry| !new.contains(entry)) {
             self.pages.remove(*kind, key)?;
         }
@@ -387,46 +441,52 @@ impl Placing<'_> {
             self.pages.put(kind, key, &[])?;
         }
         if before.is_none() {
-            for (kind, key) in keys::fixed_entries(after) {
+            for (kind, key) in lives::fixed_entries(after) {
                 self.pages.put(kind, key, &[])?;
             }
-            self.apps.push(after.details.app);
+            self.apps.extend(after.app());
         }
-        let conversation = after.state.conversation();
-        if before.and_then(|it| it.payout.state.conversation()) != conversation
-            && let Some(conversation) = conversation
-        {
+        let new = after.uniques();
+        let old = before.map(Life::uniques).unwrap_or_default();
+        for unique in old.iter().filter(|unique| !new.contains(unique)) {
+            let (kind, key) = lives::unique(unique);
+            self.pages.remove(kind, &key)?;
+        }
+        for unique in new.iter().filter(|unique| !old.contains(unique)) {
+            let (kind, key) = lives::unique(unique);
+            self.pages.put(kind, key, &id)?;
+        }
+        let known = before.and_then(conversation_of);
+        if let Some(conversation) = conversation_of(after).filter(|new| known != Some(new)) {
             let key = keys::conversation(conversation);
-            self.pages.put(Kind::Conversation, key, &id.bytes())?;
+            self.pages.put(Kind::Conversation, key, &id)?;
         }
-        self.meta.counts.moved(before.map(|it| it.payout.status()), after);
+        self.meta.counts.moved(before.map(Life::standing), after);
         Ok(())
     }
 
-    /// Numbers an event and ties it to its payout's last one.
+    /// Numbers an event and ties it to the last one about the same thing.
     fn put_event(
         &mut self,
-        payout: Option<PayoutId>,
+        about: Option<Subject>,
         event: &[u8],
-        last_events: &mut BTreeMap<PayoutId, (u64, Option<u64>)>,
-        bodies: &mut BTreeMap<PayoutId, Vec<u8>>,
+        heads: &mut Heads,
     ) -> Result<(), StoreError> {
-        if let Some(id) = payout
-            && !bodies.contains_key(&id)
-            && let Some(record) = self.pages.find(Kind::Payout, &id.bytes())?
+        if let Some(subject) = about
+            && !heads.contains_key(&subject)
+            && let Some(record) = self.pages.find(lives::kind_of(subject), &subject.bytes())?
         {
-            // An event about a payout that this commit does not move.
-            let (version, last_event, body) = codec::split_payout(&record)
-                .map_err(|flaw| damaged(Kind::Payout, &id.bytes(), flaw))?;
-            last_events.insert(id, (version, last_event));
-            bodies.insert(id, body.to_vec());
+            // An event about something that this commit does not move.
+            let flawed = |flaw| damaged(lives::kind_of(subject), &subject.bytes(), flaw);
+            let (version, last, body) = codec::split_life(&record).map_err(flawed)?;
+            heads.insert(subject, Lead { version, last, body: body.to_vec() });
         }
-        let about = payout.and_then(|id| last_events.get_mut(&id));
-        let previous = about.as_ref().and_then(|(_version, last)| *last);
+        let about = about.and_then(|subject| heads.get_mut(&subject));
+        let previous = about.as_ref().and_then(|lead| lead.last);
         let (seq, hash) = self.meta.head.take(previous, event);
         let record = codec::write_event(about.is_some(), previous, &hash, event);
-        if let Some((_version, last)) = about {
-            *last = Some(seq);
+        if let Some(lead) = about {
+            lead.last = Some(seq);
         }
         self.pages.put(Kind::Event, seq.to_be_bytes().to_vec(), &record)
     }

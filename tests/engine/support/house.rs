@@ -234,7 +234,7 @@ impl House {
 
     /// Its events, oldest first.
     pub async fn events(&self, id: PayoutId) -> Vec<FeedEvent> {
-        self.store.events_of(id).await.expect("events")
+        self.store.events_of(id.into()).await.expect("events")
     }
 
     /// The types of its events, without their common beginning.

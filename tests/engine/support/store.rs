@@ -6,12 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mlango::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Receipt};
+use mlango::domain::id::{CheckoutRequestId, InquiryId, PaymentId, TextId};
+use mlango::domain::inquiry::Inquiry;
+use mlango::domain::payment::Payment;
 use mlango::domain::payout::{Payout, Status};
+use mlango::domain::subject::Subject;
+use mlango::domain::text::Text;
 use mlango::store::memory::MemoryStore;
 use mlango::store::{
     App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
     Message, PayoutPage, PayoutQuery, Pending, RailRecord, Remembered, Store, StoreError, Stored,
     Verified,
+};
+use mlango::store::{
+    InquiryPage, InquiryQuery, Kept, PaymentPage, PaymentQuery, TextPage, TextQuery,
 };
 
 /// What happens to a commit.
@@ -160,7 +168,7 @@ impl Store for TroubledStore {
                 }
                 Some(Trouble::Conflict) => {
                     let write = commit.payouts.first().expect("a payout to conflict on");
-                    return Err(CommitError::Conflict(write.payout.details.id));
+                    return Err(CommitError::Conflict(write.payout.details.id.into()));
                 }
             }
             let done = self.inner.commit(commit).await;
@@ -215,8 +223,52 @@ impl Store for TroubledStore {
         })
     }
 
-    fn events_of(&self, id: PayoutId) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
-        self.inner.events_of(id)
+    fn payment(&self, id: PaymentId) -> Pending<'_, Result<Option<Kept<Payment>>, StoreError>> {
+        self.inner.payment(id)
+    }
+
+    fn payment_by_receipt<'a>(
+        &'a self,
+        receipt: &'a Receipt,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>> {
+        self.inner.payment_by_receipt(receipt)
+    }
+
+    fn payment_by_checkout<'a>(
+        &'a self,
+        checkout: &'a CheckoutRequestId,
+    ) -> Pending<'a, Result<Option<PaymentId>, StoreError>> {
+        self.inner.payment_by_checkout(checkout)
+    }
+
+    fn payments<'a>(
+        &'a self,
+        query: &'a PaymentQuery,
+    ) -> Pending<'a, Result<PaymentPage, StoreError>> {
+        self.inner.payments(query)
+    }
+
+    fn inquiry(&self, id: InquiryId) -> Pending<'_, Result<Option<Kept<Inquiry>>, StoreError>> {
+        self.inner.inquiry(id)
+    }
+
+    fn inquiries<'a>(
+        &'a self,
+        query: &'a InquiryQuery,
+    ) -> Pending<'a, Result<InquiryPage, StoreError>> {
+        self.inner.inquiries(query)
+    }
+
+    fn text(&self, id: TextId) -> Pending<'_, Result<Option<Kept<Text>>, StoreError>> {
+        self.inner.text(id)
+    }
+
+    fn texts<'a>(&'a self, query: &'a TextQuery) -> Pending<'a, Result<TextPage, StoreError>> {
+        self.inner.texts(query)
+    }
+
+    fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
+        self.inner.events_of(about)
     }
 
     fn events(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {
