@@ -3,11 +3,16 @@
 //! Everything here is a value or a function of values; time arrives as an argument. The engine
 //! remembers what this module decides, and the edges talk.
 
+pub mod account;
 pub mod id;
 pub mod limit;
+pub mod mask;
 pub mod money;
 pub mod outcome;
 pub mod party;
+pub mod payment;
 pub mod payout;
 pub mod retry;
+pub mod tag;
 pub mod time;
+pub mod told;
