@@ -14,7 +14,9 @@ use crate::domain::payout::{Lease, NotOneOf, Stage};
 use crate::domain::time::Timestamp;
 
 /// What was asked for, or what came. It never changes once the payment is in the book.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` hides what the payer typed: people type their phones and names.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// Ours, `pay_…`.
     pub id: PaymentId,
@@ -34,6 +36,18 @@ pub struct Details {
     pub account: String,
     /// When it came into the book.
     pub created_at: Timestamp,
+}
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details")
+            .field("id", &self.id)
+            .field("app", &self.app)
+            .field("amount", &self.amount)
+            .field("shortcode", &self.shortcode)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a payment came about.
