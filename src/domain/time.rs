@@ -82,19 +82,31 @@ impl Timestamp {
         self.utc().format("%Y%m%d").to_string()
     }
 
-    /// Reads `dd.MM.yyyy HH:mm:ss`, `dd/MM/yyyy HH:mm:ss` or `yyyyMMddHHmmss` as East Africa
-    /// Time: the forms of spec/soap.md §5.4. Nothing else is guessed at.
+    /// `yyyyMMddHHmmss` in East Africa Time: Daraja's `Timestamp` (spec/daraja.md §1.2, §6).
+    pub fn east_africa_digits(self) -> String {
+        self.east_africa().format("%Y%m%d%H%M%S").to_string()
+    }
+
+    /// Reads a time as M-Pesa writes it, in any of the forms of spec/soap.md §5.4 and
+    /// spec/daraja.md §6: East Africa Time, unless it names a zone. Nothing else is guessed at.
     ///
     /// # Errors
     /// The text, when it has none of these forms.
     pub fn parse_east_africa(text: &str) -> Result<Self, NotATime> {
         let text = text.trim();
-        ["%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%Y%m%d%H%M%S"]
-            .iter()
-            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-            .and_then(|local| east_africa().from_local_datetime(&local).single())
-            .map(|time| Self(time.timestamp_millis()))
-            .ok_or_else(|| NotATime(text.to_owned()))
+        [
+            "%d.%m.%Y %H:%M:%S",
+            "%d/%m/%Y %H:%M:%S",
+            "%Y%m%d%H%M%S",
+            "%Y-%m-%d %H:%M:%S",
+            "%d-%m-%Y %H:%M:%S",
+            "%d-%m-%Y %H:%M",
+        ]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+        .and_then(|local| east_africa().from_local_datetime(&local).single())
+        .map(|time| Self(time.timestamp_millis()))
+        .map_or_else(|| Self::parse_rfc3339(text), Ok)
     }
 
     fn utc(self) -> DateTime<Utc> {
@@ -138,16 +150,29 @@ mod tests {
         assert_eq!(at.header_stamp(), "20240102030405");
         assert_eq!(at.request_stamp(), "2024-01-02T03:04:05.0000000Z");
         assert_eq!(at.east_africa_stamp(), "02.01.2024 06:04:05");
+        assert_eq!(at.east_africa_digits(), "20240102060405");
         assert_eq!(at.date_stamp(), "20240102");
     }
 
     #[test]
     fn reads_what_results_carry_as_east_africa_time() {
         let at = Timestamp::from_millis(1_704_164_645_000);
-        for text in ["02.01.2024 06:04:05", "02/01/2024 06:04:05", "20240102060405"] {
+        for text in [
+            "02.01.2024 06:04:05",
+            "02/01/2024 06:04:05",
+            "20240102060405",
+            "2024-01-02 06:04:05",
+            "02-01-2024 06:04:05",
+            "2024-01-02T03:04:05Z",
+            "2024-01-02T06:04:05+03:00",
+        ] {
             assert_eq!(Timestamp::parse_east_africa(text), Ok(at), "{text}");
         }
-        for text in ["", "02.13.2024 06:04:05", "yesterday"] {
+        let minute = Timestamp::parse_east_africa("02-01-2024 06:04").expect("a time");
+        assert_eq!(minute.rfc3339(), "2024-01-02T03:04:00.000Z");
+        let long_ago = Timestamp::parse_east_africa("01-01-1900 00:00").expect("a time");
+        assert!(long_ago < Timestamp::EPOCH);
+        for text in ["", "02.13.2024 06:04:05", "yesterday", "20240102"] {
             assert!(Timestamp::parse_east_africa(text).is_err(), "{text}");
         }
     }

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use super::fault;
 use super::redact;
 use super::xml::{self, Element, XmlError};
+pub use crate::domain::told::{
+    CODE_MAX, DESCRIPTION_MAX, ID_MAX, code, is_id, value_at, values_at,
+};
 
 /// The namespace of SOAP 1.1 (spec/soap.md §1.1).
 pub const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -317,66 +320,6 @@ pub fn render(wrapping: Wrapping, header: &str, document: &str) -> String {
     }
     out.push_str("</soapenv:Body></soapenv:Envelope>");
     out
-}
-
-/// The value of the first of `keys` that has one: keys are compared without blanks and case, and
-/// where a key stands twice, the first value that is not empty counts (spec/soap.md §5.4, §9).
-pub fn value_at<'p>(pairs: &'p [(String, String)], keys: &[&str]) -> Option<&'p str> {
-    keys.iter().find_map(|key| {
-        pairs
-            .iter()
-            .filter(|(name, _)| is_key(name, key))
-            .map(|(_, value)| value.trim())
-            .find(|value| !value.is_empty())
-    })
-}
-
-/// Every value of a key that is not empty; keys are compared as in [`value_at`].
-pub fn values_at<'p>(pairs: &'p [(String, String)], key: &'p str) -> impl Iterator<Item = &'p str> {
-    pairs
-        .iter()
-        .filter(move |(name, _)| is_key(name, key))
-        .map(|(_, value)| value.trim())
-        .filter(|value| !value.is_empty())
-}
-
-fn is_key(name: &str, key: &str) -> bool {
-    fn letters(text: &str) -> impl Iterator<Item = u8> {
-        text.bytes()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .map(|byte| byte.to_ascii_lowercase())
-    }
-    name == key || letters(name).eq(letters(key))
-}
-
-/// The longest description that is kept, in characters: `ResultDesc` may have so many
-/// (spec/soap.md §5.1).
-pub const DESCRIPTION_MAX: usize = 1024;
-
-/// The longest code that is kept, in characters: `ResultCode` may have 10 (spec/soap.md §5.1).
-pub const CODE_MAX: usize = 32;
-/// The longest name of a payout or request that is matched by, in bytes (spec/soap.md §3.1).
-pub const ID_MAX: usize = 128;
-
-/// A code, verbatim, if it can be one.
-///
-/// What is too long, or has blanks or control characters in it, is cut and marked so that it
-/// stands in no table: it is doubt, however its beginning reads.
-pub fn code(text: &str) -> String {
-    let is_strange = |c: char| c.is_control() || c.is_whitespace();
-    let fits = text.chars().nth(CODE_MAX).is_none() && !text.contains(is_strange);
-    if fits {
-        return text.to_owned();
-    }
-    let kept = text.chars().take(CODE_MAX.saturating_sub(1));
-    let mut code: String = kept.map(|c| if is_strange(c) { '_' } else { c }).collect();
-    code.push('…');
-    code
-}
-
-/// Whether a text from the wire can be the name of a payout or a request.
-pub fn is_id(text: &str) -> bool {
-    text.len() <= ID_MAX && !text.contains(char::is_control)
 }
 
 /// A description, cut, without control characters and without secrets of ours that it repeats.

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::request::MASK;
 use super::unmask;
+use crate::domain::mask::{self, MASK};
 
 /// Elements whose content is never stored or shown (spec/soap.md §10, 16).
 pub const SECRETS: [&str; 5] =
@@ -36,7 +36,7 @@ pub fn redact(bytes: &[u8]) -> Vec<u8> {
             .map_or(Cow::Borrowed(bytes), Cow::Owned),
         _ => Cow::Borrowed(bytes),
     };
-    unmask::without_passwords(&unmask::without_tokens(&without_elements(&text)))
+    unmask::without_passwords(&mask::without_tokens(&without_elements(&text)))
 }
 
 /// [`redact`], and `secret` masked wherever it stands: as it is, percent-encoded, with its signs
@@ -44,7 +44,7 @@ pub fn redact(bytes: &[u8]) -> Vec<u8> {
 ///
 /// For answers of others, which may repeat our request in a form of their own.
 pub fn redact_with(bytes: &[u8], secret: &str) -> Vec<u8> {
-    unmask::without(&redact(bytes), secret.as_bytes())
+    mask::without(&redact(bytes), secret.as_bytes())
 }
 
 /// `text` with the token in each callback address (`/cb/<token>/…`) masked: whoever knows it may
@@ -53,7 +53,7 @@ pub fn mask_tokens(text: &str) -> Cow<'_, str> {
     if !text.contains("cb") {
         return Cow::Borrowed(text);
     }
-    let masked = unmask::without_tokens(text.as_bytes());
+    let masked = mask::without_tokens(text.as_bytes());
     match String::from_utf8(masked) {
         Ok(masked) if masked == text => Cow::Borrowed(text),
         Ok(masked) => Cow::Owned(masked),

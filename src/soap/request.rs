@@ -13,8 +13,7 @@ use crate::domain::party::Msisdn;
 use crate::domain::payout::Command;
 use crate::domain::time::Timestamp;
 
-/// What stands in place of a secret in everything that is stored or shown.
-pub const MASK: &str = "***";
+pub use crate::domain::mask::MASK;
 
 /// The organisation as it is known to the broker and to M-Pesa: the same for every request.
 ///

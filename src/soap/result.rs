@@ -4,18 +4,12 @@ use std::fmt;
 
 use super::envelope::{self, Envelope, RESULT, RESULT_MSG, Unreadable, value_at};
 use super::schema::{self, Value};
-use super::status_query;
 use super::xml::{self, Element};
 use crate::domain::id::{ConversationId, Receipt};
-use crate::domain::money::Amount;
-use crate::domain::outcome;
-use crate::domain::party::{Msisdn, PersonName};
 use crate::domain::payout::{InquiryFacts, ResultFacts};
 use crate::domain::time::Timestamp;
-
-/// Decimal places that a written amount may have before cutting zeros: the older core writes four
-/// (spec/soap.md §5.4).
-const PLACES: usize = 2;
+pub use crate::domain::told::{amount, split_party};
+use crate::domain::told::{is_waiting, payment_in};
 
 /// A result. `Debug` shows keys, not values: they name people.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +89,7 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
         originator_conversation_id: as_id(own_id),
         conversation_id: as_id(conversation),
         facts,
-        status: status_query::payment_in(&parameters),
+        status: payment_in(&parameters),
         references: group("ReferenceData"),
         parameters,
     })
@@ -133,65 +127,6 @@ fn odd(
     own_id
         .is_some_and(|id| !envelope::is_id(id))
         .then_some("its OriginatorConversationID is none that M-Pesa could have")
-}
-
-/// Whether more messages follow. `0` and the older core's `Completed` are the last word, and so is
-/// silence; a word that the spec does not know is not believed to be (spec/soap.md §5.1, §9).
-fn is_waiting(result_type: Option<&str>) -> bool {
-    result_type
-        .is_some_and(|word| !outcome::is_success(word) && !word.eq_ignore_ascii_case("Completed"))
-}
-
-/// An amount as results write it: `150.00`, `150`, `Ksh200.00`, `200.0000`, `1,500.00`.
-///
-/// Anything else is no amount: it is not guessed at.
-pub fn amount(text: &str) -> Option<Amount> {
-    let text = text.trim();
-    let currency = ["Ksh", "KES"]
-        .iter()
-        .find(|name| text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
-    let digits = match currency {
-        Some(name) => text.get(name.len()..)?.trim_start_matches(['.', ' ']),
-        None => text,
-    };
-    let (whole, places) = digits.split_once('.').unwrap_or((digits, "0"));
-    let kept =
-        places.char_indices().take_while(|(index, digit)| *index < PLACES || *digit != '0').count();
-    let dropped = places.get(kept..)?;
-    if !dropped.bytes().all(|digit| digit == b'0') {
-        return None;
-    }
-    let whole = without_separators(whole)?;
-    format!("{whole}.{}", places.get(..kept)?).parse().ok()
-}
-
-/// Commas only where a writer of thousands puts them.
-fn without_separators(whole: &str) -> Option<String> {
-    let mut groups = whole.split(',');
-    let first = groups.next()?;
-    let mut digits = first.to_owned();
-    for group in groups {
-        if group.len() != 3 || first.is_empty() || first.len() > 3 {
-            return None;
-        }
-        digits.push_str(group);
-    }
-    Some(digits)
-}
-
-/// `<MSISDN> - <names>` and its variants (spec/soap.md §5.4): the phone where it is shown whole,
-/// the names where there are any. Masked and hashed phones are none.
-pub fn split_party(text: &str) -> (Option<Msisdn>, Option<PersonName>) {
-    let (head, tail) = text.split_once('-').unwrap_or((text, ""));
-    let head = head.trim();
-    let is_hash = head.len() == 64 && head.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_number = !head.is_empty()
-        && head.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '+' | ' ' | 'x' | 'X'));
-    if is_number || is_hash {
-        (head.parse().ok(), PersonName::new(tail))
-    } else {
-        (None, PersonName::new(text))
-    }
 }
 
 /// What the simulator reports, in the G2 form.

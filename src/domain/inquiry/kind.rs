@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::account::AccountBalance;
 use crate::domain::id::{ConversationId, PaymentId, PayoutId, Receipt};
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
@@ -278,18 +279,6 @@ pub struct Balances {
     pub accounts: Vec<AccountBalance>,
     /// When they held that, as M-Pesa says.
     pub at: Option<Timestamp>,
-}
-
-/// What one account holds: `Name|KES|current|available|reserved|uncleared`, of which only the
-/// order is known (spec/daraja.md §2.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountBalance {
-    /// Its name, such as `Utility Account`.
-    pub name: String,
-    /// Its currency, such as `KES`.
-    pub currency: String,
-    /// The numbers as M-Pesa wrote them, first the balance; they may be below zero.
-    pub figures: Vec<String>,
 }
 
 /// Money that a reversal, a business payment or a tax payment moved.

@@ -4,7 +4,7 @@ mod kind;
 mod state;
 
 pub use kind::{
-    AccountBalance, Answer, Balances, BusinessCommand, BusinessPayment, C2bVersion, Kind, Moved,
-    PaidTo, RegisterUrls, ResponseType, Reversal, SimulateC2b, Tax, TransactionStatus,
+    Answer, Balances, BusinessCommand, BusinessPayment, C2bVersion, Kind, Moved, PaidTo,
+    RegisterUrls, ResponseType, Reversal, SimulateC2b, Tax, TransactionStatus,
 };
 pub use state::{Asking, Details, Doubt, Failure, Inquiry, Names, Settled, State, Status, Tries};

@@ -6,14 +6,17 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::notice::{NoticeKind, PayerPhone};
+use crate::domain::account::Balance;
 use crate::domain::id::{AppId, CheckoutRequestId, MerchantRequestId, PaymentId, Receipt};
 use crate::domain::money::Amount;
-use crate::domain::party::{Msisdn, PersonName, ShortCode};
+use crate::domain::party::{Msisdn, PersonName};
 use crate::domain::payout::{Lease, NotOneOf, Stage};
 use crate::domain::time::Timestamp;
 
 /// What was asked for, or what came. It never changes once the payment is in the book.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` hides what the payer typed: people type their phones and names.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// Ours, `pay_…`.
     pub id: PaymentId,
@@ -23,8 +26,8 @@ pub struct Details {
     pub origin: Origin,
     /// How much, in Kenyan shillings.
     pub amount: Amount,
-    /// Our number that it is paid to.
-    pub shortcode: ShortCode,
+    /// Our number that it is paid to, as it stands on the wire.
+    pub shortcode: String,
     /// What it is for: `AccountReference` of a prompt; of a C2B payment the expected reference
     /// that it fits, or else the account. May be empty.
     pub reference: String,
@@ -33,6 +36,18 @@ pub struct Details {
     pub account: String,
     /// When it came into the book.
     pub created_at: Timestamp,
+}
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details")
+            .field("id", &self.id)
+            .field("app", &self.app)
+            .field("amount", &self.amount)
+            .field("shortcode", &self.shortcode)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a payment came about.
@@ -51,8 +66,8 @@ pub enum Origin {
         kind: NoticeKind,
         /// The payer's phone, as far as it is shown.
         phone: PayerPhone,
-        /// `InvoiceNumber`; may be empty.
-        invoice: String,
+        /// `InvoiceNumber`.
+        invoice: Option<String>,
         /// The id that was given to M-Pesa when it asked whether to take the payment.
         third_party_id: Option<String>,
     },
@@ -238,7 +253,7 @@ pub struct Paid {
     /// The payer's name, as far as it is shown.
     pub payer_name: Option<PersonName>,
     /// What the organisation's account held afterwards.
-    pub balance: Option<Amount>,
+    pub balance: Option<Balance>,
 }
 
 /// Who said that a payment is paid.

@@ -84,7 +84,7 @@ impl Moment<'_> {
                 }
             }
             AnswerClass::Cached => self.doubt(tries, Doubt::Cached, conversation, vec![]),
-            AnswerClass::Doubt if answer.code == "15" => {
+            AnswerClass::Doubt if outcome::is_duplicate(&answer.code) => {
                 self.doubt(tries, Doubt::Duplicate, conversation, vec![])
             }
             AnswerClass::Doubt => {
@@ -187,7 +187,7 @@ impl Moment<'_> {
             if !is_spoken_of(tries, why) {
                 if is_cached {
                     *why = Doubt::Cached;
-                } else if answer.code == "15" {
+                } else if outcome::is_duplicate(&answer.code) {
                     *why = Doubt::Duplicate;
                 }
             }
