@@ -7,30 +7,30 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use std::hash::Hash;
 
-use crate::domain::id::PayoutId;
+use tokio::sync::Notify;
 
 /// The most ids that are held in memory; the rest waits in the store.
 const OFFERED_MAX: usize = 4_096;
 
-/// What may be ready to go.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    ids: Mutex<Ids>,
+/// What may be ready to go, by its id.
+#[derive(Debug)]
+pub(super) struct Outbox<I> {
+    ids: Mutex<Ids<I>>,
     offered: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Ids {
+#[derive(Debug)]
+struct Ids<I> {
     /// Those that wait, in order.
-    ready: VecDeque<PayoutId>,
+    ready: VecDeque<I>,
     /// Each of them, and each that is being worked on.
-    known: HashMap<PayoutId, Known>,
+    known: HashMap<I, Known>,
     /// Whether the store is to be looked through, from its beginning, once `ready` is empty.
     again: bool,
     /// Where looking through it goes on.
-    look: Look,
+    look: Look<I>,
 }
 
 /// Where an id is.
@@ -47,17 +47,25 @@ enum Known {
 
 /// How far a look through the store has come.
 #[derive(Clone, Copy, Debug, Default)]
-enum Look {
+enum Look<I> {
     /// None is under way.
     #[default]
     Over,
-    /// The next page is the one after this payout, or the first.
-    After(Option<PayoutId>),
+    /// The next page is the one after this one, or the first.
+    After(Option<I>),
 }
 
-impl Outbox {
-    /// A payout that may be ready.
-    pub(super) fn offer(&self, id: PayoutId) {
+impl<I> Default for Outbox<I> {
+    fn default() -> Self {
+        let (ready, known) = (VecDeque::new(), HashMap::new());
+        let ids = Ids { ready, known, again: false, look: Look::Over };
+        Self { ids: Mutex::new(ids), offered: Notify::new() }
+    }
+}
+
+impl<I: Copy + Eq + Hash> Outbox<I> {
+    /// One that may be ready.
+    pub(super) fn offer(&self, id: I) {
         let mut ids = self.lock();
         if ids.ready.len() < OFFERED_MAX || ids.known.contains_key(&id) {
             ids.add(id);
@@ -68,14 +76,14 @@ impl Outbox {
         self.offered.notify_one();
     }
 
-    /// The store may hold queued payouts that nobody offered.
+    /// The store may hold what nobody offered.
     pub(super) fn look_through_store(&self) {
         self.lock().again = true;
         self.offered.notify_one();
     }
 
     /// The next one, to be worked on; [`Outbox::put_back`] ends that.
-    pub(super) fn take(&self) -> Option<PayoutId> {
+    pub(super) fn take(&self) -> Option<I> {
         let mut ids = self.lock();
         let id = ids.ready.pop_front()?;
         ids.known.insert(id, Known::Taken);
@@ -88,7 +96,7 @@ impl Outbox {
     }
 
     /// Nobody works on it any more.
-    pub(super) fn put_back(&self, id: PayoutId) {
+    pub(super) fn put_back(&self, id: I) {
         let mut ids = self.lock();
         if ids.known.remove(&id) == Some(Known::Offered) {
             ids.add(id);
@@ -97,13 +105,13 @@ impl Outbox {
         }
     }
 
-    /// Whether this payout is being worked on.
-    pub(super) fn works_on(&self, id: PayoutId) -> bool {
+    /// Whether this one is being worked on.
+    pub(super) fn works_on(&self, id: I) -> bool {
         matches!(self.lock().known.get(&id), Some(Known::Taken | Known::Offered))
     }
 
-    /// After which payout the store is to be read next; `None` when there is no need to.
-    pub(super) fn look_on(&self) -> Option<Option<PayoutId>> {
+    /// After which one the store is to be read next; `None` when there is no need to.
+    pub(super) fn look_on(&self) -> Option<Option<I>> {
         let mut ids = self.lock();
         match ids.look {
             Look::After(after) => Some(after),
@@ -118,7 +126,7 @@ impl Outbox {
 
     /// A page was found in the store; `next` is where the next one begins. At most one page more
     /// than what may be offered is held.
-    pub(super) fn found(&self, page: impl IntoIterator<Item = PayoutId>, next: Option<PayoutId>) {
+    pub(super) fn found(&self, page: impl IntoIterator<Item = I>, next: Option<I>) {
         let mut ids = self.lock();
         for id in page {
             ids.add(id);
@@ -131,13 +139,13 @@ impl Outbox {
         self.offered.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ids> {
+    fn lock(&self) -> MutexGuard<'_, Ids<I>> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Ids {
-    fn add(&mut self, id: PayoutId) {
+impl<I: Copy + Eq + Hash> Ids<I> {
+    fn add(&mut self, id: I) {
         match self.known.get_mut(&id) {
             None => {
                 self.known.insert(id, Known::Ready);
@@ -152,6 +160,7 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::PayoutId;
 
     fn id(number: u64) -> PayoutId {
         PayoutId::from_bytes(u128::from(number).to_be_bytes())

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::id::OriginatorConversationId;
+use crate::domain::inquiry::{self, Inquiry};
+use crate::domain::payment::{self, C2bNotice, Payment};
 use crate::domain::payout::{self, AnswerFacts, Payout, Question, WhyNoAnswer, WhyNothingSent};
+use crate::domain::text::{self, Text};
 use crate::domain::time::Timestamp;
 pub use crate::store::{Durable, Pending};
 
@@ -61,6 +64,158 @@ pub trait Rail: Send + Sync + fmt::Debug {
     fn send(&self, request: Prepared, place: Admission, proof: Durable) -> Pending<'_, Sent>;
 
     /// The longest that [`Rail::send`] can take: what a lease must outlast.
+    fn longest_send(&self) -> Duration;
+}
+
+/// Which of M-Pesa's interfaces a call goes to: each has its own path and its own pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Api {
+    /// STK push.
+    Prompt,
+    /// How a prompt ended.
+    PromptQuery,
+    /// The organisation's accounts.
+    Balance,
+    /// How a transaction stands.
+    Status,
+    /// Giving a payer his money back.
+    Reversal,
+    /// Where C2B notices are to go.
+    RegisterUrls,
+    /// Acting as a payer, in the sandbox.
+    SimulateC2b,
+    /// Paying another organisation.
+    BusinessPayment,
+    /// Paying tax.
+    Tax,
+    /// Payments that came in lately.
+    Pull,
+    /// A code that payers scan.
+    QrCode,
+}
+
+impl Api {
+    /// Its word in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prompt => "stk_push",
+            Self::PromptQuery => "stk_query",
+            Self::Balance => "balance",
+            Self::Status => "transaction_status",
+            Self::Reversal => "reversal",
+            Self::RegisterUrls => "register_urls",
+            Self::SimulateC2b => "simulate_c2b",
+            Self::BusinessPayment => "business_payment",
+            Self::Tax => "tax",
+            Self::Pull => "pull",
+            Self::QrCode => "qr_code",
+        }
+    }
+}
+
+/// What is to be asked of M-Pesa, besides payouts and questions about them.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// Show the payer a prompt (spec/daraja.md §1.2).
+    Prompt(&'a Payment),
+    /// How the prompt ended (spec/daraja.md §1.3).
+    PromptQuery(&'a Payment),
+    /// What an inquiry asks for.
+    Inquiry(&'a Inquiry),
+    /// What became of an inquiry that moves money: question `nth`.
+    InquiryQuestion(&'a Inquiry, u32),
+    /// Payments that came in within a time, from a place in the list (spec/daraja.md §1.13).
+    Pull {
+        /// From then on.
+        from: Timestamp,
+        /// Until then.
+        to: Timestamp,
+        /// How many to pass over.
+        offset: u32,
+    },
+}
+
+/// A call that is ready to go.
+pub struct PreparedCall {
+    /// Where to.
+    pub api: Api,
+    /// As it goes over the wire. It holds credentials.
+    pub wire: Vec<u8>,
+    /// As it is kept: credentials masked.
+    pub kept: Vec<u8>,
+}
+
+impl fmt::Debug for PreparedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreparedCall({}, {} bytes)", self.api.as_str(), self.wire.len())
+    }
+}
+
+/// What is known after a call.
+#[derive(Debug)]
+pub struct Replied {
+    /// What it means.
+    pub reply: Reply,
+    /// What came back, as it shall be kept.
+    pub answer: Option<RawAnswer>,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The answer to a prompt.
+    Prompted(payment::AnswerFacts),
+    /// The answer to a question about a prompt.
+    Queried(payment::QueryFacts),
+    /// The answer to an inquiry or a question about one.
+    Inquired(inquiry::AnswerFacts),
+    /// A page of payments, and whether there may be more.
+    Pulled(Result<Pulled, String>),
+    /// Not one byte left, for certain.
+    NothingSent(WhyNothingSent),
+    /// Bytes may have left, and nothing readable came back.
+    NoAnswer(WhyNoAnswer),
+}
+
+/// A page of payments that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// Each, as a confirmation would have told it.
+    pub notices: Vec<C2bNotice>,
+    /// How many rows the page had, those that cannot be read included.
+    pub rows: u32,
+}
+
+/// The counter at which M-Pesa is asked for everything but payouts.
+pub trait Counter: Send + Sync + fmt::Debug {
+    /// Builds a call. Nothing is sent.
+    ///
+    /// # Errors
+    /// Why it cannot be built, without secrets.
+    fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String>;
+
+    /// Waits until one more call to `api` may begin: its pace, and the limit of calls at once.
+    fn admit(&self, api: Api) -> Pending<'_, Admission>;
+
+    /// Calls once, and says what is known afterwards. It asks for the proof that the beginning is
+    /// on the disk, where the call can move money; what moves none needs none.
+    fn call(
+        &self,
+        call: PreparedCall,
+        place: Admission,
+        proof: Option<Durable>,
+    ) -> Pending<'_, Replied>;
+
+    /// The longest that [`Counter::call`] can take: what a lease must outlast.
+    fn longest_call(&self) -> Duration;
+}
+
+/// A way to a phone by text message.
+pub trait Notifier: Send + Sync + fmt::Debug {
+    /// Sends once, and says what is known afterwards.
+    fn send<'a>(&'a self, text: &'a Text, proof: Durable) -> Pending<'a, text::Outcome>;
+
+    /// The longest that [`Notifier::send`] can take.
     fn longest_send(&self) -> Duration;
 }
 

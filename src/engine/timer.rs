@@ -15,6 +15,7 @@ use super::{Engine, NotApplied};
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Event, State};
 use crate::domain::retry;
+use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 
 /// The most times that are held, at some 40 bytes each. What does not fit is found by looking
@@ -35,21 +36,22 @@ const DUE_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     /// In order, and none twice however often it is added.
-    times: Mutex<BTreeSet<(Timestamp, PayoutId)>>,
+    times: Mutex<BTreeSet<(Timestamp, Subject)>>,
     /// Whether a time is missing from the list.
     incomplete: AtomicBool,
     sooner: Notify,
 }
 
 impl Timers {
-    pub(super) fn add(&self, at: Timestamp, id: PayoutId) {
+    pub(super) fn add(&self, at: Timestamp, subject: impl Into<Subject>) {
+        let subject = subject.into();
         let mut times = self.lock();
         if times.len() >= TIMES_MAX {
             self.incomplete.store(true, Ordering::Relaxed);
             return;
         }
         let soonest = times.first().is_none_or(|(first, _id)| at < *first);
-        times.insert((at, id));
+        times.insert((at, subject));
         drop(times);
         if soonest {
             self.sooner.notify_one();
@@ -57,7 +59,7 @@ impl Timers {
     }
 
     /// Those that are due, and how long until the next is.
-    fn due(&self, now: Timestamp) -> (Vec<PayoutId>, Duration) {
+    fn due(&self, now: Timestamp) -> (Vec<Subject>, Duration) {
         let mut times = self.lock();
         let mut due = Vec::new();
         while let Some((at, id)) = times.first().copied() {
@@ -73,7 +75,7 @@ impl Timers {
         (due, LOOK_AGAIN)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, PayoutId)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, Subject)>> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -96,7 +98,7 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
         let (due, wait) = engine.timers.due(now);
         for id in due {
             if let Err(error) = engine.wake(id).await {
-                tracing::warn!(payout = %id, %error, "could not look at a payout whose time has \
+                tracing::warn!(subject = %id, %error, "could not look at something whose time has \
                     come; it is looked at again within a minute");
                 engine.timers.incomplete.store(true, Ordering::Relaxed);
             }
@@ -106,8 +108,8 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
             if engine.timers.incomplete.swap(false, Ordering::Relaxed)
                 && let Err(error) = engine.sweep().await
             {
-                tracing::warn!(%error, "could not look through the store for payouts whose time \
-                    has come; trying again in a minute");
+                tracing::warn!(%error, "could not look through the store for what is due \
+                    ; trying again in a minute");
                 engine.timers.incomplete.store(true, Ordering::Relaxed);
             }
         }
@@ -120,8 +122,17 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
 }
 
 impl Engine {
-    /// Looks at a payout whose time may have come.
-    async fn wake(&self, id: PayoutId) -> Result<(), NotApplied> {
+    /// Looks at something whose time may have come.
+    async fn wake(&self, subject: Subject) -> Result<(), NotApplied> {
+        match subject {
+            Subject::Payout(id) => self.wake_payout(id).await,
+            Subject::Payment(id) => self.wake_payment(id).await,
+            Subject::Inquiry(id) => self.wake_inquiry(id).await,
+            Subject::Text(id) => self.wake_text(id).await,
+        }
+    }
+
+    async fn wake_payout(&self, id: PayoutId) -> Result<(), NotApplied> {
         let Some(stored) = self.parts.store.payout(id).await? else {
             return Ok(());
         };
@@ -186,10 +197,10 @@ mod tests {
             timers.add(Timestamp::from_millis(at), id(number));
         }
         let (due, wait) = timers.due(Timestamp::from_millis(20));
-        assert_eq!(due, [id(1), id(2)]);
+        assert_eq!(due, [id(1), id(2)].map(Subject::Payout));
         assert_eq!(wait, Duration::from_millis(10));
         timers.add(Timestamp::from_millis(30), id(3));
         let (due, _wait) = timers.due(Timestamp::from_millis(30));
-        assert_eq!(due, [id(3)], "once, though it was added twice");
+        assert_eq!(due, [Subject::Payout(id(3))], "once, though it was added twice");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::gate::{Gate, Line};
 use super::outbox::Outbox;
 use super::port::{self, Rails};
+use crate::domain::id::PayoutId;
 use crate::domain::payout::Rail;
 use crate::telemetry::metric::{self, Gauge};
 
@@ -17,9 +18,9 @@ pub(super) struct Track {
     /// The way itself.
     pub(super) rail: Arc<dyn port::Rail>,
     /// Payouts that may be sent.
-    pub(super) outbox: Outbox,
+    pub(super) outbox: Outbox<PayoutId>,
     /// Payouts that M-Pesa may be asked about.
-    pub(super) questions: Outbox,
+    pub(super) questions: Outbox<PayoutId>,
     pub(super) gate: Gate,
     /// Messages that await their answer.
     pub(super) in_flight: Gauge,
@@ -37,7 +38,7 @@ impl Track {
         }
     }
 
-    pub(super) const fn line(&self, line: Line) -> &Outbox {
+    pub(super) const fn line(&self, line: Line) -> &Outbox<PayoutId> {
         match line {
             Line::Payouts => &self.outbox,
             Line::Questions => &self.questions,
