@@ -264,12 +264,22 @@ pub enum Answer {
     Status(InquiryFacts),
     /// It was reversed.
     Reversed(Moved),
-    /// The addresses are registered, or were before.
+    /// The addresses are registered.
     Registered,
     /// The sandbox took the payment; its confirmation follows like any other.
     Simulated,
     /// It was paid.
     Paid(Moved),
+}
+
+impl Answer {
+    /// The money that it says moved.
+    pub const fn moved(&self) -> Option<&Moved> {
+        match self {
+            Self::Reversed(moved) | Self::Paid(moved) => Some(moved),
+            Self::Balances(_) | Self::Status(_) | Self::Registered | Self::Simulated => None,
+        }
+    }
 }
 
 /// What each account of the organisation holds (spec/daraja.md §2.3).

@@ -105,6 +105,13 @@ pub struct Names {
     pub originator: Option<ConversationId>,
 }
 
+impl Names {
+    /// A name by which M-Pesa can be asked about it (spec/daraja.md §1.9).
+    pub fn any(&self) -> Option<&ConversationId> {
+        self.conversation.as_ref().or(self.originator.as_ref())
+    }
+}
+
 /// What became of the sends so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tries {
@@ -133,7 +140,7 @@ pub struct Asking {
     pub ask_at: Option<Timestamp>,
     /// How many questions reached M-Pesa, or may have.
     pub asked: u32,
-    /// The number of the last question, while its answer is awaited.
+    /// The number of the last question, unless M-Pesa has not got it.
     pub last: Option<u32>,
     /// When it was put.
     pub last_at: Option<Timestamp>,

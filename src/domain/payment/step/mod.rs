@@ -17,7 +17,6 @@ use super::event::Event;
 use super::state::{Asking, Doubt, Failure, Payment, Prompt, Settled, State};
 use crate::domain::outcome;
 use crate::domain::payout::{CaseKind, Contradiction};
-use crate::domain::text::Occasion;
 use crate::domain::time::Timestamp;
 
 /// What the configuration says about a payment's pace, and about its doubts.
@@ -191,8 +190,7 @@ impl Moment<'_> {
         Asking::first_at(self.now.after(pause))
     }
 
-    fn fail(&self, failure: Failure, prompt: Option<Prompt>, mut effects: Vec<Effect>) -> Verdict {
-        effects.push(Effect::Text(Occasion::PaymentFailed));
+    fn fail(&self, failure: Failure, prompt: Option<Prompt>, effects: Vec<Effect>) -> Verdict {
         Verdict::Moved {
             state: State::Failed { failure, settled: self.settled(prompt) },
             notice: Notice::Failed,

@@ -141,6 +141,9 @@ impl<'a> Evidence<'a> {
 
 impl Moment<'_> {
     pub(super) fn callback_arrived(&self, facts: &StkFacts, holder: &Holder) -> Verdict {
+        if matches!(self.payment.details.origin, Origin::C2b { .. }) {
+            return contradiction(CaseKind::Mismatch, "the payment was never prompted for");
+        }
         match facts.class() {
             StkClass::Paid => self.paid(&Evidence::from_callback(facts, holder)),
             _ if is_another_prompt(self.payment, facts.checkout.as_ref()) => {
@@ -193,16 +196,17 @@ impl Moment<'_> {
         }
     }
 
-    /// M-Pesa says that it is not paid.
+    /// M-Pesa says that it is not paid: the payer, who saw the prompt, may be told.
     pub(super) fn not_paid(&self, failure: Failure, prompt: Option<Prompt>) -> Verdict {
+        let text = Effect::Text(Occasion::PaymentFailed);
         match &self.payment.state {
             // Not sent, as far as is known: a person should know how that could be.
             State::Waiting { .. } => {
                 let case = Effect::OpenCase(CaseKind::Contradiction);
-                self.fail(failure, prompt, vec![case])
+                self.fail(failure, prompt, vec![case, text])
             }
             State::Sending { .. } | State::Prompted { .. } | State::Unknown { .. } => {
-                self.fail(failure, prompt, vec![])
+                self.fail(failure, prompt, vec![text])
             }
             State::Succeeded { .. } => {
                 let says =
