@@ -17,7 +17,7 @@ use crate::credential::{Certificate, CredentialError};
 use crate::domain::payout::{self, Status};
 use crate::domain::time::Timestamp;
 use crate::engine::port::{Ids, Rails};
-use crate::engine::{Engine, Parts, Settings};
+use crate::engine::{Engine, Parts, Settings, TillSettings};
 use crate::http::BodyLimits;
 use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey};
 use crate::http::api::Api;
@@ -108,7 +108,10 @@ impl Gateway {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
         let rails = Rails::only(payout::Rail::Soap, Arc::new(rail(config, caller)));
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let engine = Engine::new(Parts { store, rails, clock, ids }, settings(config));
+        let engine = Engine::new(
+            Parts { counter: None, notifier: None, validators: None, store, rails, clock, ids },
+            settings(config),
+        );
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
         let rescued = engine.start(&work, &stop).await?;
@@ -331,6 +334,7 @@ fn settings(config: &Serve) -> Settings {
         shortcode: config.organisation.operator.shortcode.clone(),
         rail: payout::Rail::Soap,
         policy: config.payouts.policy.clone(),
+        till: TillSettings::default(),
         first_result_wait: config.payouts.first_result_wait,
         limits: config.payouts.amounts,
     }

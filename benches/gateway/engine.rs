@@ -55,6 +55,9 @@ impl Rail for Nowhere {
 /// An engine at rest on a store.
 pub fn at_rest(store: Arc<dyn Store>) -> Arc<Engine> {
     let parts = Parts {
+        counter: None,
+        notifier: None,
+        validators: None,
         store,
         rails: Rails::only(Way::Soap, Arc::new(Nowhere)),
         clock: Arc::new(SystemClock),
@@ -66,6 +69,7 @@ pub fn at_rest(store: Arc<dyn Store>) -> Arc<Engine> {
         shortcode: "600999".parse().expect("a short code"),
         rail: Way::Soap,
         policy,
+        till: Default::default(),
         first_result_wait: Duration::ZERO,
         limits: AmountLimits::default(),
     };

@@ -6,10 +6,11 @@ use crate::domain::outcome::QueryClass;
 use crate::domain::payout::{
     CaseKind, Effect, Event, Forbidden, Notice, Payout, Rail, State, Verdict, law, step,
 };
+use crate::domain::text::{Occasion, Values};
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Case, Commit, CommitError, Direction, Durable, Message, NewEvent, PayoutWrite, Standing,
-    StoreError, Stored,
+    Case, Commit, CommitError, Direction, Durable, LifeWrite, Message, NewEvent, PayoutWrite,
+    Standing, StoreError, Stored,
 };
 
 /// How often a decision is taken anew because the payout moved meanwhile. Two or three parties can
@@ -119,8 +120,12 @@ impl Engine {
             let Some(commit) = commit else {
                 return Ok(came_to.without_writing());
             };
+            let texts: Vec<_> = commit.lives.iter().map(|write| write.life.subject()).collect();
             match self.commit(commit).await {
                 Ok(proof) => {
+                    for text in texts {
+                        self.offer(text);
+                    }
                     self.perform((id, rail), &effects, now);
                     self.tally.count(&came_to);
                     return Ok(came_to.written(proof));
@@ -138,6 +143,24 @@ impl Engine {
             }
         }
         Err(NotApplied::Busy)
+    }
+
+    /// A text message to whom a payout reached, if there is a template for it.
+    fn tell_payee(&self, payout: &Payout, now: Timestamp) -> Option<(LifeWrite, NewEvent)> {
+        let State::Succeeded { receipt, recipient_name, .. } = &payout.state else {
+            return None;
+        };
+        let details = &payout.details;
+        let values = Values {
+            name: recipient_name.as_ref(),
+            amount: details.amount,
+            account: &details.reference,
+            receipt: Some(receipt.as_str()),
+            shortcode: self.settings.shortcode.as_str(),
+            at: now,
+        };
+        let about = (details.id.into(), Some(details.app), details.phone);
+        self.text_to(about, Occasion::PayoutSucceeded, &values, now)
     }
 
     /// What follows from a step that is on the disk. Sending and asking are the worker's and the
@@ -252,6 +275,7 @@ impl Turn<'_> {
             })
             .collect();
         let event = self.feed(notice, &after, says, code);
+        let told = self.engine.tell_payee(&after, self.now);
         let rails = effects
             .iter()
             .filter_map(|effect| match effect {
@@ -270,7 +294,11 @@ impl Turn<'_> {
                 | Effect::SlowRail { .. } => None,
             })
             .collect();
-        let commit = Commit { rails, ..self.commit(after.clone(), event, cases) };
+        let mut commit = Commit { rails, ..self.commit(after.clone(), event, cases) };
+        if let Some((write, event)) = told {
+            commit.lives.push(write);
+            commit.events.push(event);
+        }
         Decision { commit: Some(commit), effects, came_to: CameTo::Moved(Box::new(after)) }
     }
 

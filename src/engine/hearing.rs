@@ -220,7 +220,7 @@ impl Engine {
     }
 
     /// Keeps a message that moves nothing, with a case that shows it to a person.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
         message: Message,
         kind: CaseKind,

@@ -6,14 +6,18 @@
 
 mod apply;
 mod desk;
+mod errand;
 mod gate;
 mod hearing;
 mod inquirer;
+mod inquiries;
 mod intake;
+mod lives;
 mod outbox;
 pub mod port;
 mod rescue;
 mod tally;
+mod till;
 mod timer;
 mod track;
 mod worker;
@@ -29,7 +33,12 @@ pub use apply::{Applied, NotApplied};
 pub use desk::{NotClosed, NotDone, RailView};
 pub use gate::RailState;
 pub use hearing::{Heard, Hearing, Incoming, NotKept};
+pub use inquiries::{InquiryDraft, InquiryTaken, NotTaken as InquiryNotTaken};
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
+pub use till::{
+    ClaimError, PushDraft, PushError, Pushed, QueryError, Route, Settings as TillSettings,
+    StkHeard, Validated,
+};
 
 use crate::clock::Clock;
 use crate::domain::id::RunId;
@@ -38,7 +47,7 @@ use crate::domain::party::ShortCode;
 use crate::domain::payout::{self, Policy};
 use crate::store::{Store, StoreError};
 use gate::Line;
-use port::{Ids, Rails};
+use port::{Counter, Ids, Notifier, Rails, Validator};
 
 /// What the engine is told once, at its start.
 #[derive(Clone, Debug)]
@@ -53,6 +62,8 @@ pub struct Settings {
     pub policy: Policy,
     /// What one payout may carry.
     pub limits: AmountLimits,
+    /// Money in, inquiries and text messages.
+    pub till: till::Settings,
     /// How long the first message after a start is waited for alone: until a result shows that
     /// M-Pesa takes our credentials.
     pub first_result_wait: Duration,
@@ -65,6 +76,12 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The ways to M-Pesa.
     pub rails: Rails,
+    /// Where M-Pesa is asked for everything but payouts; `None` where that is not set up.
+    pub counter: Option<Arc<dyn Counter>>,
+    /// The way to phones; `None` where no text messages are sent.
+    pub notifier: Option<Arc<dyn Notifier>>,
+    /// The applications that are asked whether a payment is to be taken.
+    pub validators: Option<Arc<dyn Validator>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Where identifiers come from.
@@ -85,7 +102,10 @@ pub struct Engine {
     /// This run of the program: the owner of the leases that it takes.
     run: RunId,
     tracks: track::Tracks,
+    errands: errand::Errands,
     timers: timer::Timers,
+    /// Phones for which a prompt is being taken in.
+    phones: till::Phones,
     tally: tally::Tally,
 }
 
@@ -98,7 +118,9 @@ impl Engine {
             parts,
             settings,
             run,
+            errands: errand::Errands::default(),
             timers: timer::Timers::default(),
+            phones: till::Phones::default(),
             tally: tally::Tally::new(),
         })
     }
@@ -122,6 +144,13 @@ impl Engine {
             let _watch = timer;
             times.await;
         });
+        for (part, work) in self.errand_workers(tasks, stop) {
+            let watch = watch(part);
+            tasks.spawn(async move {
+                let _watch = watch;
+                work.await;
+            });
+        }
         for track in self.tracks.each() {
             for (line, part) in [(Line::Payouts, "the worker"), (Line::Questions, "the inquirer")] {
                 let (engine, track) = (Arc::clone(self), Arc::clone(track));

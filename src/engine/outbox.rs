@@ -76,6 +76,18 @@ impl<I: Copy + Eq + Hash> Outbox<I> {
         self.offered.notify_one();
     }
 
+    /// As [`Outbox::offer`], unless `most` wait already: whether it is here now.
+    pub(super) fn offer_within(&self, id: I, most: usize) -> bool {
+        let mut ids = self.lock();
+        if ids.ready.len() >= most && !ids.known.contains_key(&id) {
+            return false;
+        }
+        ids.add(id);
+        drop(ids);
+        self.offered.notify_one();
+        true
+    }
+
     /// The store may hold what nobody offered.
     pub(super) fn look_through_store(&self) {
         self.lock().again = true;

@@ -210,10 +210,29 @@ pub trait Counter: Send + Sync + fmt::Debug {
     fn longest_call(&self) -> Duration;
 }
 
+/// An application that is asked whether a C2B payment is to be taken.
+pub trait Validator: Send + Sync + fmt::Debug {
+    /// Asks whoever asked to be asked about payments to this account; `None` when nobody did, or
+    /// nobody answered in time and there is no rule for that.
+    fn ask<'a>(&'a self, notice: &'a C2bNotice)
+    -> Pending<'a, Option<payment::validation::Answer>>;
+}
+
+/// What became of a text message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextOutcome {
+    /// The provider answered.
+    Answered(text::AnswerFacts),
+    /// Not one byte left, for certain.
+    NothingSent(WhyNothingSent),
+    /// Bytes may have left, and nothing readable came back.
+    NoAnswer(WhyNoAnswer),
+}
+
 /// A way to a phone by text message.
 pub trait Notifier: Send + Sync + fmt::Debug {
     /// Sends once, and says what is known afterwards.
-    fn send<'a>(&'a self, text: &'a Text, proof: Durable) -> Pending<'a, text::Outcome>;
+    fn send<'a>(&'a self, text: &'a Text, proof: Durable) -> Pending<'a, TextOutcome>;
 
     /// The longest that [`Notifier::send`] can take.
     fn longest_send(&self) -> Duration;

@@ -21,6 +21,7 @@ use crate::domain::id::{
 };
 use crate::domain::inquiry::Inquiry;
 use crate::domain::payment::Payment;
+use crate::domain::payment::validation::{Expected, account_key};
 use crate::domain::subject::Subject;
 use crate::domain::text::Text;
 
@@ -49,6 +50,7 @@ struct Book {
     /// By name, as they are listed.
     rails: BTreeMap<&'static str, RailRecord>,
     apps: BTreeMap<AppId, App>,
+    expected: BTreeMap<String, Expected>,
     counts: Counts,
     /// Why nothing is taken any more.
     stopped: Option<Health>,
@@ -121,6 +123,8 @@ impl Book {
         }
         self.rails.extend(commit.rails.into_iter().map(|it| (it.rail.as_str(), it)));
         self.apps.extend(commit.apps.into_iter().map(|it| (it.id, it)));
+        let expected = commit.expected.into_iter();
+        self.expected.extend(expected.map(|it| (account_key(&it.reference), it)));
         Ok(Durable(()))
     }
 
@@ -533,6 +537,13 @@ impl Store for MemoryStore {
         let pick = |life: &Life| text_of(life).filter(|text| query.admits(text)).cloned();
         let (rows, next) = self.book().lives(window, pick);
         ready(Ok(TextPage { rows, next: next.and_then(Subject::text) }))
+    }
+
+    fn expected<'a>(
+        &'a self,
+        account: &'a str,
+    ) -> Pending<'a, Result<Option<Expected>, StoreError>> {
+        ready(Ok(self.book().expected.get(&account_key(account)).cloned()))
     }
 
     fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {

@@ -36,6 +36,7 @@ use crate::domain::id::{
 };
 use crate::domain::inquiry::Inquiry;
 use crate::domain::payment::Payment;
+use crate::domain::payment::validation::Expected;
 use crate::domain::payout::Payout;
 use crate::domain::subject::Subject;
 use crate::domain::text::Text;
@@ -137,6 +138,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Text messages by age, filtered.
     fn texts<'a>(&'a self, query: &'a TextQuery) -> Pending<'a, Result<TextPage, StoreError>>;
 
+    /// The reference that somebody is expected to pay, by what he types.
+    fn expected<'a>(
+        &'a self,
+        account: &'a str,
+    ) -> Pending<'a, Result<Option<Expected>, StoreError>>;
+
     /// The events of something, oldest first; at most [`PAYOUT_EVENTS_MAX`], the latest ones.
     fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>>;
 
@@ -195,6 +202,8 @@ pub struct Commit {
     pub rails: Vec<RailRecord>,
     /// Applications, new or changed.
     pub apps: Vec<App>,
+    /// References that somebody is expected to pay. The last word stands.
+    pub expected: Vec<Expected>,
 }
 
 /// One open case to close.

@@ -115,6 +115,28 @@ pub enum Channel {
     StatusAnswer,
     /// M-Pesa's result of it.
     StatusResult,
+    /// Our request for a prompt.
+    StkRequest,
+    /// The answer to it.
+    StkAnswer,
+    /// Our question how a prompt ended.
+    StkQuery,
+    /// The answer to it.
+    StkQueryAnswer,
+    /// M-Pesa's callback of a prompt.
+    StkCallback,
+    /// M-Pesa's question whether a payment is to be taken.
+    C2bValidation,
+    /// M-Pesa's word that a payment was made.
+    C2bConfirmation,
+    /// A payment that M-Pesa listed when it was asked.
+    C2bPulled,
+    /// Our request of an inquiry, or a question about one.
+    InquiryRequest,
+    /// The answer to it.
+    InquiryAnswer,
+    /// M-Pesa's result of it.
+    InquiryResult,
 }
 
 impl Channel {
@@ -128,6 +150,17 @@ impl Channel {
             Self::StatusRequest => "soap.status_request",
             Self::StatusAnswer => "soap.status_answer",
             Self::StatusResult => "soap.status_result",
+            Self::StkRequest => "stk.request",
+            Self::StkAnswer => "stk.answer",
+            Self::StkQuery => "stk.query",
+            Self::StkQueryAnswer => "stk.query_answer",
+            Self::StkCallback => "stk.callback",
+            Self::C2bValidation => "c2b.validation",
+            Self::C2bConfirmation => "c2b.confirmation",
+            Self::C2bPulled => "c2b.pulled",
+            Self::InquiryRequest => "inquiry.request",
+            Self::InquiryAnswer => "inquiry.answer",
+            Self::InquiryResult => "inquiry.result",
         }
     }
 }

@@ -48,6 +48,7 @@ use crate::domain::id::{
 };
 use crate::domain::inquiry::Inquiry;
 use crate::domain::payment::Payment;
+use crate::domain::payment::validation::Expected;
 use crate::domain::subject::Subject;
 use crate::domain::text::Text;
 
@@ -430,6 +431,19 @@ impl Store for SledStore {
             self.shared.on_disk(page.rows.iter().filter_map(|it| it.last_event).max()).await?;
             Ok(page)
         })
+    }
+
+    fn expected<'a>(
+        &'a self,
+        account: &'a str,
+    ) -> Pending<'a, Result<Option<Expected>, StoreError>> {
+        let key = keys::expected(account);
+        now(self.shared.with_disk(|disk| {
+            pages::find(disk, Kind::Expected, &key)?
+                .map(|bytes| codec::read(&bytes))
+                .transpose()
+                .map_err(|flaw| damaged(Kind::Expected, &key, flaw))
+        }))
     }
 
     fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {

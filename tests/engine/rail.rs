@@ -121,6 +121,9 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
     let store = Arc::new(MemoryStore::new());
     let rail = SoapRail::new("127.0.0.1", port, caller(), limits(10_000, 3));
     let parts = Parts {
+        counter: None,
+        notifier: None,
+        validators: None,
         store: Arc::<MemoryStore>::clone(&store),
         rails: Rails::only(Rail::Soap, Arc::new(rail)),
         clock: Arc::new(SystemClock),
@@ -131,6 +134,7 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
         shortcode: "600999".parse().expect("a short code"),
         rail: Rail::Soap,
         policy: Policy::default(),
+        till: Default::default(),
         first_result_wait: Duration::ZERO,
         limits: AmountLimits::default(),
     };

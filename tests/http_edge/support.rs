@@ -103,6 +103,9 @@ impl Gateway {
     fn on(store: Arc<MemoryStore>, limits: AmountLimits) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let parts = Parts {
+            counter: None,
+            notifier: None,
+            validators: None,
             store: Arc::<MemoryStore>::clone(&store),
             rails: Rails::only(Way::Soap, Arc::new(NoRail)),
             clock: Arc::<ManualClock>::clone(&clock),
@@ -113,6 +116,7 @@ impl Gateway {
             shortcode: "600999".parse().expect("a short code"),
             rail: Way::Soap,
             policy: Policy::default(),
+            till: Default::default(),
             first_result_wait: Duration::ZERO,
             limits,
         };

@@ -70,7 +70,7 @@ pub fn stk(n: u64) -> Payment {
 pub fn c2b(n: u64, receipt_of: u64) -> Payment {
     let payment = stk(n);
     let phone = PayerPhone::Masked("2547 ***** 001".to_owned());
-    let (invoice, third_party_id) = (String::new(), None);
+    let (invoice, third_party_id) = (None, None);
     let origin = Origin::C2b { kind: NoticeKind::PayBill, phone, invoice, third_party_id };
     let details = payment::Details { origin, ..payment.details };
     Payment { details, ..paid(n, receipt_of, None) }

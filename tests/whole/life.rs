@@ -44,6 +44,7 @@ fn settings(world: &World) -> Settings {
         shortcode: SHORTCODE.parse().expect("a short code"),
         rail: Rail::Soap,
         policy: world.policy.clone(),
+        till: Default::default(),
         first_result_wait: Duration::from_secs(2),
         limits: Default::default(),
     }
@@ -71,6 +72,9 @@ impl Life {
         };
         let rail = SoapRail::over(Box::new(wire), caller(), limits);
         let parts = Parts {
+            counter: None,
+            notifier: None,
+            validators: None,
             store: Arc::<Disk>::clone(&disk),
             rails: Rails::only(Rail::Soap, Arc::new(rail)),
             clock: Arc::clone(&world.clock),

@@ -9,6 +9,7 @@ use mlango::domain::id::{AppId, CaseId, ConversationId, MessageId, PayoutId, Rec
 use mlango::domain::id::{CheckoutRequestId, InquiryId, PaymentId, TextId};
 use mlango::domain::inquiry::Inquiry;
 use mlango::domain::payment::Payment;
+use mlango::domain::payment::validation::Expected;
 use mlango::domain::subject::Subject;
 use mlango::domain::text::Text;
 use mlango::store::memory::MemoryStore;
@@ -204,6 +205,13 @@ impl Store for Disk {
 
     fn texts<'a>(&'a self, query: &'a TextQuery) -> Pending<'a, Result<TextPage, StoreError>> {
         read!(self, self.inner.texts(query))
+    }
+
+    fn expected<'a>(
+        &'a self,
+        account: &'a str,
+    ) -> Pending<'a, Result<Option<Expected>, StoreError>> {
+        read!(self, self.inner.expected(account))
     }
 
     fn events_of(&self, about: Subject) -> Pending<'_, Result<Vec<FeedEvent>, StoreError>> {

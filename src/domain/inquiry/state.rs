@@ -307,6 +307,18 @@ impl State {
         }
     }
 
+    /// Who sends it, while it is being sent.
+    pub const fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Sending { lease, .. } => Some(*lease),
+            Self::Queued { .. }
+            | Self::Accepted { .. }
+            | Self::Unknown { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. } => None,
+        }
+    }
+
     /// The sends so far.
     pub const fn tries(&self) -> Tries {
         match self {

@@ -448,6 +448,19 @@ impl State {
         }
     }
 
+    /// Who sends it, while it is being sent.
+    pub const fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Sending { lease, .. } => Some(*lease),
+            Self::Waiting { .. }
+            | Self::Prompted { .. }
+            | Self::Unknown { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. }
+            | Self::Joined { .. } => None,
+        }
+    }
+
     /// The sends so far.
     pub const fn tries(&self) -> Tries {
         match self {

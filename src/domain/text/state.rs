@@ -249,6 +249,17 @@ impl State {
         }
     }
 
+    /// Who sends it, while it is being sent.
+    pub const fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Sending { lease, .. } => Some(*lease),
+            Self::Queued { .. }
+            | Self::Sent { .. }
+            | Self::Failed { .. }
+            | Self::Unknown { .. } => None,
+        }
+    }
+
     /// The sends so far.
     pub const fn tries(&self) -> Tries {
         match self {

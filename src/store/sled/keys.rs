@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::id::{AppId, BatchId, CaseId, ConversationId, PayoutId, Receipt};
 use crate::domain::party::Msisdn;
+use crate::domain::payment::validation::account_key;
 use crate::domain::payout::{Payout, Rail, Status};
 use crate::domain::subject::Subject;
 use crate::store::Case;
@@ -62,6 +63,8 @@ pub(super) enum Kind {
     OpenCase,
     /// `app id of an open case`.
     OpenCaseByApp,
+    /// `account` → the reference that is expected to be paid.
+    Expected,
     /// `id` → payment.
     Payment,
     /// `id` → inquiry.
@@ -119,8 +122,15 @@ impl Kind {
     pub(super) const UNIQUES: [Self; 3] = [Self::ReceiptOf, Self::CheckoutOf, Self::TextOf];
 
     /// Every kind of which nothing but its own number says how many there should be.
-    pub(super) const COUNTED: [Self; 6] =
-        [Self::App, Self::Case, Self::Claim, Self::Conversation, Self::Message, Self::Rail];
+    pub(super) const COUNTED: [Self; 7] = [
+        Self::App,
+        Self::Case,
+        Self::Claim,
+        Self::Conversation,
+        Self::Message,
+        Self::Rail,
+        Self::Expected,
+    ];
 
     /// What its keys begin with.
     pub(super) const fn letter(self) -> u8 {
@@ -143,6 +153,7 @@ impl Kind {
             Self::CaseByPayout => b'P',
             Self::OpenCase => b'O',
             Self::OpenCaseByApp => b'W',
+            Self::Expected => b'g',
             Self::Payment => b'i',
             Self::Inquiry => b'q',
             Self::Text => b't',
@@ -181,6 +192,7 @@ impl Kind {
             Self::CaseByPayout => "index of cases by subject",
             Self::OpenCase => "index of open cases",
             Self::OpenCaseByApp => "index of open cases by application",
+            Self::Expected => "expected reference",
             Self::Payment => "payment",
             Self::Inquiry => "inquiry",
             Self::Text => "text message",
@@ -230,6 +242,7 @@ impl Kind {
             | Self::ByPhone
             | Self::ByReceipt
             | Self::ByReference
+            | Self::Expected
             | Self::ReceiptOf
             | Self::CheckoutOf
             | Self::TextOf
@@ -263,6 +276,7 @@ impl Kind {
             | Self::CaseByPayout
             | Self::OpenCase
             | Self::OpenCaseByApp
+            | Self::Expected
             | Self::ReceiptOf
             | Self::CheckoutOf
             | Self::TextOf
@@ -308,6 +322,7 @@ impl Kind {
             | Self::Conversation
             | Self::ByPhone
             | Self::ByReference
+            | Self::Expected
             | Self::CheckoutOf
             | Self::TextOf
             | Self::PaymentByPhone
@@ -321,6 +336,17 @@ impl Kind {
 pub(super) fn claim(app: AppId, key: &str) -> Vec<u8> {
     let digest = Sha256::new().chain_update(app.bytes()).chain_update(key.as_bytes()).finalize();
     digest.iter().copied().take(ID_LEN).collect()
+}
+
+/// Where a reference stands that is expected to be paid.
+pub(super) fn expected(account: &str) -> Vec<u8> {
+    let key = account_key(account);
+    if key.len() > PLAIN_REFERENCE_LEN_MAX {
+        let digest = Sha256::digest(key.as_bytes());
+        [&[NO_TEXT], digest.as_slice()].concat()
+    } else {
+        key.into_bytes()
+    }
 }
 
 /// Where a conversation stands.

@@ -12,6 +12,7 @@ use super::others;
 use super::pages::{self, damaged};
 use super::read::{self, Cursor};
 use crate::domain::id::{InquiryId, MessageId, PaymentId, PayoutId, TextId};
+use crate::domain::payment::validation::Expected;
 use crate::domain::subject::Subject;
 use crate::store::chain::{self, Head};
 use crate::store::{App, Case, Counts, Kept, Life, RailRecord, StoreError, Verified};
@@ -295,6 +296,10 @@ impl Check<'_> {
             } else {
                 Err(damaged(Kind::Rail, key, "it stands under another name"))
             }
+        })?;
+        self.each(Kind::Expected, |_check, key, value| {
+            let read = codec::read::<Expected>(&value).map(|_expected| ());
+            read.map_err(|flaw| damaged(Kind::Expected, key, flaw))
         })?;
         self.each(Kind::App, |_check, key, value| {
             let read = codec::read::<App>(&value).map(|_app| ());

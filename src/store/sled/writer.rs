@@ -78,6 +78,10 @@ impl Work {
         for rail in &commit.rails {
             records.push((Kind::Rail, keys::rail(rail.rail), codec::write(rail)?));
         }
+        for expected in &commit.expected {
+            let key = keys::expected(&expected.reference);
+            records.push((Kind::Expected, key, codec::write(expected)?));
+        }
         for app in &commit.apps {
             records.push((Kind::App, app.id.bytes().to_vec(), codec::write(app)?));
         }

@@ -73,6 +73,7 @@ impl House {
             shortcode: "600999".parse::<ShortCode>().expect("a short code"),
             rail: Way::Soap,
             policy: Policy::default(),
+            till: Default::default(),
             first_result_wait: Duration::ZERO,
             limits: AmountLimits::default(),
         }
@@ -88,6 +89,9 @@ impl House {
     ) -> Self {
         let clock = Arc::new(TokioClock::at(now));
         let parts = Parts {
+            counter: None,
+            notifier: None,
+            validators: None,
             store: Arc::<TroubledStore>::clone(&store),
             rails: Rails::only(Way::Soap, Arc::<ScriptedRail>::clone(&rail)),
             clock: Arc::<TokioClock>::clone(&clock),

@@ -1,0 +1,234 @@
+//! Inquiries: taken, heard of, polled.
+
+use super::errand::Errand;
+use super::lives::Came;
+use super::{Engine, Hearing, Incoming, NotApplied, NotKept};
+use crate::domain::id::{AppId, InquiryId};
+use crate::domain::inquiry::{Details, Event, Inquiry, Kind, Notice, ResultFacts};
+use crate::domain::party::ShortCode;
+use crate::domain::payout::{CaseKind, InquiryAnswer, Rail, Ruling};
+use crate::domain::subject::Subject;
+use crate::store::{Claim, Commit, CommitError, Life, LifeWrite, Remembered, StoreError};
+
+/// An inquiry as a caller asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InquiryDraft {
+    /// What is asked, every field parsed.
+    pub kind: Kind,
+    /// Which way it goes.
+    pub rail: Rail,
+    /// Our number that it is about.
+    pub shortcode: ShortCode,
+}
+
+/// An inquiry that is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InquiryTaken {
+    /// As it was when it was first answered.
+    pub inquiry: Inquiry,
+    /// Whether an earlier request with the same key made it.
+    pub replayed: bool,
+}
+
+/// Why an inquiry was not taken. In each case nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// The idempotency key came with another request before.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// There is no way to ask M-Pesa.
+    #[error("it is not set up")]
+    NotSetUp,
+    /// Too many writes are waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The store failed: it may or may not have been written.
+    #[error("the store failed: {0}")]
+    Unavailable(String),
+}
+
+impl From<StoreError> for NotTaken {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl Engine {
+    /// Takes an inquiry, once per key where there is one: it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn take_inquiry(
+        &self,
+        app: Option<AppId>,
+        key: Option<(&str, [u8; 32])>,
+        draft: InquiryDraft,
+    ) -> Result<InquiryTaken, NotTaken> {
+        if self.counter().is_none() {
+            return Err(NotTaken::NotSetUp);
+        }
+        let id = InquiryId::from_bytes(self.parts.ids.fresh(self.parts.clock.now()));
+        let inquiry = Inquiry::queued(Details {
+            id,
+            app,
+            kind: draft.kind,
+            rail: draft.rail,
+            shortcode: draft.shortcode,
+            created_at: id.made_at(),
+        });
+        let life = Life::Inquiry(inquiry.clone());
+        let says = ("taken, on the disk, nothing sent".to_owned(), None);
+        let event = self.event_of(&life, Notice::Queued.as_str(), says, (&[], inquiry.updated_at));
+        let claims = app.zip(key).map(|(app, (key, fingerprint))| Claim {
+            app,
+            key: key.to_owned(),
+            fingerprint,
+            made: id.into(),
+        });
+        let commit = Commit {
+            lives: vec![LifeWrite { life, expected_version: 0 }],
+            claims: claims.into_iter().collect(),
+            events: vec![event],
+            ..Commit::default()
+        };
+        match self.commit(commit).await {
+            Ok(_durable) => {
+                self.offer(id.into());
+                Ok(InquiryTaken { inquiry, replayed: false })
+            }
+            Err(CommitError::Claimed(before)) => self.taken_before(&before, key).await,
+            Err(CommitError::Full) => Err(NotTaken::Busy),
+            Err(error) => Err(NotTaken::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn taken_before(
+        &self,
+        before: &Remembered,
+        key: Option<(&str, [u8; 32])>,
+    ) -> Result<InquiryTaken, NotTaken> {
+        let same = key.is_some_and(|(_key, fingerprint)| fingerprint == before.fingerprint);
+        let Subject::Inquiry(id) = before.made else {
+            return Err(NotTaken::KeyReused);
+        };
+        if !same {
+            return Err(NotTaken::KeyReused);
+        }
+        match self.parts.store.inquiry(id).await? {
+            Some(kept) => {
+                Ok(InquiryTaken { inquiry: Inquiry::queued(kept.value.details), replayed: true })
+            }
+            None => Err(NotTaken::Unavailable(format!("inquiry {id} is missing"))),
+        }
+    }
+
+    /// Keeps M-Pesa's result of an inquiry, or of question `nth` about one, and applies it. When
+    /// this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// [`NotKept`]: nothing was stored, or nobody knows; do not acknowledge.
+    pub async fn hear_inquiry(
+        &self,
+        incoming: Incoming,
+        id: InquiryId,
+        nth: Option<u32>,
+        facts: ResultFacts,
+    ) -> Result<Hearing, NotKept> {
+        let event = match nth {
+            None => Event::ResultArrived(facts),
+            Some(_) => Event::QuestionAnswered(InquiryAnswer {
+                nth,
+                code: facts.code,
+                description: facts.description,
+                waiting: facts.waiting,
+                payment: facts.status,
+            }),
+        };
+        self.hear_of_inquiry(incoming, id, event).await
+    }
+
+    /// Keeps M-Pesa's word that it gave up on a request, and applies it.
+    ///
+    /// # Errors
+    /// [`NotKept`].
+    pub async fn hear_inquiry_timeout(
+        &self,
+        incoming: Incoming,
+        id: InquiryId,
+        nth: Option<u32>,
+    ) -> Result<Hearing, NotKept> {
+        let event = nth.map_or(Event::QueueTimedOut, |nth| Event::QuestionNotSent { nth });
+        self.hear_of_inquiry(incoming, id, event).await
+    }
+
+    async fn hear_of_inquiry(
+        &self,
+        incoming: Incoming,
+        id: InquiryId,
+        event: Event,
+    ) -> Result<Hearing, NotKept> {
+        let mut message = self.came_in(incoming);
+        message.about = Some(id.into());
+        let applied = self.apply_life::<Inquiry>(id, &event, std::slice::from_ref(&message)).await;
+        match applied {
+            Ok(Came::Moved { .. }) => Ok(Hearing::Applied),
+            Ok(Came::Noted | Came::Stale | Came::Forbidden(_)) => Ok(Hearing::Noted),
+            Ok(Came::Contradicted) => Ok(Hearing::Contradicted),
+            Err(NotApplied::NoSuchPayout) => {
+                message.about = None;
+                let why = "no inquiry of ours has the id that its address names".to_owned();
+                self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched).await
+            }
+            Err(error @ (NotApplied::Busy | NotApplied::Store(_))) => {
+                Err(NotKept(error.to_string()))
+            }
+        }
+    }
+
+    /// A named person's ruling on an inquiry in doubt; `sees` limits it to one application's.
+    ///
+    /// # Errors
+    /// [`super::QueryError`] has no words for inquiries: the domain's own.
+    pub async fn rule_on_inquiry(
+        &self,
+        sees: Option<AppId>,
+        id: InquiryId,
+        ruling: Ruling,
+    ) -> Result<Option<Inquiry>, String> {
+        self.on_inquiry(sees, id, &Event::Ruled(ruling)).await
+    }
+
+    /// Has M-Pesa asked now what became of an inquiry in doubt.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn ask_of_inquiry_now(
+        &self,
+        sees: Option<AppId>,
+        id: InquiryId,
+    ) -> Result<Option<Inquiry>, String> {
+        let inquiry = self.on_inquiry(sees, id, &Event::AskWanted).await?;
+        self.offer_to(Errand::Inquiries, id.into());
+        Ok(inquiry)
+    }
+
+    async fn on_inquiry(
+        &self,
+        sees: Option<AppId>,
+        id: InquiryId,
+        event: &Event,
+    ) -> Result<Option<Inquiry>, String> {
+        let found = self.parts.store.inquiry(id).await.map_err(|error| error.to_string())?;
+        let seen = found
+            .map(|kept| kept.value)
+            .filter(|inquiry| sees.is_none_or(|app| inquiry.details.app == Some(app)));
+        let Some(before) = seen else {
+            return Ok(None);
+        };
+        match self.apply_life::<Inquiry>(id, event, &[]).await.map_err(|error| error.to_string())? {
+            Came::Moved { life, .. } => Ok(Some(*life)),
+            Came::Noted | Came::Contradicted | Came::Stale => Ok(Some(before)),
+            Came::Forbidden(why) => Err(why.to_string()),
+        }
+    }
+}
