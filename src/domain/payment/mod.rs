@@ -2,4 +2,4 @@
 
 mod notice;
 
-pub use notice::{C2bNotice, NoticeKind, Payer, PayerPhone};
+pub use notice::{C2bNotice, Lacks, NoticeKind, NoticeWords, Payer, PayerPhone, Rejection};
