@@ -3,7 +3,7 @@
 //! A message is on disk before its acknowledgement is sent; duplicates are acknowledged too.
 
 use super::json;
-use crate::domain::payment::Rejection;
+use crate::domain::payment::validation::Refusal;
 
 /// The content type of every reply.
 pub const CONTENT_TYPE: &str = "application/json";
@@ -26,7 +26,7 @@ pub fn accepted(third_party_id: Option<&str>) -> String {
 }
 
 /// A payment is not wanted.
-pub fn rejected(why: Rejection) -> String {
+pub fn rejected(why: Refusal) -> String {
     let code = why.code();
     format!(r#"{{"ResultCode":"{code}","ResultDesc":"Rejected"}}"#)
 }
@@ -43,7 +43,7 @@ mod tests {
             r#"{"ResultCode":"0","ResultDesc":"Accepted","ThirdPartyTransID":"a\"1"}"#
         );
         let codes = ["C2B00011", "C2B00012", "C2B00013", "C2B00014", "C2B00015", "C2B00016"];
-        for (why, code) in Rejection::ALL.into_iter().zip(codes) {
+        for (why, code) in Refusal::ALL.into_iter().zip(codes) {
             let expected = format!(r#"{{"ResultCode":"{code}","ResultDesc":"Rejected"}}"#);
             assert_eq!(rejected(why), expected);
         }

@@ -3,40 +3,46 @@
 
 use std::fmt;
 
-use super::api::{Api, C2bVersion};
+use super::api::Api;
 use super::error::{self, Problem, is_good};
 use super::json::{Json, Unreadable};
 use super::redact;
-use crate::domain::id::ConversationId;
+use crate::domain::id::{CheckoutRequestId, ConversationId, MerchantRequestId};
+use crate::domain::inquiry::{self, C2bVersion, Names};
 use crate::domain::outcome;
+use crate::domain::payment::{self, QueryFacts};
 use crate::domain::payout::AnswerFacts;
 use crate::domain::told;
 
-/// The longest `CheckoutRequestID` or `MerchantRequestID` (spec/daraja.md §9): opaque.
-const REQUEST_ID_MAX: usize = 64;
 /// The longest picture of a QR code that is taken, in letters of base64.
 const QR_MAX: usize = 512 * 1024;
 
-/// An answer. `Debug` hides the checkout id, which contains a phone (spec/daraja.md §9).
-#[derive(Clone, PartialEq, Eq)]
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// What it says about the request: the code as `outcome::ANSWERS` knows it, or in no table.
     pub facts: AnswerFacts,
     /// The OriginatorConversationID that it names: ours, or one that Daraja made.
     pub originator: Option<String>,
     /// `MerchantRequestID` of a prompt.
-    pub merchant_request_id: Option<String>,
+    pub merchant: Option<MerchantRequestId>,
     /// `CheckoutRequestID` of a prompt; a prompt that was taken always has one.
-    pub checkout_request_id: Option<String>,
+    pub checkout: Option<CheckoutRequestId>,
 }
 
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("facts", &self.facts)
-            .field("originator", &self.originator)
-            .field("merchant_request_id", &self.merchant_request_id)
-            .finish_non_exhaustive()
+impl Answer {
+    /// What the answer to a prompt says, as a payment takes it.
+    pub fn of_prompt(self) -> payment::AnswerFacts {
+        let AnswerFacts { code, description, .. } = self.facts;
+        let Self { merchant, checkout, .. } = self;
+        payment::AnswerFacts { code, description, merchant, checkout }
+    }
+
+    /// What the answer to an inquiry's request says, as an inquiry takes it.
+    pub fn of_inquiry(self) -> inquiry::AnswerFacts {
+        let AnswerFacts { code, description, conversation } = self.facts;
+        let originator = self.originator.as_deref().and_then(ConversationId::new);
+        inquiry::AnswerFacts { code, description, names: Names { conversation, originator } }
     }
 }
 
@@ -67,8 +73,8 @@ fn problem(Problem { code, description }: Problem) -> Answer {
     Answer {
         facts: AnswerFacts { code, description, conversation: None },
         originator: None,
-        merchant_request_id: None,
-        checkout_request_id: None,
+        merchant: None,
+        checkout: None,
     }
 }
 
@@ -77,25 +83,22 @@ fn ack(api: Api, json: &Json) -> Result<Answer, Unreadable> {
         .word_of(&["ResponseDescription", "ResponseDesc", "ResponseMessage", "CustomerMessage"])
         .unwrap_or_default();
     let code = code(api, json, description)?;
-    let request_id = |name: &'static str| -> Result<Option<String>, Unreadable> {
-        let id = json.one(name)?.filter(|id| told::is_id(id) && id.len() <= REQUEST_ID_MAX);
-        Ok(id.map(ToOwned::to_owned))
-    };
     // Daraja spells it both ways (spec/daraja.md §1.4).
     let originator = match json.one("OriginatorConversationID")? {
         Some(id) => Some(id),
         None => json.one("OriginatorCoversationID")?,
     };
     let conversation = json.one("ConversationID")?.and_then(ConversationId::new);
-    let checkout_request_id = request_id("CheckoutRequestID")?;
-    if api == Api::StkPush && outcome::is_success(&code) && checkout_request_id.is_none() {
+    let merchant = json.one("MerchantRequestID")?.and_then(MerchantRequestId::new);
+    let checkout = json.one("CheckoutRequestID")?.and_then(CheckoutRequestId::new);
+    if api == Api::StkPush && outcome::is_success(&code) && checkout.is_none() {
         return Err(Unreadable::Missing("CheckoutRequestID"));
     }
     Ok(Answer {
         facts: AnswerFacts { code, description: redact::description(description), conversation },
         originator: originator.filter(|id| told::is_id(id)).map(ToOwned::to_owned),
-        merchant_request_id: request_id("MerchantRequestID")?,
-        checkout_request_id,
+        merchant,
+        checkout,
     })
 }
 
@@ -120,62 +123,26 @@ fn code(api: Api, json: &Json, description: &str) -> Result<String, Unreadable> 
     }
 }
 
-/// What M-Pesa says about a prompt that it was asked about (spec/daraja.md §1.3).
+/// Reads the answer to a question about a prompt (spec/daraja.md §1.3).
 ///
-/// `Debug` hides the checkout id, which contains a phone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StkQueryAnswer {
-    /// `ResultCode` where the question was answered; else the code of what came in its place. One
-    /// that `outcome::stk` does not know settles nothing.
-    pub code: String,
-    /// `ResultDesc`, or what came in its place.
-    pub description: String,
-    /// Whether the question was answered: `ResponseCode` 0 and a `ResultCode`.
-    pub is_answered: bool,
-    /// The prompt that the answer names.
-    pub merchant_request_id: Option<String>,
-    /// The prompt that the answer names: to be compared with the one that was asked about.
-    pub checkout_request_id: Option<String>,
-}
-
-impl fmt::Debug for StkQueryAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StkQueryAnswer")
-            .field("code", &self.code)
-            .field("description", &self.description)
-            .field("is_answered", &self.is_answered)
-            .field("merchant_request_id", &self.merchant_request_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Reads the answer to a question about a prompt.
-pub fn read_stk_query(status: u16, body: &[u8]) -> StkQueryAnswer {
-    let answer = read(Api::StkQuery, status, body);
-    let Answer { facts, merchant_request_id, checkout_request_id, .. } = answer;
+/// Its two codes are kept apart: `code` is about the question (`ResponseCode`, or what came in place
+/// of an answer), `result` about the prompt.
+pub fn read_stk_query(status: u16, body: &[u8]) -> QueryFacts {
+    let Answer { facts, checkout, .. } = read(Api::StkQuery, status, body);
     let AnswerFacts { code, description, .. } = facts;
-    let unanswered = |code, description| StkQueryAnswer {
-        code,
-        description,
-        is_answered: false,
-        merchant_request_id: merchant_request_id.clone(),
-        checkout_request_id: checkout_request_id.clone(),
-    };
-    let json = Json::read(body).ok().filter(|json| is_good(status) && is_answer(json));
-    let Some(json) = json else {
-        return unanswered(code, description);
-    };
+    let unanswered = |code, description| QueryFacts { code, result: None, description, checkout };
     if !outcome::is_success(&code) {
-        // A code of the question must not be taken for one of the prompt.
-        return unanswered(told::code(&format!("response.{code}")), description);
+        return unanswered(code, description);
     }
+    // It was read before.
+    let json = Json::read(body).unwrap_or(Json::Null);
     match json.one("ResultCode") {
-        Ok(Some(result)) => StkQueryAnswer {
-            code: told::code(result),
-            description: redact::description(json.word_of(&["ResultDesc"]).unwrap_or_default()),
-            is_answered: true,
-            merchant_request_id,
-            checkout_request_id,
+        Ok(Some(result)) => QueryFacts {
+            result: Some(told::code(result)),
+            ..unanswered(
+                code,
+                redact::description(json.word_of(&["ResultDesc"]).unwrap_or_default()),
+            )
         },
         Ok(None) => unanswered("unreadable".to_owned(), "no ResultCode was told".to_owned()),
         Err(twice) => unanswered("unreadable".to_owned(), twice.to_string()),

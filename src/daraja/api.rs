@@ -1,14 +1,6 @@
 //! Daraja's addresses, and what kind of thing each does (spec/daraja.md §1).
 
-/// The version of a C2B interface. Only what notices show of the payer's phone differs
-/// (spec/daraja.md §1.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum C2bVersion {
-    /// Phones hashed.
-    V1,
-    /// Phones masked.
-    V2,
-}
+use crate::domain::inquiry::C2bVersion;
 
 /// The version of the B2C interface (spec/daraja.md §1.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

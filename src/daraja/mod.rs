@@ -18,5 +18,5 @@ pub mod rules;
 pub mod stk;
 pub mod timeout;
 
-pub use api::{Api, B2cVersion, C2bVersion};
+pub use api::{Api, B2cVersion};
 pub use json::Unreadable;

@@ -7,6 +7,7 @@ use super::json::{Json, Unreadable};
 use super::redact;
 use crate::domain::account::{self, AccountBalance, Balance};
 use crate::domain::id::{ConversationId, Receipt};
+use crate::domain::inquiry::{self, Balances, Names};
 use crate::domain::money::Amount;
 use crate::domain::payout::{InquiryFacts, ResultFacts};
 use crate::domain::time::Timestamp;
@@ -45,6 +46,27 @@ impl fmt::Debug for Message {
 }
 
 impl Message {
+    /// What it says, as an inquiry takes it.
+    pub fn of_inquiry(&self) -> inquiry::ResultFacts {
+        let ResultFacts { code, description, waiting, conversation, .. } = self.facts.clone();
+        let originator = self.originator.as_deref().and_then(ConversationId::new);
+        let accounts = self.accounts();
+        let balances = Balances { accounts, at: self.balances_at() };
+        inquiry::ResultFacts {
+            code,
+            description,
+            waiting,
+            names: Names { conversation, originator },
+            receipt: self.facts.receipt.clone(),
+            amount: self.facts.amount,
+            charge: self.facts.charge,
+            completed_at: self.facts.completed_at,
+            status: self.status.clone(),
+            balances: (!balances.accounts.is_empty()).then_some(balances),
+            odd: self.facts.odd.clone(),
+        }
+    }
+
     /// The accounts in the result of a balance inquiry.
     pub fn accounts(&self) -> Vec<AccountBalance> {
         value_at(&self.parameters, &["AccountBalance"]).map(account::accounts).unwrap_or_default()

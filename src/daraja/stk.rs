@@ -1,61 +1,21 @@
 //! The callback of a prompt (spec/daraja.md §2.1).
 
-use std::fmt;
-
 use super::json::{Json, Unreadable};
 use super::redact;
 use crate::domain::account::{self, Balance};
-use crate::domain::id::Receipt;
-use crate::domain::money::Amount;
+use crate::domain::id::{CheckoutRequestId, MerchantRequestId, Receipt};
 use crate::domain::outcome::{self, StkClass};
-use crate::domain::payment::PayerPhone;
+use crate::domain::payment::{PayerPhone, StkFacts};
 use crate::domain::time::Timestamp;
 use crate::domain::told::{self, value_at, values_at};
 
-/// What became of a prompt. `Debug` hides the phone, and the checkout id, which contains it.
-#[derive(Clone, PartialEq, Eq)]
+/// A callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StkCallback {
-    /// `MerchantRequestID`.
-    pub merchant_request_id: Option<String>,
-    /// `CheckoutRequestID`: which prompt.
-    pub checkout_request_id: Option<String>,
-    /// `ResultCode`, as `outcome::stk` knows it, or in no table.
-    pub code: String,
-    /// `ResultDesc`: it differs between channels, and is only for people.
-    pub description: String,
-    /// How much was paid.
-    pub amount: Option<Amount>,
-    /// `MpesaReceiptNumber`.
-    pub receipt: Option<Receipt>,
-    /// When it was paid.
-    pub paid_at: Option<Timestamp>,
+    /// What it says.
+    pub facts: StkFacts,
     /// Who paid: display only (spec/daraja.md §8).
     pub phone: PayerPhone,
-    /// `Balance`: usually missing.
-    pub balance: Option<Balance>,
-    /// What in it does not fit together, in words without personal data; a paid callback with it
-    /// is not believed.
-    pub odd: Option<String>,
-}
-
-impl StkCallback {
-    /// What follows from it.
-    pub fn class(&self) -> StkClass {
-        outcome::stk(&self.code).class
-    }
-}
-
-impl fmt::Debug for StkCallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StkCallback")
-            .field("merchant_request_id", &self.merchant_request_id)
-            .field("code", &self.code)
-            .field("amount", &self.amount)
-            .field("receipt", &self.receipt)
-            .field("phone", &self.phone)
-            .field("odd", &self.odd)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Reads a callback: items in any order, with or without values, numbers or texts.
@@ -70,28 +30,25 @@ pub fn parse(bytes: &[u8]) -> Result<StkCallback, Unreadable> {
         .ok_or(Unreadable::Missing("stkCallback"))?;
     let code = callback.one("ResultCode")?.ok_or(Unreadable::Missing("ResultCode"))?;
     let code = told::code(code);
-    // Two names of one call: it could be about either prompt.
-    callback.one("CheckoutRequestID")?;
-    callback.one("MerchantRequestID")?;
     let items = callback
         .member("CallbackMetadata")
         .map(|metadata| metadata.member("Item").unwrap_or(metadata).pairs())
         .unwrap_or_default();
     let at = |name: &str| value_at(&items, &[name]);
     let receipt = at("MpesaReceiptNumber").and_then(Receipt::new);
-    Ok(StkCallback {
-        merchant_request_id: callback.id_of(&["MerchantRequestID"]),
-        checkout_request_id: callback.id_of(&["CheckoutRequestID"]),
+    let facts = StkFacts {
+        merchant: callback.one("MerchantRequestID")?.and_then(MerchantRequestId::new),
+        checkout: callback.one("CheckoutRequestID")?.and_then(CheckoutRequestId::new),
         description: redact::description(callback.word_of(&["ResultDesc"]).unwrap_or_default()),
         amount: at("Amount").and_then(told::amount),
         paid_at: at("TransactionDate").and_then(|text| Timestamp::parse_east_africa(text).ok()),
-        phone: PayerPhone::read(at("PhoneNumber").unwrap_or_default()),
         balance: at("Balance")
             .and_then(|text| Balance::read(text).or_else(|| account::braced(text))),
         odd: odd(&code, &items).map(ToOwned::to_owned),
         receipt,
         code,
-    })
+    };
+    Ok(StkCallback { facts, phone: PayerPhone::read(at("PhoneNumber").unwrap_or_default()) })
 }
 
 /// What in it does not fit together: which of two values is right is not guessed at.

@@ -121,6 +121,21 @@ id!(
     "po_"
 );
 id!(
+    /// A payment's id, `pay_…`: money in.
+    PaymentId,
+    "pay_"
+);
+id!(
+    /// The id of something asked of M-Pesa that is polled, `inq_…`.
+    InquiryId,
+    "inq_"
+);
+id!(
+    /// A text message's id, `sms_…`.
+    TextId,
+    "sms_"
+);
+id!(
     /// An application's id, `app_…`: who submitted.
     AppId,
     "app_"
@@ -253,6 +268,48 @@ wire_word!(
     64
 );
 
+/// A word of M-Pesa's that may hold a phone: as [`wire_word`], but it does not show itself.
+macro_rules! masked_word {
+    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes M-Pesa's word for it, trimmed; `None` when it is empty, too long to be
+            /// one, or holds control characters.
+            pub fn new(text: &str) -> Option<Self> {
+                let text = text.trim();
+                let fits = !text.is_empty() && text.len() <= $max;
+                (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+            }
+
+            /// As M-Pesa wrote it: for the wire, the API and the store.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(***)"))
+            }
+        }
+    };
+}
+
+masked_word!(
+    /// M-Pesa's id of an STK prompt, `ws_CO_…`: opaque, and it holds the phone, so that it is
+    /// masked wherever it is shown by accident (spec/daraja.md §9).
+    CheckoutRequestId,
+    64
+);
+masked_word!(
+    /// M-Pesa's other id of an STK prompt (spec/daraja.md §1.2, §9).
+    MerchantRequestId,
+    64
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,5 +376,15 @@ mod tests {
         assert_eq!(Receipt::new("  "), None);
         assert_eq!(Receipt::new(&"A".repeat(65)), None);
         assert_eq!(ConversationId::new("AG\u{0}1"), None);
+    }
+
+    #[test]
+    fn ids_of_a_prompt_do_not_show_the_phone_that_they_hold() {
+        let text = "ws_CO_03102026141530123700000001";
+        let id = CheckoutRequestId::new(&format!(" {text}\n")).expect("an id");
+        assert_eq!(id.as_str(), text);
+        assert!(!format!("{id:?}").contains("700000001"));
+        assert_eq!(CheckoutRequestId::new(&"w".repeat(65)), None);
+        assert_eq!(MerchantRequestId::new(" "), None);
     }
 }

@@ -1,10 +1,12 @@
-//! What a payout is and how it moves. Pure: no clock, no socket, no disk, no randomness.
+//! What payouts, payments, inquiries and text messages are and how they move.
 //!
-//! Everything here is a value or a function of values; time arrives as an argument. The engine
-//! remembers what this module decides, and the edges talk.
+//! Pure: no clock, no socket, no disk, no randomness. Everything here is a value or a function of
+//! values; time arrives as an argument. The engine remembers what this module decides, and the
+//! edges talk.
 
 pub mod account;
 pub mod id;
+pub mod inquiry;
 pub mod limit;
 pub mod mask;
 pub mod money;
@@ -13,6 +15,8 @@ pub mod party;
 pub mod payment;
 pub mod payout;
 pub mod retry;
+pub mod subject;
 pub mod tag;
+pub mod text;
 pub mod time;
 pub mod told;

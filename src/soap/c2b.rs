@@ -3,7 +3,8 @@
 
 use super::envelope::{Envelope, SOAP, Unreadable, known_name, unambiguous};
 use super::xml::{self, Element};
-use crate::domain::payment::{C2bNotice, Lacks, NoticeWords, Rejection};
+use crate::domain::payment::validation::Refusal;
+use crate::domain::payment::{C2bNotice, Lacks, NoticeWords};
 
 /// The namespace of these messages (spec/soap.md §7.1).
 pub const C2B: &str = "http://cps.huawei.com/cpsinterface/c2bpayment";
@@ -94,7 +95,7 @@ pub fn accepted(third_party_id: Option<&str>) -> Vec<u8> {
 }
 
 /// The payment is not wanted: M-Pesa cancels it.
-pub fn rejected(why: Rejection) -> Vec<u8> {
+pub fn rejected(why: Refusal) -> Vec<u8> {
     validated(why.code(), "Rejected", "0")
 }
 

@@ -81,8 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn shuffled_items_say_the_same(order in Just((0..12_usize).collect::<Vec<_>>()).prop_shuffle()) {
-        let items = [
+    fn shuffled_items_say_the_same(items in Just(vec![
             r#"{"Name":"Amount","Value":25.00}"#,
             r#"{"Name":"MpesaReceiptNumber","Value":"UJ34AA00ZZ"}"#,
             r#"{"Name":"Balance"}"#,
@@ -95,8 +94,7 @@ proptest! {
             "7",
             r#"{"Name":"Amount"}"#,
             r#"{"Name":"Amount","Value":null}"#,
-        ];
-        let items: Vec<&str> = order.into_iter().map(|nth| items[nth]).collect();
+    ]).prop_shuffle()) {
         let body = format!(
             r#"{{"Body":{{"stkCallback":{{"CallbackMetadata":{{"Item":[{}]}},"ResultCode":0,
             "CheckoutRequestID":"ws_CO_03102026141530123700000001",
@@ -129,12 +127,14 @@ proptest! {
     ) {
         let digits = format!("2547{subscriber:08}");
         let hidden = "*".repeat(12 - head - tail);
-        let masked = format!("{}{hidden}{}", &digits[..head], &digits[12 - tail..]);
+        let (shown_head, rest) = digits.split_at(head);
+        let (_, shown_tail) = rest.split_at(12 - head - tail);
+        let masked = format!("{shown_head}{hidden}{shown_tail}");
         let phone = digits.parse().expect("a phone");
         let read = PayerPhone::read(&masked);
         prop_assert!(read.fits(phone), "{}", masked);
         let shown = format!("{read:?}");
-        prop_assert!(!shown.contains(&digits[4..]));
+        prop_assert!(!shown.contains(digits.split_at(4).1));
     }
 
     #[test]

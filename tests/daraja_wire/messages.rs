@@ -5,7 +5,7 @@ use mlango::daraja::redact::{redact, redact_with};
 use mlango::daraja::result::{self, is_generic};
 use mlango::daraja::{Unreadable, pull, stk, timeout};
 use mlango::domain::account::Balance;
-use mlango::domain::id::Receipt;
+use mlango::domain::id::{CheckoutRequestId, Receipt};
 use mlango::domain::money::Amount;
 use mlango::domain::outcome::{ResultClass, StkClass};
 use mlango::domain::party::{Msisdn, PersonName};
@@ -26,17 +26,18 @@ fn amina() -> Msisdn {
 
 #[test]
 fn a_paid_prompt_says_how_much_when_and_by_whom() {
-    let paid = stk::parse(sample("stk-paid").as_bytes()).expect("a callback");
+    let stk::StkCallback { facts: paid, phone } =
+        stk::parse(sample("stk-paid").as_bytes()).expect("a callback");
     assert_eq!((paid.code.as_str(), paid.class()), ("0", StkClass::Paid));
     assert_eq!(paid.amount, Some(Amount::from_shillings(25)));
     assert_eq!(paid.receipt, Receipt::new("UJ34AA00ZZ"));
     assert_eq!(paid.paid_at, Some(then()));
-    assert_eq!(paid.phone, PayerPhone::Whole(amina()));
+    assert_eq!(phone, PayerPhone::Whole(amina()));
     assert_eq!((paid.balance, paid.odd.as_deref()), (None, None));
-    let checkout = paid.checkout_request_id.as_deref();
-    assert_eq!(checkout, Some("ws_CO_03102026141530123700000001"));
-    assert!(!format!("{paid:?}").contains("700000001"), "{paid:?}");
-    let cancelled = stk::parse(sample("stk-cancelled").as_bytes()).expect("a callback");
+    assert_eq!(paid.checkout, CheckoutRequestId::new("ws_CO_03102026141530123700000001"));
+    let shown = format!("{paid:?} {phone:?}");
+    assert!(!shown.contains("700000001"), "{shown}");
+    let cancelled = stk::parse(sample("stk-cancelled").as_bytes()).expect("a callback").facts;
     assert_eq!((cancelled.code.as_str(), cancelled.class()), ("1032", StkClass::Failed));
     assert_eq!((cancelled.amount, cancelled.receipt), (None, None));
 }
@@ -61,12 +62,13 @@ fn items_may_come_in_any_order_and_form() {
         let mut items = items;
         items.rotate_left(turn);
         let body = callback("\"0\"", &format!("[{}]", items.join(",")));
-        let paid = stk::parse(body.as_bytes()).expect("a callback");
+        let stk::StkCallback { facts: paid, phone } =
+            stk::parse(body.as_bytes()).expect("a callback");
         assert_eq!(paid.class(), StkClass::Paid);
         assert_eq!(paid.amount, Some(Amount::from_shillings(25)));
         assert_eq!(paid.paid_at, Some(then()));
-        assert_eq!(paid.phone, PayerPhone::Masked("2547*****001".to_owned()));
-        assert!(paid.phone.fits(amina()));
+        assert_eq!(phone, PayerPhone::Masked("2547*****001".to_owned()));
+        assert!(phone.fits(amina()));
         assert_eq!(paid.balance, Some(Balance::from_cents(618_683)));
         assert_eq!(paid.odd, None);
     }
@@ -108,7 +110,7 @@ fn what_is_missing_is_missing_and_what_disagrees_is_odd() {
     ];
     for (code, items, amount, is_odd) in table {
         let body = callback(code, &items);
-        let told = stk::parse(body.as_bytes()).expect(&body);
+        let told = stk::parse(body.as_bytes()).expect(&body).facts;
         assert_eq!(told.amount, amount.map(|text| text.parse().expect(text)), "{body}");
         assert_eq!(told.odd.is_some(), is_odd, "{body}: {:?}", told.odd);
     }
@@ -133,10 +135,10 @@ fn a_callback_without_a_word_is_none() {
         ("", Err(Unreadable::Empty)),
     ];
     for (body, expected) in table {
-        assert_eq!(stk::parse(body.as_bytes()).map(|told| told.code), expected, "{body}");
+        assert_eq!(stk::parse(body.as_bytes()).map(|told| told.facts.code), expected, "{body}");
     }
-    let bare = stk::parse(br#"{"stkCallback":{"ResultCode":1037}}"#).expect("a callback");
-    assert_eq!((bare.code.as_str(), bare.checkout_request_id), ("1037", None));
+    let bare = stk::parse(br#"{"stkCallback":{"ResultCode":1037}}"#).expect("a callback").facts;
+    assert_eq!((bare.code.as_str(), bare.checkout), ("1037", None));
 }
 
 #[test]
@@ -177,6 +179,9 @@ fn a_business_payment_a_balance_and_a_reversal_say_what_they_did() {
     assert_eq!(accounts[2].available, Some(Balance::from_cents(22_803_700)));
     assert_eq!(accounts[3].current, Some(Balance::from_cents(-154_000)));
     assert_eq!(balance.facts.receipt, None);
+    let told = balance.of_inquiry();
+    assert_eq!(told.balances.map(|balances| balances.accounts.len()), Some(5));
+    assert_eq!(told.names.any().map(ToString::to_string), balance.conversation);
     assert_eq!(balance.balances_at(), Some(then().after(std::time::Duration::from_secs(5))));
     let reversed = result::parse(sample("result-reversal").as_bytes()).expect("a result");
     assert_eq!(reversed.reversed(), Receipt::new("UJ34AA00ZZ"));
@@ -201,80 +206,64 @@ fn a_status_result_speaks_of_the_payment_on_a_level_of_its_own() {
     assert_eq!(told.facts.charge, Some(Amount::from_cents(2_240)));
 }
 
+/// Code, whether more follows, receipt, amount, whether it is odd.
+type Told = (&'static str, bool, Option<&'static str>, Option<&'static str>, bool);
+
+/// The members of a result, and what they tell.
+const IRREGULAR: &[(&str, Told)] = &[
+    (r#""ResultCode":0"#, ("0", false, None, None, false)),
+    (r#""ResultCode":"0","ResultType":"0""#, ("0", false, None, None, false)),
+    (r#""ResultCode":"R000002""#, ("R000002", false, None, None, false)),
+    (r#""ResultCode":"SFC_IC0003","ResultType":0"#, ("SFC_IC0003", false, None, None, false)),
+    (r#""ResultCode":0,"ResultType":1"#, ("0", true, None, None, false)),
+    (r#""ResultCode":0,"ResultParameters":null"#, ("0", false, None, None, false)),
+    (
+        r#""ResultCode":0,"ResultParameters":{"ResultParameter":{"Key":"Amount","Value":7}}"#,
+        ("0", false, None, Some("7"), false),
+    ),
+    (
+        r#""ResultCode":0,"ResultParameters":[{"Key":"Amount","Value":"7.00"}]"#,
+        ("0", false, None, Some("7"), false),
+    ),
+    (
+        r#""ResultCode":0,"TransactionID":"UJ30000000","ResultParameters":{"ResultParameter":[
+            {"Key":"TransactionReceipt","Value":"UJ35BB11YY"}]}"#,
+        ("0", false, Some("UJ35BB11YY"), None, false),
+    ),
+    (
+        r#""ResultCode":0,"TransactionID":"UJ35BB11ZZ","ResultParameters":{"ResultParameter":[
+            {"Key":"TransactionReceipt","Value":"UJ35BB11YY"}]}"#,
+        ("0", false, Some("UJ35BB11ZZ"), None, true),
+    ),
+    (
+        r#""ResultCode":0,"ResultParameters":{"ResultParameter":[{"Key":"TransactionAmount",
+            "Value":"x"}]}"#,
+        ("0", false, None, None, true),
+    ),
+    (
+        r#""ResultCode":0,"ResultParameters":{"ResultParameter":[{"Key":"TransactionAmount",
+            "Value":5},{"Key":"Amount","Value":6}]}"#,
+        ("0", false, None, Some("5"), true),
+    ),
+    (r#""ResultCode":"0 or so""#, ("0_or_so…", false, None, None, false)),
+    (r#""ResultCode":1,"TransactionID":"""#, ("1", false, None, None, false)),
+];
+
 #[test]
 fn results_are_read_in_each_irregular_form() {
     let result = |members: &str| format!(r#"{{"Result":{{{members}}}}}"#);
-    // members; code, waiting, receipt, amount, odd.
-    let table: [(&str, &str, bool, Option<&str>, Option<&str>, bool); 14] = [
-        (r#""ResultCode":0"#, "0", false, None, None, false),
-        (r#""ResultCode":"0","ResultType":"0""#, "0", false, None, None, false),
-        (r#""ResultCode":"R000002""#, "R000002", false, None, None, false),
-        (r#""ResultCode":"SFC_IC0003","ResultType":0"#, "SFC_IC0003", false, None, None, false),
-        (r#""ResultCode":0,"ResultType":1"#, "0", true, None, None, false),
-        (r#""ResultCode":0,"ResultParameters":null"#, "0", false, None, None, false),
-        (
-            r#""ResultCode":0,"ResultParameters":{"ResultParameter":{"Key":"Amount","Value":7}}"#,
-            "0",
-            false,
-            None,
-            Some("7"),
-            false,
-        ),
-        (
-            r#""ResultCode":0,"ResultParameters":[{"Key":"Amount","Value":"7.00"}]"#,
-            "0",
-            false,
-            None,
-            Some("7"),
-            false,
-        ),
-        (
-            r#""ResultCode":0,"TransactionID":"UJ30000000","ResultParameters":{"ResultParameter":[
-            {"Key":"TransactionReceipt","Value":"UJ35BB11YY"}]}"#,
-            "0",
-            false,
-            Some("UJ35BB11YY"),
-            None,
-            false,
-        ),
-        (
-            r#""ResultCode":0,"TransactionID":"UJ35BB11ZZ","ResultParameters":{"ResultParameter":[
-            {"Key":"TransactionReceipt","Value":"UJ35BB11YY"}]}"#,
-            "0",
-            false,
-            Some("UJ35BB11ZZ"),
-            None,
-            true,
-        ),
-        (
-            r#""ResultCode":0,"ResultParameters":{"ResultParameter":[{"Key":"TransactionAmount",
-            "Value":"x"}]}"#,
-            "0",
-            false,
-            None,
-            None,
-            true,
-        ),
-        (
-            r#""ResultCode":0,"ResultParameters":{"ResultParameter":[{"Key":"TransactionAmount",
-            "Value":5},{"Key":"Amount","Value":6}]}"#,
-            "0",
-            false,
-            None,
-            Some("5"),
-            true,
-        ),
-        (r#""ResultCode":"0 or so""#, "0_or_so…", false, None, None, false),
-        (r#""ResultCode":1,"TransactionID":"""#, "1", false, None, None, false),
-    ];
-    for (members, code, waiting, receipt, amount, is_odd) in table {
+    for (members, (code, waiting, receipt, amount, is_odd)) in IRREGULAR {
         let told = result::parse(result(members).as_bytes()).expect(members);
-        assert_eq!((told.facts.code.as_str(), told.facts.waiting), (code, waiting), "{members}");
+        assert_eq!((told.facts.code.as_str(), told.facts.waiting), (*code, *waiting), "{members}");
         assert_eq!(told.facts.receipt, receipt.and_then(Receipt::new), "{members}");
         let amount = amount.map(|text| text.parse().expect(text));
         assert_eq!(told.facts.amount, amount, "{members}");
-        assert_eq!(told.facts.odd.is_some(), is_odd, "{members}: {:?}", told.facts.odd);
+        assert_eq!(told.facts.odd.is_some(), *is_odd, "{members}: {:?}", told.facts.odd);
     }
+}
+
+#[test]
+fn a_result_without_a_word_is_none() {
     for (body, error) in [
         ("{}", Unreadable::Missing("Result")),
         (r#"{"Result":{}}"#, Unreadable::Missing("ResultCode")),

@@ -6,7 +6,8 @@ use mlango::domain::account::Balance;
 use mlango::domain::id::Receipt;
 use mlango::domain::money::Amount;
 use mlango::domain::party::PersonName;
-use mlango::domain::payment::{C2bNotice, NoticeKind, PayerPhone, Rejection};
+use mlango::domain::payment::validation::Refusal;
+use mlango::domain::payment::{C2bNotice, NoticeKind, PayerPhone};
 use mlango::domain::time::Timestamp;
 use mlango::soap::c2b as soap;
 
@@ -205,7 +206,7 @@ fn soap_replies_are_the_documented_bytes() {
     assert_eq!(text(soap::accepted(None)), result("0", "Service processing successful", "0"));
     let accepted = text(soap::accepted(Some("a<1")));
     assert_eq!(accepted, result("0", "Service processing successful", "a&lt;1"));
-    assert_eq!(text(soap::rejected(Rejection::Account)), result("C2B00012", "Rejected", "0"));
+    assert_eq!(text(soap::rejected(Refusal::Account)), result("C2B00012", "Rejected", "0"));
     let confirmed = format!(
         "{head}      <c2b:C2BPaymentConfirmationResult>C2B Payment Transaction EXAMPLE001 result \
          received.</c2b:C2BPaymentConfirmationResult>{foot}"

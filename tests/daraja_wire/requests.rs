@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use mlango::daraja::request::{
-    AccountBalance, Addresses, B2b, B2bCommand, B2c, C2bRegister, C2bSimulate, Caller, NameKey,
-    PullQuery, PullRegister, Qr, QrKind, Rendered, ResponseType, Reversal, StatusOf, StkKind,
-    StkPush, StkQuery, Tax, TransactionStatus, password,
+    AccountBalance, Addresses, B2b, B2c, C2bRegister, C2bSimulate, Caller, NameKey, PullQuery,
+    PullRegister, Qr, QrKind, Rendered, Reversal, StatusOf, StkPush, StkQuery, Tax,
+    TransactionStatus, password,
 };
 use mlango::daraja::rules::{Broken, Limits, Place};
-use mlango::daraja::{Api, B2cVersion, C2bVersion};
+use mlango::daraja::{Api, B2cVersion};
+use mlango::domain::id::CheckoutRequestId;
+use mlango::domain::inquiry::{BusinessCommand, C2bVersion, PaidTo, ResponseType};
 use mlango::domain::money::Amount;
 use mlango::domain::party::Msisdn;
 use mlango::domain::payout::Command;
@@ -42,7 +44,7 @@ fn push<'a>() -> StkPush<'a> {
     StkPush {
         shortcode: "174379",
         passkey: PASSKEY,
-        kind: StkKind::PayBill,
+        to: PaidTo::PayBill,
         amount: Amount::from_shillings(10),
         phone: phone(),
         receiver: "174379",
@@ -71,7 +73,7 @@ fn b2b(caller: &Caller) -> B2b<'_> {
     B2b {
         caller,
         addresses: ADDRESSES,
-        command: B2bCommand::PayBill,
+        command: BusinessCommand::BusinessPayBill,
         amount: Amount::from_shillings(190),
         receiver: "888880",
         account: "ACC-1",
@@ -105,12 +107,8 @@ fn status(caller: &Caller) -> TransactionStatus<'_> {
 /// Requests of customers' payments: the name of the golden file, the request, the misspelt or
 /// peculiar members that it must have.
 fn of_payments() -> Vec<(&'static str, Rendered, Vec<&'static str>)> {
-    let query = StkQuery {
-        shortcode: "174379",
-        passkey: PASSKEY,
-        checkout_request_id: "ws_CO_02012024060405123722000111",
-        at: AT,
-    };
+    let checkout = CheckoutRequestId::new("ws_CO_02012024060405123722000111").expect("an id");
+    let query = StkQuery { shortcode: "174379", passkey: PASSKEY, checkout: &checkout, at: AT };
     let register = C2bRegister {
         version: C2bVersion::V2,
         shortcode: "600999",
@@ -121,7 +119,7 @@ fn of_payments() -> Vec<(&'static str, Rendered, Vec<&'static str>)> {
     let simulate = C2bSimulate {
         version: C2bVersion::V2,
         shortcode: "600999",
-        kind: StkKind::PayBill,
+        to: PaidTo::PayBill,
         amount: Amount::from_shillings(25),
         phone: phone(),
         account: "INV-77",
@@ -217,7 +215,7 @@ fn no_secret_is_in_the_form_that_is_kept() {
 
 #[test]
 fn a_till_is_prompted_for_by_its_head_office() {
-    let till = StkPush { kind: StkKind::BuyGoods, receiver: "5123456", description: "", ..push() };
+    let till = StkPush { to: PaidTo::Till, receiver: "5123456", description: "", ..push() };
     let wire: Value = serde_json::from_slice(&till.render().wire).expect("JSON");
     assert_eq!(wire["TransactionType"], "CustomerBuyGoodsOnline");
     assert_eq!(wire["PartyB"], 5_123_456);
@@ -267,8 +265,11 @@ fn everything_that_is_wrong_is_told_at_once() {
     assert_eq!(fields, ["command", "amount", "remarks"]);
     let bad = B2b { account: "", ..b2b(&caller) };
     assert_eq!(bad.check(&limits, Place::Production).len(), 1);
-    let till = B2b { command: B2bCommand::BuyGoods, ..bad };
+    let till = B2b { command: BusinessCommand::BusinessBuyGoods, ..bad };
     assert_eq!(till.check(&limits, Place::Production), [], "a till has no accounts");
+    let own = BusinessCommand::BusinessTransferFromMmfToUtility;
+    let own = B2b { command: own, receiver: "600999", ..bad };
+    assert_eq!(own.check(&limits, Place::Production), []);
     let bad = Reversal { receipt: "UJ30000000", ..reversal(&caller) };
     assert_eq!(bad.check(Place::Production)[0].field, "receipt");
 }

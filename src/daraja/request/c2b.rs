@@ -3,30 +3,12 @@
 
 use std::fmt;
 
-use super::{Digits, Rendered, StkKind, Text, Word, render, shillings};
-use crate::daraja::api::{Api, C2bVersion};
+use super::{Digits, Rendered, Text, Word, render, shillings};
+use crate::daraja::api::Api;
 use crate::daraja::rules::{self, Fault, Limits, Place};
+use crate::domain::inquiry::{C2bVersion, PaidTo, ResponseType};
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
-
-/// What M-Pesa does when the validation address does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ResponseType {
-    /// Makes the payment.
-    Completed,
-    /// Cancels it.
-    Cancelled,
-}
-
-impl ResponseType {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Completed => "Completed",
-            Self::Cancelled => "Cancelled",
-        }
-    }
-}
 
 /// Where notices of a short code's payments go. `Debug` hides the token in the addresses.
 #[derive(Clone, Copy)]
@@ -87,7 +69,7 @@ pub struct C2bSimulate<'a> {
     /// To which short code.
     pub shortcode: &'a str,
     /// To what kind of number.
-    pub kind: StkKind,
+    pub to: PaidTo,
     /// Whole shillings.
     pub amount: Amount,
     /// Who seems to pay.
@@ -104,9 +86,9 @@ impl C2bSimulate<'_> {
 
     /// What in it M-Pesa would refuse.
     pub fn check(&self, limits: &Limits) -> Vec<Fault> {
-        let account = match self.kind {
-            StkKind::PayBill => rules::bill_ref("account", self.account),
-            StkKind::BuyGoods => Ok(()),
+        let account = match self.to {
+            PaidTo::PayBill => rules::bill_ref("account", self.account),
+            PaidTo::Till => Ok(()),
         };
         rules::gather([
             rules::shortcode("shortcode", self.shortcode),
@@ -121,11 +103,11 @@ impl C2bSimulate<'_> {
         let phone = self.phone.reveal();
         let mut members: Vec<(&str, Word<'_>)> = vec![
             ("ShortCode", Digits(self.shortcode)),
-            ("CommandID", Text(self.kind.as_str())),
+            ("CommandID", Text(self.to.command())),
             ("Amount", Digits(&amount)),
             ("Msisdn", Digits(&phone)),
         ];
-        if self.kind == StkKind::PayBill {
+        if self.to == PaidTo::PayBill {
             members.push(("BillRefNumber", Text(self.account)));
         }
         render(&members)

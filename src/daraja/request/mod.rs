@@ -17,10 +17,10 @@ use crate::domain::mask::{self, MASK};
 use crate::domain::money::Amount;
 
 pub use ask::{AccountBalance, NameKey, Reversal, StatusOf, TransactionStatus};
-pub use c2b::{C2bRegister, C2bSimulate, Qr, QrKind, ResponseType};
-pub use pay::{B2b, B2bCommand, B2c, TAX_RECEIVER, Tax};
+pub use c2b::{C2bRegister, C2bSimulate, Qr, QrKind};
+pub use pay::{B2b, B2c, TAX_RECEIVER, Tax};
 pub use pull::{PullQuery, PullRegister, ROWS_PER_PAGE};
-pub use stk::{StkKind, StkPush, StkQuery, password};
+pub use stk::{StkPush, StkQuery, password};
 
 /// A request, ready for the wire and ready for the book.
 #[derive(Clone, PartialEq, Eq)]

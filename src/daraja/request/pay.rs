@@ -3,6 +3,7 @@
 use super::{Addresses, Caller, Digits, Rendered, Secret, Text, Word, render, shillings};
 use crate::daraja::api::{Api, B2cVersion};
 use crate::daraja::rules::{self, Fault, Limits, Place};
+use crate::domain::inquiry::BusinessCommand;
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
 use crate::domain::payout::Command;
@@ -78,31 +79,6 @@ impl B2c<'_> {
     }
 }
 
-/// How a business is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum B2bCommand {
-    /// A pay bill number of another.
-    PayBill,
-    /// A till of another.
-    BuyGoods,
-    /// The account of a B2C short code, to pay customers from.
-    TopUp,
-}
-
-impl B2bCommand {
-    /// Every command.
-    pub const ALL: [Self; 3] = [Self::PayBill, Self::BuyGoods, Self::TopUp];
-
-    /// The `CommandID`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PayBill => "BusinessPayBill",
-            Self::BuyGoods => "BusinessBuyGoods",
-            Self::TopUp => "BusinessPayToBulk",
-        }
-    }
-}
-
 /// A payment to a business.
 #[derive(Clone, Copy, Debug)]
 pub struct B2b<'a> {
@@ -111,7 +87,7 @@ pub struct B2b<'a> {
     /// Where M-Pesa calls.
     pub addresses: Addresses<'a>,
     /// How.
-    pub command: B2bCommand,
+    pub command: BusinessCommand,
     /// Whole shillings.
     pub amount: Amount,
     /// The pay bill number, till or B2C short code.
@@ -133,15 +109,16 @@ impl B2b<'_> {
     /// What in it M-Pesa would refuse.
     pub fn check(&self, limits: &Limits, place: Place) -> Vec<Fault> {
         // Only who is paid by an account needs to be told which.
-        let account = match self.command {
-            B2bCommand::PayBill => rules::b2b_account("account", self.account),
-            B2bCommand::BuyGoods | B2bCommand::TopUp if self.account.is_empty() => Ok(()),
-            B2bCommand::BuyGoods | B2bCommand::TopUp => rules::b2b_account("account", self.account),
+        let needs_account = self.command == BusinessCommand::BusinessPayBill;
+        let account = if needs_account || !self.account.is_empty() {
+            rules::b2b_account("account", self.account)
+        } else {
+            Ok(())
         };
         rules::gather([
             rules::amount("amount", self.amount, &limits.business),
             rules::shortcode("shortcode", &self.caller.shortcode),
-            rules::shortcode("receiver", self.receiver),
+            rules::shortcode("to", self.receiver),
             account,
             rules::remarks("remarks", self.remarks),
             rules::occasion("occasion", self.occasion),

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Digits, Rendered, Secret, Text, render, shillings};
 use crate::daraja::api::Api;
 use crate::daraja::rules::{self, Fault, Limits, Place};
+use crate::domain::id::CheckoutRequestId;
+use crate::domain::inquiry::PaidTo;
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
 use crate::domain::time::Timestamp;
@@ -17,25 +19,6 @@ pub fn password(shortcode: &str, passkey: &str, timestamp: &str) -> String {
     STANDARD.encode(format!("{shortcode}{passkey}{timestamp}"))
 }
 
-/// To what kind of number a prompt pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StkKind {
-    /// A pay bill number.
-    PayBill,
-    /// A till: its short code is the head office's, and `PartyB` the till.
-    BuyGoods,
-}
-
-impl StkKind {
-    /// The `TransactionType`, and the `CommandID` of a simulated payment.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PayBill => "CustomerPayBillOnline",
-            Self::BuyGoods => "CustomerBuyGoodsOnline",
-        }
-    }
-}
-
 /// A prompt on a customer's phone. `Debug` hides passkey and phone.
 #[derive(Clone, Copy)]
 pub struct StkPush<'a> {
@@ -43,8 +26,8 @@ pub struct StkPush<'a> {
     pub shortcode: &'a str,
     /// The passkey.
     pub passkey: &'a str,
-    /// To what kind of number.
-    pub kind: StkKind,
+    /// To what kind of number: a till's short code is the head office's, and `PartyB` the till.
+    pub to: PaidTo,
     /// Whole shillings.
     pub amount: Amount,
     /// Who pays, and on whose phone the prompt appears.
@@ -65,7 +48,7 @@ impl fmt::Debug for StkPush<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StkPush")
             .field("shortcode", &self.shortcode)
-            .field("kind", &self.kind)
+            .field("to", &self.to)
             .field("amount", &self.amount)
             .finish_non_exhaustive()
     }
@@ -101,7 +84,7 @@ impl StkPush<'_> {
             ("BusinessShortCode", Digits(self.shortcode)),
             ("Password", Secret(&password)),
             ("Timestamp", Text(&timestamp)),
-            ("TransactionType", Text(self.kind.as_str())),
+            ("TransactionType", Text(self.to.command())),
             ("Amount", Digits(&amount)),
             ("PartyA", Digits(&phone)),
             ("PartyB", Digits(self.receiver)),
@@ -113,8 +96,7 @@ impl StkPush<'_> {
     }
 }
 
-/// A question about a prompt. `Debug` hides the passkey, and the checkout id, which contains a
-/// phone.
+/// A question about a prompt. `Debug` hides the passkey.
 #[derive(Clone, Copy)]
 pub struct StkQuery<'a> {
     /// `BusinessShortCode`, as in the prompt.
@@ -122,7 +104,7 @@ pub struct StkQuery<'a> {
     /// The passkey.
     pub passkey: &'a str,
     /// Which prompt.
-    pub checkout_request_id: &'a str,
+    pub checkout: &'a CheckoutRequestId,
     /// When the question is made.
     pub at: Timestamp,
 }
@@ -145,7 +127,7 @@ impl StkQuery<'_> {
             ("BusinessShortCode", Digits(self.shortcode)),
             ("Password", Secret(&password)),
             ("Timestamp", Text(&timestamp)),
-            ("CheckoutRequestID", Text(self.checkout_request_id)),
+            ("CheckoutRequestID", Text(self.checkout.as_str())),
         ])
     }
 }

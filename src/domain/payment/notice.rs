@@ -123,42 +123,6 @@ fn kept(text: Option<&str>) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Why a payment is not wanted: what M-Pesa is answered to a validation (spec/daraja.md §2.2;
-/// spec/soap.md §7.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Rejection {
-    /// The payer's phone.
-    Msisdn,
-    /// The account number.
-    Account,
-    /// The amount.
-    Amount,
-    /// The payer's details.
-    Kyc,
-    /// The short code.
-    ShortCode,
-    /// Anything else.
-    Other,
-}
-
-impl Rejection {
-    /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Msisdn, Self::Account, Self::Amount, Self::Kyc, Self::ShortCode, Self::Other];
-
-    /// The code on the wire.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Msisdn => "C2B00011",
-            Self::Account => "C2B00012",
-            Self::Amount => "C2B00013",
-            Self::Kyc => "C2B00014",
-            Self::ShortCode => "C2B00015",
-            Self::Other => "C2B00016",
-        }
-    }
-}
-
 impl fmt::Debug for C2bNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("C2bNotice")

@@ -18,7 +18,7 @@ pub use event::{
 };
 pub use inquiry::{AskBy, FOUND_BY_NAME, Inquiry, MISSED_BY_NAME, Question, ask_by};
 pub use state::{
-    Command, Details, Doubt, Failure, Lease, Metadata, Payout, Rail, Settled, Stage, State, Status,
-    Tries,
+    Command, Details, Doubt, Failure, Lease, Metadata, NotOneOf, Payout, Rail, Settled, Stage,
+    State, Status, Tries,
 };
 pub use step::{Contradiction, Forbidden, NOT_FOUND_ROUNDS_MAX, Policy, Verdict, step};
