@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod daraja;
 pub mod domain;
 pub mod engine;
 pub mod http;

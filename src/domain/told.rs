@@ -65,7 +65,8 @@ pub fn values_at<'p>(pairs: &'p [(String, String)], key: &'p str) -> impl Iterat
         .filter(|value| !value.is_empty())
 }
 
-fn is_key(name: &str, key: &str) -> bool {
+/// Whether two keys are the same but for blanks and case.
+pub fn is_key(name: &str, key: &str) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = u8> {
         text.bytes()
             .filter(|byte| !byte.is_ascii_whitespace())

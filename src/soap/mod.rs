@@ -5,6 +5,7 @@
 //! room, each using the other half of every message.
 
 pub mod ack;
+pub mod c2b;
 pub mod envelope;
 pub mod escape;
 pub mod fault;

@@ -23,7 +23,7 @@ pub use effect::{Effect, Notice};
 pub use event::{AnswerFacts, Confirmation, Event, Holder, Joining, QueryFacts, StkFacts};
 pub use guard::{LOCKED_FOR, RetryAt, SAME_PAYMENT_FOR, TooSoon, guard};
 pub use join::{adopts, holder, joining, would_adopt};
-pub use notice::{C2bNotice, NoticeKind, Payer, PayerPhone};
+pub use notice::{C2bNotice, Lacks, NoticeKind, NoticeWords, Payer, PayerPhone};
 pub use state::{
     Asking, Claim, Details, Doubt, Failure, Kind, Origin, Paid, Payment, Prompt, Settled, Source,
     State, Status, Tries,

@@ -11,6 +11,7 @@ use crate::domain::id::Receipt;
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, PersonName};
 use crate::domain::time::Timestamp;
+use crate::domain::told;
 
 /// The longest masked phone that is kept, in characters.
 const MASKED_LEN_MAX: usize = 32;
@@ -44,6 +45,84 @@ pub struct C2bNotice {
     pub odd: Option<String>,
 }
 
+/// The longest text of a payer's that is kept, in characters: `BillRefNumber` has at most 20
+/// (spec/daraja.md §1.5), and what is longer is kept in the message itself.
+const TEXT_LEN_MAX: usize = 100;
+
+/// What a notice lacks without which it is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is missing, or cannot be read")]
+pub struct Lacks(pub &'static str);
+
+/// The words of a notice, as either wire writes them; what is missing is `None` or empty.
+#[derive(Clone, Copy, Default)]
+pub struct NoticeWords<'a> {
+    /// `TransactionType` or `TransType`.
+    pub kind: Option<&'a str>,
+    /// `TransID`.
+    pub receipt: Option<&'a str>,
+    /// `TransTime`.
+    pub time: Option<&'a str>,
+    /// `TransAmount`.
+    pub amount: Option<&'a str>,
+    /// `BusinessShortCode`.
+    pub shortcode: Option<&'a str>,
+    /// `BillRefNumber`.
+    pub account: Option<&'a str>,
+    /// `InvoiceNumber`.
+    pub invoice: Option<&'a str>,
+    /// `OrgAccountBalance`.
+    pub balance: Option<&'a str>,
+    /// `ThirdPartyTransID`.
+    pub third_party_id: Option<&'a str>,
+    /// `MSISDN`.
+    pub phone: Option<&'a str>,
+    /// First, middle and last name.
+    pub names: [Option<&'a str>; 3],
+}
+
+impl fmt::Debug for NoticeWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoticeWords(***)")
+    }
+}
+
+impl NoticeWords<'_> {
+    /// The notice that they make.
+    ///
+    /// # Errors
+    /// It lacks a receipt, an amount or a short code: it cannot be a payment.
+    pub fn read(&self) -> Result<C2bNotice, Lacks> {
+        let receipt = self.receipt.and_then(Receipt::new).ok_or(Lacks("TransID"))?;
+        let amount = self.amount.and_then(told::amount).ok_or(Lacks("TransAmount"))?;
+        let shortcode = kept(self.shortcode).ok_or(Lacks("BusinessShortCode"))?;
+        let odd = (amount == Amount::ZERO).then(|| "nothing is said to be paid".to_owned());
+        let [first_name, middle_name, last_name] =
+            self.names.map(|name| name.and_then(PersonName::new));
+        let phone = PayerPhone::read(self.phone.unwrap_or_default());
+        Ok(C2bNotice {
+            kind: NoticeKind::read(self.kind.unwrap_or_default()),
+            receipt,
+            time: self.time.and_then(|text| Timestamp::parse_east_africa(text).ok()),
+            amount,
+            shortcode,
+            account: kept(self.account).unwrap_or_default(),
+            invoice: kept(self.invoice),
+            balance: self.balance.and_then(Balance::read),
+            third_party_id: kept(self.third_party_id),
+            payer: Payer { phone, first_name, middle_name, last_name },
+            odd,
+        })
+    }
+}
+
+/// A text of somebody's, trimmed, cut and without control characters; `None` when nothing is left.
+fn kept(text: Option<&str>) -> Option<String> {
+    let text = text?.trim().chars().filter(|c| !c.is_control()).take(TEXT_LEN_MAX);
+    let text: String = text.collect();
+    (!text.is_empty()).then_some(text)
+}
+
 impl fmt::Debug for C2bNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("C2bNotice")
@@ -69,13 +148,13 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// Reads M-Pesa's word: `Pay Bill`, `Paybill`, `Buy Goods`, and their relatives with
-    /// `Online`.
+    /// Reads M-Pesa's word: `Pay Bill`, `Paybill`, `Buy Goods`, and what pulled payments and
+    /// commands call them.
     pub fn read(text: &str) -> Self {
         let letters: String = text.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         match letters.to_ascii_lowercase().as_str() {
-            "paybill" | "customerpaybillonline" => Self::PayBill,
-            "buygoods" | "customerbuygoodsonline" => Self::BuyGoods,
+            "paybill" | "customerpaybillonline" | "c2bpaybilldebit" => Self::PayBill,
+            "buygoods" | "customerbuygoodsonline" | "c2bbuygoodsdebit" => Self::BuyGoods,
             _ => Self::Other(text.trim().chars().take(64).collect()),
         }
     }
