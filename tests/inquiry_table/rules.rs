@@ -1,0 +1,142 @@
+//! What depends on the kind of inquiry, on time and on how often.
+
+use std::time::Duration;
+
+use mlango::domain::id::ConversationId;
+use mlango::domain::inquiry::{
+    Answer, C2bVersion, Effect, Event, Kind, LOST_MAX, PaidTo, RegisterUrls, ResponseType,
+    ResultFacts, SimulateC2b, State, Status, TransactionStatus, Verdict, ask_by, step,
+};
+use mlango::domain::money::Amount;
+
+use crate::words::{
+    NAME, NOW, ORIGINAL, POLICY, event, in_a_word, inquiry, keeps_the_laws, moved, receipt, result,
+    reversal, tax, told, with_attempt,
+};
+
+/// A kind, the result's code, and what the inquiry answers.
+#[test]
+fn what_a_result_means_depends_on_what_was_asked() {
+    let status = Kind::TransactionStatus(TransactionStatus::Receipt(receipt(ORIGINAL)));
+    let table: [(&str, Kind, ResultFacts, &str); 9] = [
+        ("a balance", Kind::Balance, result("balance"), "succeeded"),
+        ("a balance without one", Kind::Balance, result("bare"), "failed"),
+        ("a status", status.clone(), result("status"), "succeeded"),
+        ("a status without one", status.clone(), result("bare"), "failed"),
+        ("no such receipt", status.clone(), result("2033"), "failed"),
+        ("no such transaction", status, result("49"), "failed"),
+        ("already reversed", reversal(), result("R000001"), "failed"),
+        ("nothing to reverse", reversal(), result("R000002"), "failed"),
+        ("a tax without a receipt", tax(), result("no-receipt"), "unknown+case"),
+    ];
+    for (what, kind, facts, expected) in table {
+        let accepted = inquiry(kind, "accepted");
+        let event = Event::ResultArrived(facts);
+        let verdict = step(&accepted, &event, &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), expected, "{what}: {verdict:?}");
+        keeps_the_laws(&accepted, &event, &verdict);
+    }
+}
+
+#[test]
+fn what_has_no_result_is_done_when_m_pesa_takes_it() {
+    let register = Kind::RegisterUrls(RegisterUrls {
+        response_type: ResponseType::Completed,
+        version: C2bVersion::V2,
+    });
+    let simulate = Kind::SimulateC2b(SimulateC2b {
+        to: PaidTo::PayBill,
+        amount: Amount::from_shillings(100),
+        phone: "254700000001".parse().expect("a phone"),
+        account: Some("INV-77".to_owned()),
+        version: C2bVersion::V2,
+    });
+    for (kind, answer, lost) in
+        [(register, Answer::Registered, "queued"), (simulate, Answer::Simulated, "unknown")]
+    {
+        let sending = inquiry(kind, "sending");
+        let state = moved(step(&sending, &event("answer-0"), &POLICY, NOW));
+        assert!(matches!(&state, State::Succeeded { answer: told, .. } if *told == answer));
+        let verdict = step(&sending, &event("no-answer"), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), lost, "{answer:?}");
+    }
+}
+
+#[test]
+fn what_moves_no_money_is_asked_anew_three_times() {
+    for lose in ["no-answer", "answer-internal", "lapsed"] {
+        let mut balance = inquiry(Kind::Balance, "queued");
+        let mut now = NOW;
+        for nth in 0..=LOST_MAX {
+            assert_eq!(balance.status(), Status::Queued, "{lose} {nth}");
+            now = balance.state.wakes_at().unwrap_or(now).max(now);
+            balance.state = moved(step(&balance, &event("send"), &POLICY, now));
+            let event = with_attempt(event(lose), balance.state.tries().attempts);
+            balance.state = moved(step(&balance, &event, &POLICY, now));
+        }
+        let State::Failed { failure, .. } = &balance.state else { panic!("{:?}", balance.state) };
+        assert_eq!((failure.code.as_str(), failure.retryable), ("no_answer", true), "{lose}");
+    }
+}
+
+#[test]
+fn a_link_that_stays_dead_ends_an_inquiry_after_an_hour() {
+    let mut waiting = inquiry(reversal(), "queued");
+    let mut now = NOW;
+    while waiting.status() == Status::Queued {
+        now = waiting.state.wakes_at().unwrap_or(now).max(now);
+        waiting.state = moved(step(&waiting, &event("send"), &POLICY, now));
+        let attempt = waiting.state.tries().attempts;
+        assert!(attempt < 100, "it must end");
+        let event = with_attempt(event("nothing-sent"), attempt);
+        waiting.state = moved(step(&waiting, &event, &POLICY, now));
+    }
+    assert!(now.since(NOW) > Duration::from_secs(3_500));
+    let State::Failed { failure, .. } = &waiting.state else { panic!("{:?}", waiting.state) };
+    assert_eq!(failure.code, "not_sent");
+}
+
+#[test]
+fn doubt_about_money_is_asked_about_by_the_schedule_then_daily_then_no_more() {
+    let mut lost = inquiry(reversal(), "accepted");
+    let mut now = NOW;
+    lost.state = moved(step(&lost, &event("overdue"), &POLICY, now));
+    assert_eq!(ask_by(&lost).map(ConversationId::as_str), Some(NAME));
+    let mut cases = 0;
+    let mut pauses = vec![];
+    while let Some(at) = lost.state.wakes_at() {
+        pauses.push(at.since(now).as_secs());
+        now = at;
+        let verdict = step(&lost, &event("question-sent"), &POLICY, now);
+        if let Verdict::Moved { effects, .. } = &verdict {
+            cases += effects.iter().filter(|it| matches!(it, Effect::OpenCase(_))).count();
+        }
+        lost.state = moved(verdict);
+        // M-Pesa finds nothing: that proves nothing, and nobody sends another.
+        let nth = lost.state.tries().questions;
+        let not_found = told(Some(nth), "2033", None);
+        assert!(matches!(step(&lost, &not_found, &POLICY, now), Verdict::Noted(_)));
+    }
+    let daily = [86_400; 12];
+    assert_eq!(pauses, [&[5, 30, 120, 600, 3_600, 3_600], daily.as_slice()].concat());
+    assert_eq!((cases, lost.status()), (1, Status::Unknown));
+    lost.state = moved(step(&lost, &event("result-done"), &POLICY, now));
+    assert_eq!(lost.status(), Status::Succeeded, "late word is heard");
+}
+
+#[test]
+fn what_does_not_fit_calls_a_person_once_for_each_word() {
+    let mut doubted = inquiry(reversal(), "accepted");
+    for (kind, expected) in [
+        ("result-other-amount", "unknown+case"),
+        ("result-other-amount", "noted"),
+        ("result-no-receipt", "unknown+case"),
+        ("result-no-receipt", "noted"),
+    ] {
+        let verdict = step(&doubted, &event(kind), &POLICY, NOW);
+        assert_eq!(in_a_word(&verdict), expected, "{kind}");
+        if let Verdict::Moved { state, .. } = verdict {
+            doubted.state = state;
+        }
+    }
+}
