@@ -107,7 +107,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
-    ("sha2", &["cli/", "engine/", "http/", "soap/", "store/"]),
+    ("sha2", &["cli/", "engine/", "http/", "sim/", "soap/", "store/"]),
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("strsim", &["config/"]),
     ("subtle", &["http/"]),
