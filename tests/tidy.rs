@@ -109,7 +109,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
-    ("sha2", &["cli/", "domain/payment/notice.rs", "engine/", "http/", "soap/", "store/"]),
+    ("sha2", &["cli/", "domain/payment/notice.rs", "engine/", "http/", "sim/", "soap/", "store/"]),
     ("sled", &["store/sled.rs", "store/sled/"]),
     ("strsim", &["config/"]),
     ("subtle", &["http/"]),

@@ -11,7 +11,7 @@ use mlango::domain::payout::Status;
 use mlango::domain::time::Timestamp;
 use mlango::sim::book::Entry;
 use mlango::sim::load::{self, LoadPlan, Report, Until};
-use mlango::sim::{Delivery, Running, Settings, Simulator};
+use mlango::sim::{DarajaSettings, Delivery, Running, Settings, Simulator, SmsSettings};
 use mlango::store::Store;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -251,6 +251,8 @@ async fn simulator(home: &Home) -> Running {
         delivery: Delivery { keep_alive: true, ..Delivery::default() },
         hold: Duration::from_secs(60),
         chaos: None,
+        daraja: DarajaSettings::default(),
+        sms: SmsSettings::default(),
     };
     let started = Simulator::start(settings, Arc::new(SystemClock)).await;
     started.expect("the simulator starts")

@@ -10,7 +10,7 @@ use super::{Asked, Context, Failure, out};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
-use crate::sim::{Delivery, HOLD, Running, Settings, Simulator};
+use crate::sim::{DarajaSettings, Delivery, HOLD, Running, Settings, Simulator, SmsSettings};
 use crate::telemetry;
 
 #[derive(Debug, Args)]
@@ -81,6 +81,8 @@ pub(super) fn settings(
         delivery,
         hold: HOLD,
         chaos: None,
+        daraja: DarajaSettings::default(),
+        sms: SmsSettings::default(),
     })
 }
 

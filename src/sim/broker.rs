@@ -8,23 +8,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{self, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
 
 use super::Sim;
-use super::book::{Fate, NotTaken, Taken, Wish, mix};
+use super::book::{Fate, Movement, NotTaken, Taken, Wish, mix};
 use super::check::{Demand, Order, Refusal, check, duplicate, refuse};
 use super::deliver::{Letter, Parcel, Place};
-use super::exchange::{Direction, Exchange};
 use super::query::{self, Found};
+use super::reply::{self, HTML, PAGE, Reply, Request};
 use super::report::{self, Subject, without_header};
 use super::script::{Act, Answer, Behaviour, CACHED, Code, Garbage, Results, Then};
-use super::server::HangUp;
 use crate::domain::outcome;
 use crate::soap::{fault, response, timeout as queue_timeout};
 
@@ -32,75 +29,38 @@ use crate::soap::{fault, response, timeout as queue_timeout};
 pub const PATH: &str = "/mminterface/request";
 /// The longest request: several hundred times what a request takes.
 pub const BODY_MAX: usize = 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long an answer waits for the result that is to come before it.
-const RESULT_FIRST_MAX: Duration = Duration::from_secs(5);
 /// `Content-Type` of every answer (spec/soap.md §1.3).
 const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
-/// `Content-Type` of a web page where an answer should be.
-const HTML: &str = "text/html";
-/// Such a page.
-const PAGE: &[u8] = b"<!DOCTYPE html><html><head><title>Please wait</title></head>\
-<body><h1>The service is being restarted</h1></body></html>";
 
 /// Takes a request and answers it, or does not, as the script says.
-pub(super) async fn request(State(sim): State<Arc<Sim>>, request: Request) -> Response {
-    let reading = to_bytes(request.into_body(), BODY_MAX);
-    let body = match timeout(BODY_TIMEOUT, reading).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_too_long_or_broken)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-        Err(_elapsed) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Request) -> Response {
+    let body = match reply::read(request.into_body(), BODY_MAX).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
     };
     // Everything that moves money happens here, without a pause: a caller who hangs up afterwards
     // changes nothing.
     let reply = decide(&sim, &body);
-    if let Some(first) = reply.after_result {
-        // Whether it was delivered or not: the answer follows.
-        drop(timeout(RESULT_FIRST_MAX, first).await);
-    }
-    match reply.answer {
-        Answer::Now | Answer::Garbage(_) | Answer::Instead(_) => {}
-        Answer::After(delay) => sleep(delay).await,
-        Answer::Never => {
-            sleep(sim.settings().hold).await;
-            return HangUp.into_response();
+    reply.send(&sim).await
+}
+
+/// `message`, or what the script puts in its place.
+fn dressed(answer: Answer, message: Vec<u8>) -> Reply {
+    let (status, content_type, message) = match &answer {
+        Answer::Garbage(Garbage::Page) => (StatusCode::OK, HTML, PAGE.to_vec()),
+        Answer::Garbage(Garbage::Unavailable) => {
+            (StatusCode::SERVICE_UNAVAILABLE, HTML, PAGE.to_vec())
         }
-        Answer::Drop => return HangUp.into_response(),
-    }
-    let headers = [(header::CONTENT_TYPE, reply.content_type)];
-    (reply.status, headers, Body::from(reply.message)).into_response()
-}
-
-/// What is answered, and how.
-struct Reply {
-    answer: Answer,
-    status: StatusCode,
-    content_type: &'static str,
-    message: Vec<u8>,
-    /// Resolves when the result that is to come first has been tried.
-    after_result: Option<oneshot::Receiver<()>>,
-}
-
-impl Reply {
-    /// `message`, or what the script puts in its place.
-    fn new(answer: Answer, message: Vec<u8>) -> Self {
-        let (status, content_type, message) = match &answer {
-            Answer::Garbage(Garbage::Page) => (StatusCode::OK, HTML, PAGE.to_vec()),
-            Answer::Garbage(Garbage::Unavailable) => {
-                (StatusCode::SERVICE_UNAVAILABLE, HTML, PAGE.to_vec())
-            }
-            Answer::Garbage(Garbage::Fault) => {
-                let fault = fault::fault(fault::SERVER, "Policy Falsified");
-                (StatusCode::INTERNAL_SERVER_ERROR, CONTENT_TYPE, fault)
-            }
-            Answer::Instead(code) => (StatusCode::OK, CONTENT_TYPE, code_only(code)),
-            Answer::Now | Answer::After(_) | Answer::Never | Answer::Drop => {
-                (StatusCode::OK, CONTENT_TYPE, message)
-            }
-        };
-        Self { answer, status, content_type, message, after_result: None }
-    }
+        Answer::Garbage(Garbage::Fault) => {
+            let fault = fault::fault(fault::SERVER, "Policy Falsified");
+            (StatusCode::INTERNAL_SERVER_ERROR, CONTENT_TYPE, fault)
+        }
+        Answer::Instead(code) => (StatusCode::OK, CONTENT_TYPE, code_only(code)),
+        Answer::Now | Answer::After(_) | Answer::Never | Answer::Drop => {
+            (StatusCode::OK, CONTENT_TYPE, message)
+        }
+    };
+    Reply { answer, status, content_type, message, after_result: None }
 }
 
 /// Checks a request, does what the script says, and keeps the exchange.
@@ -116,21 +76,7 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
             (refusal.originator_conversation_id.clone(), refused(&refusal, answer))
         }
     };
-    let answered = !matches!(reply.answer, Answer::Never | Answer::Drop);
-    sim.exchanges().push(Exchange {
-        seq: 0,
-        at,
-        direction: Direction::In,
-        path: PATH.to_owned(),
-        status: answered.then_some(reply.status.as_u16()),
-        request: body.to_vec(),
-        response: if answered {
-            reply.message.clone()
-        } else {
-            b"no answer, as the script says".to_vec()
-        },
-        originator_conversation_id: id,
-    });
+    reply.keep(sim, Request { at, path: PATH, body, about: id });
     reply
 }
 
@@ -167,13 +113,13 @@ fn obey(sim: &Arc<Sim>, order: Order, place: Place, body: &[u8]) -> Reply {
                 originator_conversation_id = id,
                 "request forgotten as scripted: nothing done"
             );
-            Reply::new(answer, Vec::new())
+            dressed(answer, Vec::new())
         }
         Act::Cache { wait, then } => {
             tracing::info!(originator_conversation_id = id, ?wait, ?then, "request held");
             let message = code_only(CACHED);
             hold(sim, Held { order, behaviour, place }, (wait, then), body);
-            Reply::new(answer, message)
+            dressed(answer, message)
         }
         Act::Fail(code) => carry_out(sim, order, Some(code), &behaviour, place),
         Act::Pay => carry_out(sim, order, None, &behaviour, place),
@@ -200,7 +146,7 @@ fn carry_out(
                 service_status: Some("0"),
             });
             let after_result = report(sim, order, carried, behaviour, place);
-            Reply { after_result, ..Reply::new(answer, message) }
+            Reply { after_result, ..dressed(answer, message) }
         }
     }
 }
@@ -226,6 +172,7 @@ fn hold(sim: &Arc<Sim>, held: Held, (wait, then): (Duration, Then), body: &[u8])
                 letters: vec![letter(message)],
                 originator_conversation_id: order.originator_conversation_id,
                 delay: wait,
+                once: false,
                 place,
             });
         }
@@ -254,6 +201,7 @@ fn deliver_held(sim: &Arc<Sim>, held: Held) {
         letters: vec![letter(message)],
         originator_conversation_id: order.originator_conversation_id,
         delay: Duration::ZERO,
+        once: false,
         place,
     });
 }
@@ -269,7 +217,7 @@ fn refused(refusal: &Refusal, answer: Answer) -> Reply {
         says = refusal.says,
         "request refused"
     );
-    Reply::new(answer, render_refusal(refusal))
+    dressed(answer, render_refusal(refusal))
 }
 
 /// What the core did with an order.
@@ -290,7 +238,7 @@ fn take(sim: &Sim, order: &Order, scripted: Option<Code>) -> Result<Carried, Ref
         Demand::Pay(demand) => {
             let failure = fault.clone().or_else(|| demand.failure.clone());
             match (failure.or_else(|| scripted.clone()), demand.payment()) {
-                (Some(code), payment) => Wish::Fail(code, payment),
+                (Some(code), payment) => Wish::Fail(code, payment.map(Movement::Payout)),
                 (None, Some(payment)) => Wish::Pay(payment),
                 (None, None) => Wish::Fail(Code::Borrowed("7"), None),
             }
@@ -327,7 +275,9 @@ fn log_taken(order: &Order, taken: &Taken) {
         Fate::NotPaid(code) => {
             tracing::info!(originator_conversation_id = id, %code, "request taken and not paid");
         }
-        Fate::Asked => tracing::info!(originator_conversation_id = id, "question taken"),
+        Fate::Moved(_) | Fate::Asked => {
+            tracing::info!(originator_conversation_id = id, "question taken");
+        }
     }
 }
 
@@ -374,6 +324,7 @@ fn report(
         letters,
         originator_conversation_id: order.originator_conversation_id,
         delay,
+        once: false,
         place,
     });
     (behaviour.result == Results::BeforeAnswer).then_some(told)

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::book::{REQUESTS_MAX, mix};
 use super::script::{
-    Act, Answer, Behaviour, Code, Garbage, Malformed, NO_FUNDS, Place, RECIPIENT_CANNOT, REFUSAL,
-    Results, Then,
+    Act, Answer, Behaviour, CANCELLED, Code, Garbage, Malformed, NO_ANSWER, NO_FUNDS, Place,
+    RECIPIENT_CANNOT, REFUSAL, Results, Then, WRONG_PIN,
 };
 use crate::domain::party::Msisdn;
 
@@ -30,6 +30,8 @@ const THROTTLES: [&str; 3] = ["100000002", "100000011", "26"];
 const DOUBTS: [&str; 2] = ["100000004", "17"];
 /// What a payment fails with, and no money moves.
 const FAILURES: [&str; 3] = [NO_FUNDS, RECIPIENT_CANNOT, "17"];
+/// What an STK prompt ends in, and no money moves (spec/daraja.md §3.1).
+const PROMPT_FAILURES: [&str; 4] = [NO_FUNDS, CANCELLED, NO_ANSWER, WRONG_PIN];
 const GARBAGE: [Garbage; 3] = [Garbage::Page, Garbage::Unavailable, Garbage::Fault];
 const MALFORMED: [Malformed; 3] = [Malformed::Cut, Malformed::NotXml, Malformed::NoCode];
 
@@ -51,6 +53,8 @@ pub struct Chaos {
     pub payments: Rates,
     /// How often what goes wrong with questions, out of [`OUT_OF`].
     pub questions: Rates,
+    /// How often a good token is refused, out of [`OUT_OF`] (spec/daraja.md §4).
+    pub tokens: u16,
     /// The longest that an answer is late.
     pub answer_late: Duration,
     /// Over how long ordinary results are spread, so that they come out of order.
@@ -135,6 +139,7 @@ impl Chaos {
             seed,
             payments: none,
             questions: none,
+            tokens: 0,
             answer_late: Duration::from_secs(20),
             result_spread: Duration::from_secs(60),
             result_late: Duration::from_secs(30 * 60),
@@ -166,7 +171,7 @@ impl Chaos {
             waiting_first: 50,
         };
         let questions = Rates { refuse: 10, result_first: 30, contradict: 0, ..payments };
-        Self { payments, questions, ..Self::none(seed) }
+        Self { payments, questions, tokens: 40, ..Self::none(seed) }
     }
 
     /// What becomes of a payment whose id is seen for the `nth` time, from 0.
@@ -179,6 +184,20 @@ impl Chaos {
     pub fn question(&self, originator_conversation_id: &str, nth: u32) -> Behaviour {
         let dice = self.dice(originator_conversation_id, nth);
         self.behaviour(&self.questions, &["17"], dice)
+    }
+
+    /// What becomes of an STK push whose name is seen for the `nth` time, from 0.
+    pub fn prompt(&self, name: &str, nth: u32) -> Behaviour {
+        self.behaviour(&self.payments, &PROMPT_FAILURES, self.dice(name, nth))
+    }
+
+    /// How a customer's payment is told whose receipt is seen for the `nth` time, from 0: it has
+    /// moved, so that nothing else is left to chance.
+    pub fn notice(&self, receipt: &str, nth: u32) -> Behaviour {
+        let drawn = self.behaviour(&self.payments, &FAILURES, self.dice(receipt, nth));
+        let contradicts = matches!(drawn.result, Results::Contradicting(_));
+        let result = if contradicts { Results::Twice } else { drawn.result };
+        Behaviour { act: Act::Pay, answer: Answer::Now, result, ..drawn }
     }
 
     fn dice(&self, id: &str, nth: u32) -> Dice {
@@ -280,7 +299,7 @@ impl Dice {
 }
 
 /// A number from a text: the same in every run, which the standard hasher does not promise.
-fn hash(text: &str) -> u64 {
+pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte)))
 }
 
@@ -360,6 +379,34 @@ impl Chooser {
         let by_seed =
             || seen.filter(|_| by_phone == Behaviour::ORDINARY).map(|(c, nth)| c.payment(id, nth));
         scripted.or_else(by_seed).unwrap_or(by_phone)
+    }
+
+    /// What becomes of an STK push.
+    pub(super) fn prompt(&self, id: &str, phone: Msisdn) -> Behaviour {
+        let by_phone = Behaviour::of_prompt(phone);
+        let seen = self.see(id);
+        let scripted = self.scripted(Kind::Payment, id);
+        let by_seed =
+            || seen.filter(|_| by_phone == Behaviour::ORDINARY).map(|(c, nth)| c.prompt(id, nth));
+        scripted.or_else(by_seed).unwrap_or(by_phone)
+    }
+
+    /// What becomes of a notice about a customer's payment: the rest is as it should be.
+    pub(super) fn notice(&self, receipt: &str) -> Behaviour {
+        self.see(receipt).map_or(Behaviour::ORDINARY, |(c, nth)| c.notice(receipt, nth))
+    }
+
+    /// A number that follows from the seed, the id and how often that was seen; `None` without
+    /// chaos. For what is no behaviour: the shape of a message, a token that is refused.
+    pub(super) fn number(&self, id: &str) -> Option<u64> {
+        self.see(id).map(|(chaos, nth)| chaos.dice(id, nth).next())
+    }
+
+    /// Whether the seed has a good token refused this time.
+    pub(super) fn is_token_refused(&self, id: &str) -> bool {
+        let rate = self.chaos.as_ref().map_or(0, |chaos| u64::from(chaos.tokens));
+        let number = || self.number(id).and_then(|number| number.checked_rem(OUT_OF));
+        rate > 0 && number().is_some_and(|drawn| drawn < rate)
     }
 
     /// What becomes of a question; phones do not select it.

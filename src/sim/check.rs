@@ -92,6 +92,13 @@ impl PayDemand {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Credential(String);
 
+impl Credential {
+    /// As it came.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credential(***)")
@@ -119,7 +126,7 @@ pub fn check(
 }
 
 /// The broker's part: who calls (spec/soap.md §2).
-fn check_broker(settings: &Settings, header: Option<&SpHeader>) -> Result<(), Refusal> {
+pub(super) fn check_broker(settings: &Settings, header: Option<&SpHeader>) -> Result<(), Refusal> {
     let Some(header) = header else {
         return Err(refuse("100000014", "RequestSOAPHeader is missing"));
     };

@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::Sim;
-use super::book::{Entry, Received};
+use super::book::{Moved, Movement, Received};
+use super::customer::Urls;
 use super::exchange::{Exchange, masked};
-use crate::domain::party::Msisdn;
+use crate::domain::money::Amount;
+use crate::domain::party::{Msisdn, ShortCode};
 use crate::soap::redact::mask_tokens;
 
 /// How many entries a list holds when nobody says.
@@ -27,7 +29,7 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn because(error: impl ToString) -> Response {
+    pub(super) fn because(error: impl ToString) -> Response {
         let body = Json(Self { error: error.to_string() });
         (StatusCode::BAD_REQUEST, body).into_response()
     }
@@ -48,38 +50,76 @@ pub(super) struct LedgerQuery {
     after: Option<u64>,
     limit: Option<usize>,
     originator_conversation_id: Option<String>,
+    receipt: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct LedgerLine {
     seq: u64,
     at: String,
+    /// `out` or `in`: from where the organisation stands.
+    direction: &'static str,
+    kind: &'static str,
     originator_conversation_id: String,
     conversation_id: String,
     receipt: String,
-    phone: String,
+    phone: Option<String>,
     amount: String,
     command: &'static str,
     balance: String,
+    /// Which of the organisation's short codes, but for payouts, which have one account.
+    shortcode: Option<String>,
+    /// The other organisation.
+    party: Option<String>,
+    account: Option<String>,
+    /// What a reversal gave back.
+    reverses: Option<String>,
+    reversed_by: Option<String>,
 }
 
-impl From<Entry> for LedgerLine {
-    fn from(entry: Entry) -> Self {
+impl From<Moved> for LedgerLine {
+    fn from(moved: Moved) -> Self {
+        let (mut shortcode, mut party, mut account, mut reverses) = (None, None, None, None);
+        match &moved.movement {
+            Movement::Payout(_) => {}
+            Movement::Deposit(deposit) => {
+                shortcode = Some(deposit.shortcode.to_string());
+                account = Some(deposit.account.clone());
+            }
+            Movement::Business(business) => {
+                shortcode = Some(business.from.to_string());
+                party = Some(business.to.to_string());
+                account = Some(business.account.clone());
+            }
+            Movement::Reversal(reversal) => {
+                shortcode = Some(reversal.shortcode.to_string());
+                reverses = Some(reversal.receipt.clone());
+            }
+        }
+        let is_in = matches!(moved.movement, Movement::Deposit(_));
         Self {
-            seq: entry.seq,
-            at: entry.at.rfc3339(),
-            originator_conversation_id: entry.originator_conversation_id.to_string(),
-            conversation_id: entry.conversation_id,
-            receipt: entry.receipt,
-            phone: entry.phone.reveal(),
-            amount: entry.amount.to_string(),
-            command: entry.command.as_str(),
-            balance: entry.balance.to_string(),
+            seq: moved.seq,
+            at: moved.at.rfc3339(),
+            direction: if is_in { "in" } else { "out" },
+            kind: moved.movement.kind(),
+            originator_conversation_id: moved.originator_conversation_id.to_string(),
+            conversation_id: moved.conversation_id,
+            receipt: moved.receipt,
+            phone: moved.phone.map(Msisdn::reveal),
+            amount: moved.movement.amount().to_string(),
+            command: moved.movement.command(),
+            balance: moved.balance.to_string(),
+            shortcode,
+            party,
+            account,
+            reverses,
+            reversed_by: moved.reversed_by,
         }
     }
 }
 
-/// `GET /sim/ledger?after=&limit=` and `?originator_conversation_id=`: what was really paid.
+/// `GET /sim/ledger?after=&limit=`, `?originator_conversation_id=` and `?receipt=`: what really
+/// moved, payouts and customers' payments alike.
 pub(super) async fn ledger(
     State(sim): State<Arc<Sim>>,
     query: Result<Query<LedgerQuery>, QueryRejection>,
@@ -90,15 +130,21 @@ pub(super) async fn ledger(
     };
     let limit = limit(query.limit);
     let book = sim.book();
-    let entries = match &query.originator_conversation_id {
-        Some(id) => book.find(id).into_iter().collect(),
-        None => book.entries(query.after.unwrap_or(0), limit),
+    let one = match (&query.originator_conversation_id, &query.receipt) {
+        (Some(id), _) => Some(book.find_moved(id)),
+        (None, Some(receipt)) => Some(book.by_receipt(receipt)),
+        (None, None) => None,
     };
-    let (total_paid, payments) = (book.total_paid(), book.payments());
-    let balance = book.balance();
+    let is_list = one.is_none();
+    let entries = match one {
+        Some(found) => found.into_iter().collect(),
+        None => book.movements(query.after.unwrap_or(0), limit),
+    };
+    let (total_paid, payments, balance) = (book.total_paid(), book.payments(), book.balance());
+    let (received, reversed) = (book.total_received(), book.total_reversed());
     drop(book);
     let last = entries.last().map(|entry| entry.seq);
-    let more = query.originator_conversation_id.is_none() && entries.len() == limit;
+    let more = is_list && entries.len() == limit;
     let data: Vec<LedgerLine> = entries.into_iter().map(LedgerLine::from).collect();
     Json(serde_json::json!({
         "data": data,
@@ -106,8 +152,27 @@ pub(super) async fn ledger(
         "payments": payments,
         "total_paid": total_paid.to_string(),
         "balance": balance.to_string(),
+        "total_received": received.to_string(),
+        "total_reversed": reversed.to_string(),
     }))
     .into_response()
+}
+
+/// `GET /sim/urls`: the addresses that are registered.
+pub(super) async fn urls(State(sim): State<Arc<Sim>>) -> Json<serde_json::Value> {
+    let urls = sim.urls();
+    let line = |(shortcode, urls): (&ShortCode, &Urls)| {
+        let validation = urls.validation.as_ref().map(ToString::to_string);
+        serde_json::json!({
+            "shortcode": shortcode.as_str(),
+            "version": urls.version.as_str(),
+            "response_type": format!("{:?}", urls.otherwise),
+            "validation": validation.as_deref().map(mask_tokens),
+            "confirmation": mask_tokens(&urls.confirmation.to_string()),
+        })
+    };
+    let data: Vec<serde_json::Value> = urls.iter().map(line).collect();
+    Json(serde_json::json!({ "data": data }))
 }
 
 #[derive(Debug, Serialize)]
@@ -168,7 +233,7 @@ pub(super) struct AccountsQuery {
     limit: Option<usize>,
 }
 
-/// `GET /sim/accounts?after=&limit=`: the organisation's account, and each phone that received
+/// `GET /sim/accounts?after=&limit=`: the organisation's accounts, and each phone that received
 /// something; `after` is a phone.
 pub(super) async fn accounts(
     State(sim): State<Arc<Sim>>,
@@ -186,6 +251,7 @@ pub(super) async fn accounts(
     let book = sim.book();
     let recipients = book.recipients(after, limit);
     let (opening, balance) = (book.opening(), book.balance());
+    let working = book.all_working();
     drop(book);
     let more = recipients.len() == limit;
     let last = recipients.last().map(|(phone, _)| phone.reveal());
@@ -196,12 +262,19 @@ pub(super) async fn accounts(
             "payments": received.payments,
         })
     };
+    let held = |(shortcode, held): &(ShortCode, Amount)| {
+        serde_json::json!({
+            "shortcode": shortcode.as_str(),
+            "balance": held.to_string(),
+        })
+    };
     Json(serde_json::json!({
         "utility": {
             "shortcode": sim.settings().shortcode.as_str(),
             "opening": opening.to_string(),
             "balance": balance.to_string(),
         },
+        "working": working.iter().map(held).collect::<Vec<_>>(),
         "recipients": recipients.iter().map(line).collect::<Vec<_>>(),
         "next_cursor": last.filter(|_| more),
     }))

@@ -1,4 +1,5 @@
-//! Results on their way to a ResultURL, and timeouts to a QueueTimeoutURL.
+//! Results on their way to a ResultURL, timeouts to a QueueTimeoutURL, callbacks and notices to
+//! theirs.
 //!
 //! How a message travels is a [`Carrier`]'s business; [`super::wire`] is the one over TCP. Whether
 //! and how often the real broker sends again what was not acknowledged is not established
@@ -30,9 +31,29 @@ pub const IN_FLIGHT_MAX: usize = 256;
 /// How long a carrier may take in all. The one over TCP gives up sooner, by deadlines of its own.
 const CARRY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a message is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As the broker sends it: no charset (spec/soap.md §1.3).
+    Xml,
+    /// As Daraja sends it (spec/daraja.md §2.1).
+    Json,
+}
+
+impl Form {
+    /// Its `Content-Type`.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Xml => "text/xml",
+            Self::Json => "application/json;charset=UTF-8",
+        }
+    }
+}
+
 /// Where a result goes: what a ResultURL says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    form: Form,
     host: String,
     port: u16,
     /// As the Host header has it.
@@ -58,6 +79,7 @@ impl Target {
         let host = authority.host();
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         Ok(Self {
+            form: Form::Xml,
             host: bare.unwrap_or(host).to_owned(),
             port: authority.port_u16().unwrap_or(80),
             authority: authority.as_str().to_owned(),
@@ -67,6 +89,23 @@ impl Target {
 }
 
 impl Target {
+    /// The same address, for messages in this form.
+    #[must_use]
+    pub const fn in_form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// What the messages that go there are written in.
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The `Content-Type` of what is posted there.
+    pub const fn content_type(&self) -> &'static str {
+        self.form.content_type()
+    }
+
     /// Its host, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         &self.host
@@ -110,6 +149,8 @@ pub struct Parcel {
     pub originator_conversation_id: String,
     /// How long it waits first.
     pub delay: Duration,
+    /// Never tried again, whatever the setting: Daraja has no retries (spec/daraja.md §7).
+    pub once: bool,
     /// Its place.
     pub place: Place,
 }
@@ -142,8 +183,21 @@ impl Attempt {
     }
 }
 
+/// A try to deliver, and what it was about.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// To whom.
+    pub to: &'a Target,
+    /// What.
+    pub body: &'a Bytes,
+    /// Which payment it is about.
+    pub about: &'a str,
+    /// What came of it.
+    pub attempt: &'a Attempt,
+}
+
 /// Called after each try, with what it was and what came of it.
-pub type OnAttempt = dyn Fn(&Parcel, &Letter, &Attempt) + Send + Sync;
+pub type OnAttempt = dyn Fn(Told<'_>) + Send + Sync;
 
 /// Something that will be there later.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -274,6 +328,38 @@ impl Outbox {
         });
     }
 
+    /// [`Self::later`], of what may well never be needed: it does not count.
+    pub fn idle(&self, wait: Duration, then: impl FnOnce() + Send + 'static) {
+        self.tasks.run(async move {
+            sleep(wait).await;
+            then();
+        });
+    }
+
+    /// Runs `task` in the background, unless the simulator stops before. It counts among what
+    /// waits.
+    pub fn run(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let waiting = Waiting::new(self);
+        self.tasks.run(async move {
+            task.await;
+            drop(waiting);
+        });
+    }
+
+    /// Asks `to` something, once, and waits for the answer no longer than `limit`.
+    pub async fn call(&self, to: &Target, body: Bytes, about: &str, limit: Duration) -> Attempt {
+        let Ok(_permit) = self.in_flight.acquire().await else {
+            return Attempt { status: None, answer: b"the simulator stops".to_vec() };
+        };
+        let attempt = match timeout(limit, self.carrier.post(to, body.clone())).await {
+            Ok(Ok((status, answer))) => Attempt { status: Some(status), answer: answer.to_vec() },
+            Ok(Err(fault)) => Attempt { status: None, answer: fault.into_bytes() },
+            Err(_elapsed) => Attempt { status: None, answer: b"no answer in time".to_vec() },
+        };
+        (self.on_attempt)(Told { to, body: &body, about, attempt: &attempt });
+        attempt
+    }
+
     async fn deliver(&self, parcel: &Parcel, tell: oneshot::Sender<()>) {
         sleep(parcel.delay).await;
         let mut tell = Some(tell);
@@ -293,7 +379,8 @@ impl Outbox {
         letter: &Letter,
         tell: &mut Option<oneshot::Sender<()>>,
     ) -> bool {
-        for number in 0..self.delivery.tries.max(1) {
+        let tries = if parcel.once { 1 } else { self.delivery.tries.max(1) };
+        for number in 0..tries {
             if number > 0 {
                 sleep(self.delivery.retry_pause).await;
             }
@@ -315,17 +402,8 @@ impl Outbox {
     }
 
     async fn attempt(&self, parcel: &Parcel, letter: &Letter) -> bool {
-        let Ok(_permit) = self.in_flight.acquire().await else {
-            return false;
-        };
-        let carrying = self.carrier.post(&parcel.to, letter.body.clone());
-        let attempt = match timeout(CARRY_TIMEOUT, carrying).await {
-            Ok(Ok((status, answer))) => Attempt { status: Some(status), answer: answer.to_vec() },
-            Ok(Err(fault)) => Attempt { status: None, answer: fault.into_bytes() },
-            Err(_elapsed) => Attempt { status: None, answer: b"no answer in time".to_vec() },
-        };
-        (self.on_attempt)(parcel, letter, &attempt);
-        attempt.is_taken()
+        let about = parcel.originator_conversation_id.as_str();
+        self.call(&parcel.to, letter.body.clone(), about, CARRY_TIMEOUT).await.is_taken()
     }
 }
 

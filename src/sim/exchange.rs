@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::mask;
 use crate::domain::time::Timestamp;
 use crate::soap::redact::redact;
 
@@ -119,9 +120,9 @@ const fn size(exchange: &Exchange) -> usize {
     exchange.request.len().saturating_add(exchange.response.len())
 }
 
-/// A body as text that may be shown: what every secret element holds is masked.
+/// A body as text that may be shown: what every secret element and field holds is masked.
 pub fn masked(body: &[u8]) -> String {
-    String::from_utf8_lossy(&redact(body)).into_owned()
+    mask::json(&String::from_utf8_lossy(&redact(body)))
 }
 
 #[cfg(test)]

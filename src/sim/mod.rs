@@ -1,4 +1,5 @@
-//! The M-Pesa simulator: the SOAP broker, with a ledger that knows what was really paid.
+//! The M-Pesa simulator: the SOAP broker and Daraja on one port, with one ledger that knows what
+//! was really paid, and the provider of text messages.
 //!
 //! It speaks the interfaces of the gateway from the other side and shares with it nothing but the
 //! messages themselves, so that each can be wrong on its own. It has no randomness: receipts,
@@ -7,7 +8,9 @@
 //! - [`script`] says what a phone selects, [`chaos`] what a seed does, [`check`] what a request
 //!   must hold, [`book`] what was paid: all of them pure, or nearly.
 //! - [`report`] says what a result says, [`query`] what became of a payment.
-//! - [`broker`] puts them together; [`deliver`] sees to it that results are told, over TCP
+//! - [`daraja`] is the REST side, with its faults and its prompts; [`customer`] pays the
+//!   organisation, which drives validation and confirmation; [`sms`] is Africa's Talking.
+//! - [`broker`] puts them together for SOAP; [`deliver`] sees to it that results are told, over TCP
 //!   ([`wire`]) or by whatever carries them where there are no sockets ([`Simulator::offline`]).
 //! - [`exchange`] and the control interface show testers what happened.
 //! - [`load`] is the load generator of the benches.
@@ -17,42 +20,52 @@ pub mod broker;
 pub mod chaos;
 pub mod check;
 mod control;
+pub mod customer;
+pub mod daraja;
 pub mod deliver;
 pub mod exchange;
 mod histogram;
 pub mod load;
+mod mask;
+mod notice;
 pub mod query;
+mod register;
+mod reply;
 pub mod report;
 pub mod script;
 mod server;
+mod settings;
+pub mod sms;
 pub mod wire;
 
 pub use server::is_hang_up;
+pub use settings::{DarajaSettings, Delivery, Settings, SmsSettings};
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::{Deref, RangeInclusive};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::book::{Book, Entry};
-use self::chaos::{Chaos, Chooser};
+use self::book::{Book, Entry, Moved};
+use self::chaos::Chooser;
 use self::check::Operator;
+use self::customer::Registry;
 use self::deliver::{Carrier, OnAttempt, Outbox, Tasks};
 use self::exchange::{Direction, Exchange, Exchanges};
 use self::script::Behaviour;
+use self::sms::Texts;
 use self::wire::TcpCarrier;
 use crate::clock::Clock;
-use crate::credential::PrivateKey;
 use crate::domain::money::Amount;
-use crate::domain::party::ShortCode;
+use crate::domain::party::Msisdn;
 use crate::domain::time::Timestamp;
 
 /// How long a connection whose answer never comes is held open: longer than the gateway waits by
@@ -63,91 +76,6 @@ pub const HOLD_MAX: Duration = Duration::from_secs(600);
 /// How long [`Running::shutdown`] waits for what is under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the simulator is told at the start. `Debug` shows no secret.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where it listens; port 0 takes any that is free.
-    pub listen: SocketAddr,
-    /// The one partner's `spId` (spec/soap.md §2).
-    pub sp_id: String,
-    /// His password, from which spPassword is made.
-    pub sp_password: String,
-    /// His `serviceId`.
-    pub service_id: String,
-    /// The organisation's API operator.
-    pub initiator: String,
-    /// The operator's password: what a SecurityCredential must decrypt to.
-    pub initiator_password: String,
-    /// The organisation that pays.
-    pub shortcode: ShortCode,
-    /// The key that the credential certificate belongs to (spec/soap.md §6).
-    pub credential_key: PrivateKey,
-    /// What the organisation's utility account holds at the start.
-    pub balance: Amount,
-    /// What receipts, conversation ids and delays follow from.
-    pub seed: u64,
-    /// How results are delivered.
-    pub delivery: Delivery,
-    /// How long a connection is held whose answer never comes; at most [`HOLD_MAX`].
-    pub hold: Duration,
-    /// Faults by a seed, if there are to be any.
-    pub chaos: Option<Chaos>,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("listen", &self.listen)
-            .field("sp_id", &self.sp_id)
-            .field("service_id", &self.service_id)
-            .field("initiator", &self.initiator)
-            .field("shortcode", &self.shortcode)
-            .field("balance", &self.balance)
-            .field("seed", &self.seed)
-            .field("delivery", &self.delivery)
-            .field("hold", &self.hold)
-            .field("chaos", &self.chaos)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How results are delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// How long a result waits after its request was taken.
-    pub delay: RangeInclusive<Duration>,
-    /// Keep connections to a receiver open, as a bench needs; the real broker does not
-    /// (spec/soap.md §1.3).
-    pub keep_alive: bool,
-    /// How often a result is tried that is not acknowledged with 2xx. Whether the real broker
-    /// ever tries again is not established (spec/soap.md §5.8).
-    pub tries: u32,
-    /// The pause before each further try.
-    pub retry_pause: Duration,
-}
-
-impl Default for Delivery {
-    fn default() -> Self {
-        Self {
-            delay: Duration::from_millis(20)..=Duration::from_millis(50),
-            keep_alive: false,
-            tries: 3,
-            retry_pause: Duration::from_secs(1),
-        }
-    }
-}
-
-impl Delivery {
-    /// A delay from the range, by a number that is spread already.
-    fn delay_of(&self, number: u64) -> Duration {
-        let (least, most) = (self.delay.start(), self.delay.end());
-        let micros = |length: &Duration| u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-        let span = micros(most).saturating_sub(micros(least)).saturating_add(1);
-        let extra = number.checked_rem(span).unwrap_or_default();
-        least.saturating_add(Duration::from_micros(extra))
-    }
-}
-
 /// What the handlers share.
 pub(crate) struct Sim {
     settings: Settings,
@@ -157,6 +85,9 @@ pub(crate) struct Sim {
     exchanges: Arc<Mutex<Exchanges>>,
     outbox: Arc<Outbox>,
     chooser: Chooser,
+    daraja: daraja::Desk,
+    urls: Mutex<Registry>,
+    texts: Mutex<Texts>,
 }
 
 impl Sim {
@@ -169,16 +100,29 @@ impl Sim {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.book)
     }
 
     fn operator(&self) -> MutexGuard<'_, Operator> {
-        self.operator.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.operator)
     }
 
     fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
-        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.exchanges)
     }
+
+    /// The addresses that are registered for notices about customers' payments.
+    fn urls(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.urls)
+    }
+
+    fn texts(&self) -> MutexGuard<'_, Texts> {
+        lock(&self.texts)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The simulator.
@@ -229,12 +173,21 @@ fn build(
     settings.hold = settings.hold.min(HOLD_MAX);
     let exchanges = Arc::new(Mutex::new(Exchanges::new()));
     let record = record_results(Arc::clone(&exchanges), Arc::clone(&clock));
+    let working = settings.daraja.working;
+    let book = settings
+        .shortcodes()
+        .fold(Book::new(settings.seed, settings.balance), |book, shortcode| {
+            book.with_working(shortcode.clone(), working)
+        });
     Arc::new(Sim {
-        book: Mutex::new(Book::new(settings.seed, settings.balance)),
+        book: Mutex::new(book),
         operator: Mutex::new(Operator::default()),
         exchanges,
         outbox: Arc::new(Outbox::new(settings.delivery.clone(), carrier, tasks, record)),
         chooser: Chooser::new(settings.chaos.clone()),
+        daraja: daraja::Desk::new(&settings),
+        urls: Mutex::default(),
+        texts: Mutex::default(),
         settings,
         clock,
     })
@@ -242,8 +195,19 @@ fn build(
 
 /// Every route of the simulator.
 fn router(sim: Arc<Sim>) -> Router {
-    Router::new()
+    daraja::routes(Router::new())
         .route(broker::PATH, post(broker::request))
+        .route(register::PATH, post(register::request))
+        .route(sms::PATH, post(sms::send))
+        .route("/sim/c2b", post(customer::control))
+        .route("/sim/prompts", get(daraja::control::prompts))
+        .route("/sim/prompts/mode", post(daraja::control::mode))
+        .route("/sim/prompts/{checkout}", post(daraja::control::answer))
+        .route("/sim/faults", get(daraja::control::faults))
+        .route("/sim/faults", post(daraja::control::add_fault))
+        .route("/sim/faults", delete(daraja::control::clear_faults))
+        .route("/sim/urls", get(control::urls))
+        .route("/sim/sms", get(sms::list))
         .route("/sim/ledger", get(control::ledger))
         .route("/sim/accounts", get(control::accounts))
         .route("/sim/exchanges", get(control::exchanges))
@@ -253,36 +217,42 @@ fn router(sim: Arc<Sim>) -> Router {
 
 /// Keeps each delivery among the exchanges.
 fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Box<OnAttempt> {
-    Box::new(move |parcel, letter, attempt| {
+    Box::new(move |told| {
         tracing::info!(
-            originator_conversation_id = parcel.originator_conversation_id,
-            status = attempt.status,
-            taken = attempt.is_taken(),
-            "result sent"
+            originator_conversation_id = told.about,
+            status = told.attempt.status,
+            taken = told.attempt.is_taken(),
+            "message sent"
         );
         let exchange = Exchange {
             seq: 0,
             at: clock.now(),
             direction: Direction::Out,
-            path: parcel.to.to_string(),
-            status: attempt.status,
-            request: letter.body.to_vec(),
-            response: attempt.answer.clone(),
-            originator_conversation_id: Some(parcel.originator_conversation_id.clone()),
+            path: told.to.to_string(),
+            status: told.attempt.status,
+            request: told.body.to_vec(),
+            response: told.attempt.answer.clone(),
+            originator_conversation_id: Some(told.about.to_owned()),
         };
-        exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
+        lock(&exchanges).push(exchange);
     })
 }
 
 /// What was paid, in all and one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// Each movement of money, in order.
+    /// Each payout, in order.
     pub entries: Vec<Entry>,
     /// Their sum.
     pub total_paid: Amount,
-    /// What the payer has left.
+    /// What the utility account has left.
     pub balance: Amount,
+    /// Each movement of whatever kind, payouts among them, in order.
+    pub movements: Vec<Moved>,
+    /// What customers paid in all.
+    pub total_received: Amount,
+    /// How much of that was given back.
+    pub total_reversed: Amount,
 }
 
 /// What testers see of a simulator and do with it, whether it listens or not.
@@ -305,7 +275,49 @@ impl Console {
             entries: book.entries(0, usize::MAX),
             total_paid: book.total_paid(),
             balance: book.balance(),
+            movements: book.movements(0, usize::MAX),
+            total_received: book.total_received(),
+            total_reversed: book.total_reversed(),
         }
+    }
+
+    /// The movement of whatever kind with this receipt, if there is one.
+    pub fn by_receipt(&self, receipt: &str) -> Option<Moved> {
+        self.sim.book().by_receipt(receipt)
+    }
+
+    /// Lays down a fault for requests to come; see [`daraja::faults`].
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn script_fault(&self, rule: daraja::faults::Rule) -> Result<(), String> {
+        self.sim.daraja.faults().add(rule)
+    }
+
+    /// Has STK prompts answered by hand from now on, or by themselves.
+    pub fn answer_prompts_by_hand(&self, by_hand: bool) {
+        self.sim.daraja.prompts().by_hand = by_hand;
+    }
+
+    /// Answers an STK prompt that is open; whether it was.
+    pub fn answer_prompt(&self, checkout_request_id: &str, answer: daraja::prompts::Said) -> bool {
+        daraja::stk::answer(&self.sim, checkout_request_id, answer.code())
+    }
+
+    /// The STK prompts that are open: `CheckoutRequestID` and phone.
+    pub fn open_prompts(&self) -> Vec<(String, Msisdn)> {
+        let prompts = self.sim.daraja.prompts();
+        prompts.open().map(|prompt| (prompt.checkout.clone(), prompt.phone)).collect()
+    }
+
+    /// A customer pays; what came of it. It takes as long as validation and confirmation do.
+    pub async fn customer_pays(&self, bill: customer::Bill) -> customer::Outcome {
+        customer::pays(&self.sim, bill).await
+    }
+
+    /// The texts that were sent, in order.
+    pub fn texts(&self) -> Vec<sms::Text> {
+        self.sim.texts().all()
     }
 
     /// The movement of money of this OriginatorConversationID, if there was one.

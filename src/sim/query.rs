@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::book::{Book, By, Fate, Record};
+use super::book::{Book, By, Fate, Movement, Record};
 use super::report::{Subject, public_name};
 use super::script::Code;
-use crate::domain::party::ShortCode;
+use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::time::Timestamp;
 
 /// How long a payment is found by a conversation id; its receipt is found for ever
@@ -19,8 +19,10 @@ pub const BY_CONVERSATION_MAX: Duration = Duration::from_secs(15 * 24 * 60 * 60)
 pub const NO_TRANSACTION: &str = "49";
 /// What a question about no known receipt ends in (spec/soap.md §5.2).
 pub const NO_RECEIPT: &str = "2033";
-/// Whose account is debited, in words.
+/// The organisation, in words.
 const PAYER: &str = "Example Organisation";
+/// Any other organisation.
+const OTHER: &str = "Demo Business";
 
 /// What the core found. It stands as it was when the core looked, however late it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,37 +47,97 @@ pub fn look_up(book: &Book, by: &By, now: Timestamp) -> Found {
         .map_or(Found::Code(Code::Borrowed(missing)), |record| Found::Record(Box::new(record)))
 }
 
+/// What is said of a payment, in whatever form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The receipt; empty where nothing moved.
+    pub receipt: String,
+    /// `TransactionStatus`.
+    pub status: &'static str,
+    /// How much; empty where that could not be read.
+    pub amount: String,
+    /// Whose money it was.
+    pub debit_party: String,
+    /// Whose it became.
+    pub credit_party: String,
+    /// By which command.
+    pub command: &'static str,
+    /// From which of his accounts.
+    pub debit_account: &'static str,
+}
+
+impl Facts {
+    /// What there is to say of a record; `payer` is the organisation whose payouts they are.
+    pub fn of(record: &Record, payer: &ShortCode) -> Self {
+        let (receipt, status, phone) = match &record.fate {
+            Fate::Paid(entry) => (entry.receipt.clone(), "Completed", Some(entry.phone)),
+            Fate::Moved(moved) => (moved.receipt.clone(), "Completed", moved.phone),
+            Fate::NotPaid(_) | Fate::Asked => (String::new(), "Declined", None),
+        };
+        let phone_name = |phone: Option<Msisdn>| phone.map(public_name).unwrap_or_default();
+        let (debit_party, credit_party) = match &record.movement {
+            None => (organisation(payer), String::new()),
+            Some(Movement::Payout(payment)) => (organisation(payer), public_name(payment.phone)),
+            Some(Movement::Deposit(deposit)) => {
+                (public_name(deposit.phone), organisation(&deposit.shortcode))
+            }
+            Some(Movement::Business(business)) => {
+                (organisation(&business.from), format!("{} - {OTHER}", business.to))
+            }
+            Some(Movement::Reversal(reversal)) => {
+                (organisation(&reversal.shortcode), phone_name(phone))
+            }
+        };
+        let movement = record.movement.as_ref();
+        Self {
+            receipt,
+            status,
+            amount: movement.map_or_else(String::new, |what| what.amount().to_string()),
+            debit_party,
+            credit_party,
+            command: movement.map_or("", Movement::command),
+            debit_account: match movement {
+                None | Some(Movement::Payout(_)) => "Utility Account",
+                Some(Movement::Deposit(_)) => "MMF Account For Customer",
+                Some(Movement::Business(_) | Movement::Reversal(_)) => "Working Account",
+            },
+        }
+    }
+
+    /// `ReasonType`.
+    pub fn reason(&self) -> String {
+        if self.command.is_empty() { String::new() } else { format!("{} via API", self.command) }
+    }
+}
+
+/// `<short code> - <name>`: all of ours have one name.
+pub fn organisation(shortcode: &ShortCode) -> String {
+    format!("{shortcode} - {PAYER}")
+}
+
 /// The result of a question. It carries no `TransactionID`: nothing was paid by asking.
 pub fn render(subject: &Subject<'_>, payer: &ShortCode, found: &Found) -> Vec<u8> {
     let record = match found {
         Found::Code(code) => return subject.report(code, None, Vec::new()).render(),
         Found::Record(record) => record,
     };
-    let (receipt, status) = match &record.fate {
-        Fate::Paid(entry) => (entry.receipt.as_str(), "Completed"),
-        Fate::NotPaid(_) | Fate::Asked => ("", "Declined"),
-    };
-    let amount = record.payment.map_or_else(String::new, |payment| payment.amount.to_string());
-    let debit_party = format!("{payer} - {PAYER}");
-    let credit_party =
-        record.payment.map_or_else(String::new, |payment| public_name(payment.phone));
-    let kind = record.payment.map_or("", |payment| payment.command.as_str());
-    let reason = if kind.is_empty() { String::new() } else { format!("{kind} via API") };
+    let facts = Facts::of(record, payer);
+    let reason = facts.reason();
     let at = record.at.east_africa_stamp();
     let parameters = vec![
-        ("ReceiptNo", receipt),
-        ("TransactionStatus", status),
-        ("Amount", &amount),
-        ("DebitPartyName", &debit_party),
-        ("CreditPartyName", &credit_party),
+        ("ReceiptNo", facts.receipt.as_str()),
+        ("TransactionStatus", facts.status),
+        ("Amount", &facts.amount),
+        ("DebitPartyName", &facts.debit_party),
+        ("CreditPartyName", &facts.credit_party),
         ("OriginatorConversationID", &record.originator_conversation_id),
         ("ConversationID", &record.conversation_id),
         ("InitiatedTime", &at),
         ("FinalisedTime", &at),
-        ("TransactionType", kind),
+        ("TransactionType", facts.command),
         ("ReasonType", &reason),
         ("TransactionReason", ""),
-        ("DebitAccountType", "Utility Account"),
+        ("DebitAccountType", facts.debit_account),
         ("DebitPartyCharges", ""),
         ("CreditPartyCharges", ""),
     ];

@@ -53,8 +53,8 @@ impl Subject<'_> {
         match fate {
             Fate::Paid(entry) => self.paid(entry),
             Fate::NotPaid(code) => self.report(code, None, Vec::new()).render(),
-            // A question has results of its own.
-            Fate::Asked => self.report("17", None, Vec::new()).render(),
+            // Questions, and what is no payout, have results of their own.
+            Fate::Moved(_) | Fate::Asked => self.report("17", None, Vec::new()).render(),
         }
     }
 
@@ -83,21 +83,52 @@ pub fn public_name(phone: Msisdn) -> String {
 }
 
 /// The same invented name for the same phone, always.
-fn name_of(phone: Msisdn) -> String {
+pub fn name_of(phone: Msisdn) -> String {
+    let (first, last) = names_of(phone);
+    format!("{first} {last}")
+}
+
+/// Given name and family name.
+pub fn names_of(phone: Msisdn) -> (&'static str, &'static str) {
     let pick = |names: &[&'static str; 8], number: u64| {
         let place = usize::try_from(number & 7).unwrap_or_default();
         names.get(place).copied().unwrap_or_default()
     };
     let spread = mix(phone.number());
-    let first = pick(&FIRST_NAMES, spread);
-    let last = pick(&LAST_NAMES, spread >> 3);
-    format!("{first} {last}")
+    (pick(&FIRST_NAMES, spread), pick(&LAST_NAMES, spread >> 3))
+}
+
+/// How one interface tells a result in other ways than the good one.
+pub trait Telling {
+    /// One that is not the last word, where there is such a thing.
+    fn waiting(&self) -> Option<Vec<u8>>;
+    /// One that says this code.
+    fn other(&self, code: &str) -> Vec<u8>;
+    /// One that has no code.
+    fn without_code(&self, good: &[u8]) -> Vec<u8>;
+}
+
+impl Telling for Subject<'_> {
+    fn waiting(&self) -> Option<Vec<u8>> {
+        Some(self.report("0", None, Vec::new()).render_waiting())
+    }
+
+    fn other(&self, code: &str) -> Vec<u8> {
+        let receipt = (code == "0").then_some(NO_RECEIPT);
+        let parameters = receipt.map(|receipt| ("TransactionReceipt", receipt));
+        self.report(code, receipt, parameters.into_iter().collect()).render()
+    }
+
+    fn without_code(&self, good: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(good);
+        without(&text, "<ResultCode>", "</ResultCode>").into_bytes()
+    }
 }
 
 /// The messages that tell a result as `results` says, in order. `good` is the true one.
 pub fn letters(
     results: &Results,
-    subject: &Subject<'_>,
+    telling: &impl Telling,
     good: Vec<u8>,
     again_after: Duration,
 ) -> Vec<Letter> {
@@ -111,38 +142,35 @@ pub fn letters(
         Results::Never => Vec::new(),
         Results::Once | Results::BeforeAnswer | Results::Late(_) => vec![first(good)],
         Results::Twice => vec![first(good.clone()), again(good)],
-        Results::Malformed(how, Place::Instead) => vec![first(spoilt(*how, &good))],
-        Results::Malformed(how, Place::Before) => vec![first(spoilt(*how, &good)), again(good)],
-        Results::WaitingFirst => {
-            let waiting = subject.report("0", None, Vec::new()).render_waiting();
-            vec![first(waiting), again(good)]
+        Results::Malformed(how, Place::Instead) => vec![first(spoilt(*how, telling, &good))],
+        Results::Malformed(how, Place::Before) => {
+            vec![first(spoilt(*how, telling, &good)), again(good)]
         }
+        Results::WaitingFirst => match telling.waiting() {
+            Some(waiting) => vec![first(waiting), again(good)],
+            None => vec![first(good)],
+        },
         Results::Contradicting(code) => {
-            let receipt = (code == "0").then_some(NO_RECEIPT);
-            let parameters = receipt.map(|receipt| ("TransactionReceipt", receipt));
-            let other = subject.report(code, receipt, parameters.into_iter().collect()).render();
+            let other = telling.other(code);
             vec![first(good), Letter { only_if_taken: true, ..again(other) }]
         }
     }
 }
 
 /// The receipt of a payment that never was, in a result that contradicts a failure.
-const NO_RECEIPT: &str = "ZZZ0000000";
+pub(super) const NO_RECEIPT: &str = "ZZZ0000000";
 
-fn spoilt(how: Malformed, good: &[u8]) -> Vec<u8> {
+fn spoilt(how: Malformed, telling: &impl Telling, good: &[u8]) -> Vec<u8> {
     let half = good.len().checked_div(2).unwrap_or_default();
     match how {
         Malformed::Cut => good.get(..half).unwrap_or_default().to_vec(),
         Malformed::NotXml => b"result: see attachment".to_vec(),
-        Malformed::NoCode => {
-            let text = String::from_utf8_lossy(good);
-            without(&text, "<ResultCode>", "</ResultCode>").into_bytes()
-        }
+        Malformed::NoCode => telling.without_code(good),
     }
 }
 
 /// `text` without what stands from `begin` to `end`, both included.
-fn without(text: &str, begin: &str, end: &str) -> String {
+pub(super) fn without(text: &str, begin: &str, end: &str) -> String {
     let parts = text.split_once(begin).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(end)?;
         Some([before, after].concat())

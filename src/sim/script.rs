@@ -22,6 +22,15 @@ pub const RECIPIENT_CANNOT: &str = "2040";
 /// What a phone ending in 0003 gets: insufficient funds (spec/soap.md §5.2).
 pub const NO_FUNDS: &str = "1";
 
+/// A prompt that its receiver can't take the money of (spec/daraja.md §3.1).
+pub const RECEIVER_FULL: &str = "8";
+/// A prompt that was cancelled (spec/daraja.md §3.1).
+pub const CANCELLED: &str = "1032";
+/// A prompt that nobody answered (spec/daraja.md §3.1).
+pub const NO_ANSWER: &str = "1037";
+/// A prompt that was answered with the wrong PIN (spec/daraja.md §3.1).
+pub const WRONG_PIN: &str = "2001";
+
 /// What the broker answers to a request that it holds: pending, not failed (spec/soap.md §4.2).
 pub const CACHED: &str = "100000000";
 
@@ -172,6 +181,18 @@ impl Behaviour {
             8 => Self { answer: Answer::Drop, result: Results::Never, ..ordinary },
             9 => Self { act: Act::Forget, answer: Answer::Drop, ..ordinary },
             _ => ordinary,
+        }
+    }
+
+    /// What they select for an STK prompt that is sent there (contract, part 4): what they select
+    /// for a payout, as far as a customer's payment can do that too, and two of its own.
+    pub fn of_prompt(phone: Msisdn) -> Self {
+        let fail = |code| Self { act: Act::Fail(Code::Borrowed(code)), ..Self::ORDINARY };
+        match phone.number().checked_rem(10_000).unwrap_or_default() {
+            2 => fail(RECEIVER_FULL),
+            10 => fail(CANCELLED),
+            11 => fail(NO_ANSWER),
+            _ => Self::of(phone),
         }
     }
 }

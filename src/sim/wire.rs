@@ -1,5 +1,5 @@
-//! Messages over TCP, as the broker sends them: `text/xml` with no charset, no `SOAPAction`, one
-//! connection each (spec/soap.md §1.3).
+//! Messages over TCP, as M-Pesa sends them: `text/xml` with no charset or JSON, no `SOAPAction`,
+//! one connection each (spec/soap.md §1.3, spec/daraja.md §2.1).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -100,7 +100,7 @@ impl Connections {
     ) -> Result<(u16, Bytes), Fault> {
         let mut request = Request::post(to.path())
             .header(header::HOST, to.authority())
-            .header(header::CONTENT_TYPE, "text/xml");
+            .header(header::CONTENT_TYPE, to.content_type());
         if !self.keep_alive {
             request = request.header(header::CONNECTION, "close");
         }

@@ -10,7 +10,7 @@ use mlango::credential::{Certificate, Pair, PrivateKey, generate_pair};
 use mlango::domain::money::Amount;
 use mlango::domain::payout::Command;
 use mlango::domain::time::Timestamp;
-use mlango::sim::{Delivery, HOLD, Running, Settings, Simulator};
+use mlango::sim::{DarajaSettings, Delivery, HOLD, Running, Settings, Simulator, SmsSettings};
 use mlango::soap::header::{HexCase, Namespace};
 use mlango::soap::request::{Caller, PayoutRequest};
 use mlango::soap::status_query::{AskFor, StatusQuery};
@@ -52,6 +52,8 @@ pub fn settings() -> Settings {
         },
         hold: HOLD,
         chaos: None,
+        daraja: DarajaSettings::default(),
+        sms: SmsSettings::default(),
     }
 }
 

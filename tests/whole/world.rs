@@ -119,6 +119,8 @@ impl World {
             delivery: Delivery { retry_pause: Duration::from_secs(7), ..Delivery::default() },
             hold: Duration::from_secs(60),
             chaos,
+            daraja: sim::DarajaSettings::default(),
+            sms: sim::SmsSettings::default(),
         };
         let carrier = Arc::new(SimCarrier(Arc::clone(&net)));
         let mpesa = Simulator::offline(settings, Arc::clone(&clock), carrier);

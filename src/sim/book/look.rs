@@ -1,0 +1,148 @@
+//! What is read from the book: balances, sums, and what moved by whatever name.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Book, By, End, Entry, Moved, Received, Record, counting_part};
+use crate::domain::money::Amount;
+use crate::domain::party::{Msisdn, ShortCode};
+use crate::domain::time::Timestamp;
+
+impl Book {
+    /// What the utility account holds.
+    pub const fn balance(&self) -> Amount {
+        self.balance
+    }
+
+    /// What it held at the start.
+    pub const fn opening(&self) -> Amount {
+        self.opening
+    }
+
+    /// What the working account of a short code holds, if it is the organisation's.
+    pub fn working(&self, shortcode: &ShortCode) -> Option<Amount> {
+        self.working.get(shortcode).copied()
+    }
+
+    /// Every working account.
+    pub fn all_working(&self) -> Vec<(ShortCode, Amount)> {
+        self.working.iter().map(|(code, held)| (code.clone(), *held)).collect()
+    }
+
+    /// What was paid out in all.
+    pub const fn total_paid(&self) -> Amount {
+        self.paid
+    }
+
+    /// What customers paid in all.
+    pub const fn total_received(&self) -> Amount {
+        self.received
+    }
+
+    /// How much of that was given back.
+    pub const fn total_reversed(&self) -> Amount {
+        self.given_back
+    }
+
+    /// How many payouts there were.
+    pub const fn payments(&self) -> u64 {
+        self.payouts
+    }
+
+    /// The payout of this OriginatorConversationID, if it moved money.
+    pub fn find(&self, originator_conversation_id: &str) -> Option<Entry> {
+        self.entry(self.line_of(originator_conversation_id)?)
+    }
+
+    /// The movement of this OriginatorConversationID, if it moved money.
+    pub fn find_moved(&self, originator_conversation_id: &str) -> Option<Moved> {
+        self.moved(self.line_of(originator_conversation_id)?)
+    }
+
+    /// The movement with this receipt.
+    pub fn by_receipt(&self, receipt: &str) -> Option<Moved> {
+        self.moved(self.by_receipt_line(receipt)?)
+    }
+
+    fn line_of(&self, originator_conversation_id: &str) -> Option<usize> {
+        match self.requests.get(*self.taken.get(originator_conversation_id)?)?.end {
+            End::Paid(line) => Some(line),
+            End::Failed(_) | End::Asked => None,
+        }
+    }
+
+    /// The payment that is asked for, paid or failed; a question is none.
+    pub fn look_up(&self, by: &By) -> Option<Record> {
+        let place = match by {
+            By::OriginatorConversationId(id) => *self.taken.get(id.as_str())?,
+            By::ConversationId(id) => self.by_conversation(id)?,
+            By::Receipt(receipt) => self.lines.get(self.by_receipt_line(receipt)?)?.request,
+        };
+        let kept = self.requests.get(place)?;
+        let movement = match &kept.end {
+            End::Asked => return None,
+            End::Failed(failed) => failed.1.clone(),
+            End::Paid(line) => Some(self.lines.get(*line)?.movement()),
+        };
+        Some(Record {
+            at: kept.at,
+            originator_conversation_id: Arc::clone(&kept.originator_conversation_id),
+            conversation_id: self.name_of(place)?,
+            movement,
+            fate: self.fate(kept),
+        })
+    }
+
+    fn by_conversation(&self, id: &str) -> Option<usize> {
+        let place = *self.conversations.get(&counting_part(id)?)?;
+        (self.name_of(place)? == id).then_some(place)
+    }
+
+    pub(super) fn by_receipt_line(&self, receipt: &str) -> Option<usize> {
+        let counting = receipt.get(receipt.len().checked_sub(7)?..)?;
+        let place = *self.receipts.get(&u64::from_str_radix(counting, 36).ok()?)?;
+        let line = self.lines.get(place)?;
+        self.receipt(line.receipt).eq_ignore_ascii_case(receipt).then_some(place)
+    }
+
+    /// Up to `limit` payouts whose `seq` is greater than `after`, in order.
+    pub fn entries(&self, after: u64, limit: usize) -> Vec<Entry> {
+        let start = usize::try_from(after).unwrap_or(usize::MAX);
+        (start..self.lines.len()).filter_map(|index| self.entry(index)).take(limit).collect()
+    }
+
+    /// Up to `limit` movements of whatever kind whose `seq` is greater than `after`, in order.
+    pub fn movements(&self, after: u64, limit: usize) -> Vec<Moved> {
+        let start = usize::try_from(after).unwrap_or(usize::MAX);
+        (start..self.lines.len()).take(limit).filter_map(|index| self.moved(index)).collect()
+    }
+
+    /// Up to `limit` payments to a short code that came from `from` until `until`, in order,
+    /// without the first `skip`.
+    pub fn deposits(
+        &self,
+        shortcode: &ShortCode,
+        (from, until): (Timestamp, Timestamp),
+        (skip, limit): (usize, usize),
+    ) -> Vec<Moved> {
+        let places = self.deposits.get(shortcode).map(Vec::as_slice).unwrap_or_default();
+        let at = |place: &usize| self.lines.get(*place).and_then(|l| self.requests.get(l.request));
+        let begin = places.partition_point(|place| at(place).is_some_and(|kept| kept.at < from));
+        let rest = places.get(begin..).unwrap_or_default().iter();
+        rest.take_while(|place| at(place).is_some_and(|kept| kept.at <= until))
+            .skip(skip)
+            .take(limit)
+            .filter_map(|place| self.moved(*place))
+            .collect()
+    }
+
+    /// Up to `limit` recipients whose phone is greater than `after`, in order.
+    pub fn recipients(&self, after: Option<Msisdn>, limit: usize) -> Vec<(Msisdn, Received)> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.recipients
+            .range((start, Bound::Unbounded))
+            .take(limit)
+            .map(|(phone, received)| (*phone, *received))
+            .collect()
+    }
+}
