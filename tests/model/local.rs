@@ -369,7 +369,7 @@ impl Local {
 
     /// By what M-Pesa can be asked about it.
     pub(crate) fn asks_by(&self) -> Option<AskBy> {
-        facts::with(self.state.clone(), |payout, _copy| ask_by(payout, NOW))
+        facts::with(self.state.clone(), |payout, _copy| ask_by(payout, &Policy::default(), NOW))
     }
 
     pub(crate) fn debits(&self) -> usize {
