@@ -59,7 +59,9 @@ pub fn adopts(payment: &Payment, told: &Confirmation) -> bool {
 }
 
 /// Whether `payment` would take `told` for its own confirmation if it turned out at `settled_at`
-/// to be paid: the same number of ours, the same account, the same amount, a payer who can be the
+/// to be paid.
+///
+/// It must be the same number of ours, the same account, the same amount, a payer who can be the
 /// same, and a time between the prompt and that moment.
 pub fn would_adopt(payment: &Payment, told: &Confirmation, settled_at: Timestamp) -> bool {
     let details = &payment.details;
