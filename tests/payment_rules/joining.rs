@@ -128,7 +128,7 @@ fn only_a_confirmation_that_can_be_its_own_is_adopted() {
         ("another phone", C2bNotice { payer: phone("254700000002"), ..own.clone() }, false),
         ("a mask of another", C2bNotice { payer: phone("2547*****002"), ..own.clone() }, false),
         ("no phone", C2bNotice { payer: phone(""), ..own.clone() }, true),
-        ("no time", C2bNotice { time: None, ..own.clone() }, false),
+        ("no time", C2bNotice { time: None, ..own }, false),
         ("a minute before", notice(RECEIPT, 1_500, ago(60)), true),
         ("earlier still", notice(RECEIPT, 1_500, ago(61)), false),
         ("a minute after", notice(RECEIPT, 1_500, BEGIN.after(20 * SECOND + MINUTE)), true),
