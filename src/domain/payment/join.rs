@@ -27,11 +27,12 @@ pub fn holder(payment: &Payment, receipt: &Receipt, found: Option<&Payment>) -> 
 }
 
 /// The C2B payment `found` as one to be joined to `payment`, if it can be: it is paid, it counts,
-/// and it says the same of the money.
+/// and it is as much. Where no receipt says that it is the same, [`would_adopt`] must.
 pub fn joining(payment: &Payment, found: &Payment) -> Option<Joining> {
     let told = Confirmation::of_payment(found)?;
+    // Not the short code: a till's notice may name it otherwise than a prompt does, and one receipt
+    // is one payment whatever it says.
     let same_money = told.amount == payment.details.amount
-        && told.shortcode == payment.details.shortcode
         && matches!(payment.details.origin, Origin::Stk { .. });
     same_money.then(|| Joining {
         from: found.details.id,
