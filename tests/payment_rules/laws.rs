@@ -317,7 +317,7 @@ fn event(name: &str) -> Event {
             confirmed(Confirmation { amount: Amount::from_shillings(15), ..told })
         }
         "confirmed-late" => {
-            let paid_at = Some(BEGIN.after(crate::book::DAY));
+            let paid_at = Some(BEGIN.after(DAY));
             confirmed(Confirmation { paid_at, ..told })
         }
         "joined" => Event::Joined { to: id(9) },
