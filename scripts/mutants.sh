@@ -53,10 +53,11 @@ need() {
 
 case $room in
     domain)
-        need 'chrono|serde|thiserror' >"$house/Cargo.toml"
+        need 'chrono|serde|sha2|thiserror' >"$house/Cargo.toml"
         printf 'pub mod domain;\n' >"$house/src/lib.rs"
         cp -R src/domain "$house/src/"
         cp -R tests/payout_table.rs tests/law_table.rs tests/domain_words.rs tests/inquiry_rules \
+            tests/payment_table.rs tests/payment_rules tests/inquiry_table tests/text_table.rs \
             "$house/tests/"
         ;;
     engine)

@@ -55,7 +55,9 @@ fn what_has_no_result_is_done_when_m_pesa_takes_it() {
         [(register, Answer::Registered, "queued"), (simulate, Answer::Simulated, "unknown")]
     {
         let sending = inquiry(kind, "sending");
-        let state = moved(step(&sending, &event("answer-0"), &POLICY, NOW));
+        let taken = step(&sending, &event("answer-0"), &POLICY, NOW);
+        keeps_the_laws(&sending, &event("answer-0"), &taken);
+        let state = moved(taken);
         assert!(matches!(&state, State::Succeeded { answer: told, .. } if *told == answer));
         let verdict = step(&sending, &event("no-answer"), &POLICY, NOW);
         assert_eq!(in_a_word(&verdict), lost, "{answer:?}");

@@ -26,7 +26,8 @@ pub struct Details {
     pub origin: Origin,
     /// How much, in Kenyan shillings.
     pub amount: Amount,
-    /// Our number that it is paid to, as it stands on the wire.
+    /// Our number that it is paid to, as it stands on the wire: of a prompt its `PartyB`, which is
+    /// what a confirmation names (spec/daraja.md §1.2, §2.2).
     pub shortcode: String,
     /// What it is for: `AccountReference` of a prompt; of a C2B payment the expected reference
     /// that it fits, or else the account. May be empty.
@@ -593,6 +594,19 @@ impl Payment {
     /// When it was paid.
     pub fn paid_at(&self) -> Option<Timestamp> {
         self.state.paid().map(|paid| paid.paid_at)
+    }
+
+    /// The payment that counts in its place, if it was joined to one.
+    pub const fn joined_to(&self) -> Option<PaymentId> {
+        match &self.state {
+            State::Joined { to, .. } => Some(*to),
+            State::Waiting { .. }
+            | State::Sending { .. }
+            | State::Prompted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. } => None,
+        }
     }
 
     /// Whether somebody delivered for it.
