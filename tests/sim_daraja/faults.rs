@@ -318,3 +318,19 @@ async fn faults_are_laid_down_listed_and_taken_away() {
         assert!(came["error"].is_string(), "{rule}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_acknowledged_is_never_sent_again() {
+    let stage = Stage::new().await;
+    for (path, body, address) in
+        [(B2C, b2c("a", "0111"), "/cb/result/a"), (STK, stk("0111"), "/cb/5f0c/stk/0111")]
+    {
+        stage.say(address, &[(500, "no"), (500, "no"), (500, "no")]);
+        assert_eq!(stage.word(path, &body).await, "200 0");
+        assert_eq!(stage.heard().await.len(), 1, "{path}");
+    }
+    // Nor by whoever never answers at all.
+    stage.say("/cb/result/b", &[(0, ""), (0, "")]);
+    assert_eq!(stage.word(B2C, &b2c("b", "0111")).await, "200 0");
+    assert_eq!(stage.heard().await.len(), 1);
+}
