@@ -82,13 +82,13 @@ fn each_operation_has_its_parameters_and_parties() {
             "999001",
         ),
         (
-            business(BusinessCommand::BusinessPayBill, "ACC-1"),
+            business(BusinessCommand::PayBill, "ACC-1"),
             "BusinessPayBill",
             vec![("Amount", "190.00"), ("AccountReference", "ACC-1")],
             "888880",
         ),
         (
-            business(BusinessCommand::BusinessBuyGoods, ""),
+            business(BusinessCommand::BuyGoods, ""),
             "BusinessBuyGoods",
             vec![("Amount", "190.00")],
             "888880",

@@ -222,7 +222,7 @@ fn its_age_begins_with_the_first_send_that_mpesa_may_know() {
     life.sends();
     life.loses_the_answer();
     assert_eq!(life.tries().sent_at, Some(third));
-    assert_eq!(ask_by(&life.payout, third.after(15 * DAY)), None);
+    assert_eq!(ask_by(&life.payout, &Policy::default(), third.after(15 * DAY)), None);
 }
 
 #[test]
@@ -231,6 +231,9 @@ fn what_was_never_sent_is_as_old_as_the_payout() {
     life.waits(DAY);
     assert_eq!(life.sees(&result("1")), "unknown");
     assert_eq!(life.tries(), Tries::NONE);
-    assert_eq!(ask_by(&life.payout, BEGIN.after(15 * DAY - MS)), Some(AskBy::Name));
-    assert_eq!(ask_by(&life.payout, BEGIN.after(15 * DAY)), None);
+    assert_eq!(
+        ask_by(&life.payout, &Policy::default(), BEGIN.after(15 * DAY - MS)),
+        Some(AskBy::Name)
+    );
+    assert_eq!(ask_by(&life.payout, &Policy::default(), BEGIN.after(15 * DAY)), None);
 }
