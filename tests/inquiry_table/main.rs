@@ -46,6 +46,7 @@ answer-busy-earlier  noted          noted          noted     case      noted    
 nothing-sent         noted          noted          queued    case      noted     noted     noted  noted   noted
 nothing-sent-earlier noted          noted          noted     noted     noted     noted     noted  noted   noted
 no-answer            noted          noted          unknown   noted     noted     noted     noted  noted   noted
+no-answer-earlier    noted          noted          noted     noted     noted     noted     noted  noted   noted
 lapsed               stale          stale          unknown   stale     stale     stale     stale  stale   stale
 lapsed-other         stale          stale          stale     stale     stale     stale     stale  stale   stale
 result-done          succeeded+case succeeded+case succeeded succeeded succeeded succeeded noted  case    case
@@ -99,6 +100,7 @@ answer-busy-earlier  noted     noted     noted       case      noted  noted   no
 nothing-sent         noted     noted     queued      case      noted  noted   noted
 nothing-sent-earlier noted     noted     noted       noted     noted  noted   noted
 no-answer            noted     noted     queued      noted     noted  noted   noted
+no-answer-earlier    noted     noted     noted       noted     noted  noted   noted
 lapsed               stale     stale     queued      stale     stale  stale   stale
 lapsed-other         stale     stale     stale       stale     stale  stale   stale
 result-done          succeeded succeeded succeeded   succeeded noted  noted   noted

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mlango::domain::id::ConversationId;
 use mlango::domain::inquiry::{
-    Answer, C2bVersion, Effect, Event, Kind, LOST_MAX, PaidTo, RegisterUrls, ResponseType,
+    Answer, C2bVersion, Effect, Event, Inquiry, Kind, LOST_MAX, PaidTo, RegisterUrls, ResponseType,
     ResultFacts, SimulateC2b, State, Status, TransactionStatus, Verdict, ask_by, step,
 };
 use mlango::domain::money::Amount;
@@ -141,4 +141,28 @@ fn what_does_not_fit_calls_a_person_once_for_each_word() {
             doubted.state = state;
         }
     }
+}
+
+#[test]
+fn only_answers_in_a_row_count_as_too_busy() {
+    let mut balance = inquiry(Kind::Balance, "queued");
+    let mut now = NOW;
+    let mut says = |balance: &mut Inquiry, what: &str| {
+        now = balance.state.wakes_at().unwrap_or(now).max(now);
+        balance.state = moved(step(balance, &event("send"), &POLICY, now));
+        let event = with_attempt(event(what), balance.state.tries().attempts);
+        balance.state = moved(step(balance, &event, &POLICY, now));
+    };
+    for between in ["no-answer", "nothing-sent"] {
+        for _ in 0..19 {
+            says(&mut balance, "answer-busy");
+        }
+        assert_eq!((balance.status(), balance.state.tries().busy), (Status::Queued, 19));
+        says(&mut balance, between);
+        assert_eq!(balance.state.tries().busy, 0, "{between}");
+    }
+    for _ in 0..20 {
+        says(&mut balance, "answer-busy");
+    }
+    assert_eq!(balance.status(), Status::Failed);
 }

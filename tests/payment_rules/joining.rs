@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::book::{BEGIN, Book, MINUTE, RECEIPT, SECOND, app, called_back, notice, paid};
+use mlango::domain::account::Balance;
 use mlango::domain::payment::{C2bNotice, Claiming, Payer, PayerPhone, Status, StkFacts, Verdict};
 use mlango::domain::payout::CaseKind;
 
@@ -10,12 +11,16 @@ use mlango::domain::payout::CaseKind;
 fn a_callback_then_its_confirmation_are_one_payment() {
     let (mut book, stk) = Book::with_a_prompt();
     book.prompts(stk);
-    book.hears(stk, paid(stk, 1_500, BEGIN));
+    book.waits(9 * SECOND);
+    let balance = Some(Balance::from_cents(77));
+    book.hears(stk, StkFacts { balance, ..paid(stk, 1_500, BEGIN) });
+    assert_eq!(book.get(stk).paid_at(), Some(BEGIN), "as M-Pesa says");
+    assert_eq!(book.get(stk).state.paid().and_then(|paid| paid.balance), balance);
     let on = book.is_confirmed(&notice(RECEIPT, 1_500, BEGIN));
     assert_eq!((on, book.payments.len(), book.texts()), (stk, 1, 1));
     let known = book.get(stk).state.paid().expect("paid");
     assert_eq!(known.payer_name.as_ref().map(|name| name.reveal()), Some("AMINA"));
-    assert_eq!(known.balance.map(|balance| balance.cents()), Some(500_000));
+    assert_eq!(known.balance, balance, "what was told first stays");
     // However often it comes.
     book.is_confirmed(&notice(RECEIPT, 1_500, BEGIN));
     assert_eq!((book.payments.len(), book.cases().len()), (1, 0));

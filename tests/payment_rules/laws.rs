@@ -87,6 +87,9 @@ sending    answer-invalid    failed       ok
 sending    answer-invalid-1  failed       failed
 sending    answer-internal   failed       failed
 sending    nothing-sent      failed       ok
+sending    nothing-sent-1    failed       failed
+prompted   nothing-sent      failed       failed
+prompted   answer-invalid-1  failed       failed
 sending    no-answer         failed       failed
 prompted   answer-invalid    failed       failed
 waiting    send              failed-0     ok
