@@ -88,6 +88,20 @@ impl Engine {
     /// # Errors
     /// [`NotKept`]: nothing was stored, or nobody knows; do not acknowledge.
     pub async fn hear(&self, incoming: Incoming, heard: Heard) -> Result<Hearing, NotKept> {
+        self.hear_at(incoming, None, heard).await
+    }
+
+    /// As [`Engine::hear`], for a message whose address says what it is about: it needs no ids
+    /// then, but those of ours that it names must not be another's.
+    ///
+    /// # Errors
+    /// As [`Engine::hear`].
+    pub async fn hear_at(
+        &self,
+        incoming: Incoming,
+        address: Option<(PayoutId, Option<u32>)>,
+        heard: Heard,
+    ) -> Result<Hearing, NotKept> {
         let now = self.parts.clock.now();
         let mut message = Message {
             id: MessageId::from_bytes(self.parts.ids.fresh(now)),
@@ -111,17 +125,22 @@ impl Engine {
                 (originator, conversation, Said::Result(facts, status))
             }
         };
-        match self.whose(originator.as_deref(), conversation.as_deref()).await {
-            Ok(Some((stored, nth))) => {
+        match self.named(address, originator.as_deref(), conversation.as_deref()).await {
+            Ok(Named::One(stored, nth)) => {
+                let stored = *stored;
                 message.about = Some(stored.payout.details.id.into());
                 if nth.is_some() && message.channel == Channel::Result {
                     message.channel = Channel::StatusResult;
                 }
                 self.hear_about(stored, said.about(nth), message).await
             }
-            Ok(None) => {
+            Ok(Named::Nobody) => {
                 let why = "no payout of ours has the ids that it names".to_owned();
                 self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched).await
+            }
+            Ok(Named::Several) => {
+                let why = "its address and its ids name two things".to_owned();
+                self.keep(message, CaseKind::Mismatch, why, Hearing::Contradicted).await
             }
             // The message can be kept although its payout cannot be read.
             Err(StoreError::Damaged(what)) => {
@@ -186,6 +205,35 @@ impl Engine {
         Ok(())
     }
 
+    /// What a message is about: by its address where that says so, else by its ids. A status
+    /// result may name the transaction that was asked about in place of the question
+    /// (spec/daraja.md §2.3).
+    async fn named(
+        &self,
+        address: Option<(PayoutId, Option<u32>)>,
+        originator: Option<&str>,
+        conversation: Option<&str>,
+    ) -> Result<Named, StoreError> {
+        let told = match self.whose(originator, conversation).await? {
+            // Daraja's own making in place of ours: M-Pesa's name may still say more.
+            None if address.is_some() => self.whose(None, conversation).await?,
+            told => told,
+        };
+        let Some((id, nth)) = address else {
+            return Ok(told.map_or(Named::Nobody, |(stored, nth)| Named::One(stored.into(), nth)));
+        };
+        match told {
+            Some((stored, told)) => {
+                let fits = stored.payout.details.id == id && told.is_none_or(|it| nth == Some(it));
+                Ok(if fits { Named::One(stored.into(), nth) } else { Named::Several })
+            }
+            None => {
+                let stored = self.parts.store.payout(id).await?;
+                Ok(stored.map_or(Named::Nobody, |stored| Named::One(stored.into(), nth)))
+            }
+        }
+    }
+
     /// Which payout a message is about: by OriginatorConversationID, or, where it names none, by
     /// ConversationID (spec/soap.md §10, 4). A foreign OriginatorConversationID is never ours.
     /// With it, the number of the question that the name is of, if it is a question's.
@@ -245,6 +293,16 @@ impl Engine {
             Err(error) => Err(NotKept(error.to_string())),
         }
     }
+}
+
+/// What a message is about.
+enum Named {
+    /// This payout, or this question about it.
+    One(Box<Stored>, Option<u32>),
+    /// No payout of ours.
+    Nobody,
+    /// One by its address and another by its ids.
+    Several,
 }
 
 /// What a message says, before it is known whether it is about a payout or a question.

@@ -3,8 +3,10 @@
 use super::errand::Errand;
 use super::lives::Came;
 use super::{Engine, Hearing, Incoming, NotApplied, NotKept};
-use crate::domain::id::{AppId, InquiryId};
-use crate::domain::inquiry::{Details, Event, Inquiry, Kind, Notice, ResultFacts};
+use crate::domain::id::{AppId, InquiryId, OriginatorConversationId};
+use crate::domain::inquiry::{
+    Details, Event, Forbidden, Inquiry, Kind, Notice, ResultFacts, Status,
+};
 use crate::domain::party::ShortCode;
 use crate::domain::payout::{CaseKind, InquiryAnswer, Rail, Ruling};
 use crate::domain::subject::Subject;
@@ -45,6 +47,33 @@ pub enum NotTaken {
     /// The store failed: it may or may not have been written.
     #[error("the store failed: {0}")]
     Unavailable(String),
+}
+
+/// Why M-Pesa was not asked about an inquiry, or a ruling not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InquiryError {
+    /// There is none with this id that the caller may see.
+    #[error("no such inquiry")]
+    NotFound,
+    /// It may not be done now.
+    #[error("{0}")]
+    Refused(Forbidden, Status),
+    /// Too many writes are waiting.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Unavailable(String),
+}
+
+impl From<NotApplied> for InquiryError {
+    fn from(error: NotApplied) -> Self {
+        match error {
+            NotApplied::NoSuchPayout => Self::NotFound,
+            NotApplied::Busy => Self::Busy,
+            NotApplied::Store(why) => Self::Unavailable(why),
+        }
+    }
 }
 
 impl From<StoreError> for NotTaken {
@@ -102,7 +131,7 @@ impl Engine {
         }
     }
 
-    async fn taken_before(
+    pub(super) async fn taken_before(
         &self,
         before: &Remembered,
         key: Option<(&str, [u8; 32])>,
@@ -134,6 +163,11 @@ impl Engine {
         nth: Option<u32>,
         facts: ResultFacts,
     ) -> Result<Hearing, NotKept> {
+        if nth.is_none() && self.names_a_payout(id, &facts).await? {
+            let message = self.came_in(incoming);
+            let why = "its address names an inquiry, and its ids a payout".to_owned();
+            return self.keep(message, CaseKind::Mismatch, why, Hearing::Contradicted).await;
+        }
         let event = match nth {
             None => Event::ResultArrived(facts),
             Some(_) => Event::QuestionAnswered(InquiryAnswer {
@@ -145,6 +179,28 @@ impl Engine {
             }),
         };
         self.hear_of_inquiry(incoming, id, event).await
+    }
+
+    /// Whether a result at the address of an inquiry has the name of a payout of ours. Where the
+    /// inquiry asked how a transaction stands, that name is what was asked about
+    /// (spec/daraja.md §2.3).
+    async fn names_a_payout(&self, id: InquiryId, facts: &ResultFacts) -> Result<bool, NotKept> {
+        let not_read = |error: StoreError| NotKept(error.to_string());
+        let Some(name) = &facts.names.originator else {
+            return Ok(false);
+        };
+        let Some(payout) = OriginatorConversationId::payout_in(name.as_str()) else {
+            return Ok(false);
+        };
+        let Some(stored) = self.parts.store.payout(payout).await.map_err(not_read)? else {
+            return Ok(false);
+        };
+        let ours = &stored.payout.details.originator_conversation_id;
+        if ours.as_str() != name.as_str() && ours.question_in(name.as_str()).is_none() {
+            return Ok(false);
+        }
+        let inquiry = self.parts.store.inquiry(id).await.map_err(not_read)?;
+        Ok(inquiry.is_some_and(|it| !matches!(it.value.details.kind, Kind::TransactionStatus(_))))
     }
 
     /// Keeps M-Pesa's word that it gave up on a request, and applies it.
@@ -188,25 +244,25 @@ impl Engine {
     /// A named person's ruling on an inquiry in doubt; `sees` limits it to one application's.
     ///
     /// # Errors
-    /// [`super::QueryError`] has no words for inquiries: the domain's own.
+    /// [`InquiryError`].
     pub async fn rule_on_inquiry(
         &self,
         sees: Option<AppId>,
         id: InquiryId,
         ruling: Ruling,
-    ) -> Result<Option<Inquiry>, String> {
+    ) -> Result<Inquiry, InquiryError> {
         self.on_inquiry(sees, id, &Event::Ruled(ruling)).await
     }
 
     /// Has M-Pesa asked now what became of an inquiry in doubt.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// [`InquiryError`].
     pub async fn ask_of_inquiry_now(
         &self,
         sees: Option<AppId>,
         id: InquiryId,
-    ) -> Result<Option<Inquiry>, String> {
+    ) -> Result<Inquiry, InquiryError> {
         let inquiry = self.on_inquiry(sees, id, &Event::AskWanted).await?;
         self.offer_to(Errand::Inquiries, id.into());
         Ok(inquiry)
@@ -217,18 +273,17 @@ impl Engine {
         sees: Option<AppId>,
         id: InquiryId,
         event: &Event,
-    ) -> Result<Option<Inquiry>, String> {
-        let found = self.parts.store.inquiry(id).await.map_err(|error| error.to_string())?;
+    ) -> Result<Inquiry, InquiryError> {
+        let found = self.parts.store.inquiry(id).await;
+        let found = found.map_err(|error| InquiryError::Unavailable(error.to_string()))?;
         let seen = found
             .map(|kept| kept.value)
             .filter(|inquiry| sees.is_none_or(|app| inquiry.details.app == Some(app)));
-        let Some(before) = seen else {
-            return Ok(None);
-        };
-        match self.apply_life::<Inquiry>(id, event, &[]).await.map_err(|error| error.to_string())? {
-            Came::Moved { life, .. } => Ok(Some(*life)),
-            Came::Noted | Came::Contradicted | Came::Stale => Ok(Some(before)),
-            Came::Forbidden(why) => Err(why.to_string()),
+        let before = seen.ok_or(InquiryError::NotFound)?;
+        match self.apply_life::<Inquiry>(id, event, &[]).await? {
+            Came::Moved { life, .. } => Ok(*life),
+            Came::Noted | Came::Contradicted | Came::Stale => Ok(before),
+            Came::Forbidden(why) => Err(InquiryError::Refused(why, before.status())),
         }
     }
 }

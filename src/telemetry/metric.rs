@@ -28,6 +28,13 @@ pub const RESULTS: Metric<Counter, 1> = Metric::new(
     "Results from M-Pesa that are on disk, by what they meant.",
 );
 
+/// Messages of M-Pesa's, by kind.
+pub const CALLBACKS: Metric<Counter, 2> = Metric::new(
+    "mlango_callbacks_total",
+    ["kind", "outcome"],
+    "Messages from M-Pesa that were answered, by kind and by what they meant.",
+);
+
 /// HTTP requests answered.
 pub const HTTP_REQUESTS: Metric<Counter, 3> = Metric::new(
     "mlango_http_requests_total",
