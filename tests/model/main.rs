@@ -170,15 +170,6 @@ fn two_payouts_together() {
     holds::<2>("two payouts, cruel", real(Resend, Mpesa::CRUEL, Faults::NONE));
 }
 
-/// Many millions of states: minutes with `--release`.
-#[test]
-#[ignore = "takes minutes: cargo test --release --test model -- --ignored --nocapture"]
-fn two_payouts_together_with_a_broker_that_holds() {
-    let faults = Faults { credentials: true, dead_link: true, holding: true, ..Faults::NONE };
-    holds::<2>("two payouts, holding", real(Resend, Mpesa::DOCUMENTED, faults));
-    holds::<2>("two payouts, holding, cruel", real(Resend, Mpesa::CRUEL, faults));
-}
-
 fn real(rule: NotFoundRule, mpesa: Mpesa, faults: Faults) -> Setting {
     Setting::real(rule, 2, mpesa, faults)
 }
