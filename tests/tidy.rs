@@ -126,7 +126,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry/"]),
     ("utoipa", &["http/"]),
     ("uuid", &["ids.rs"]),
-    ("zeroize", &["cli/", "config/secret.rs", "credential.rs", "soap/"]),
+    (
+        "zeroize",
+        &["cli/", "config/secret.rs", "credential.rs", "daraja/oauth.rs", "rail/", "soap/"],
+    ),
 ];
 
 /// Crates that every room may name.
