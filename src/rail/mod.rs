@@ -1,8 +1,9 @@
 //! Ways to M-Pesa: what the engine's `port::Rail` becomes on the wire.
 //!
 //! [`soap`] builds and reads the broker's messages, [`transport`] carries them and says with proof
-//! whether a byte may have left, [`pace`] keeps to what M-Pesa allows.
+//! whether a byte may have left, [`tls`] encrypts, [`pace`] keeps to what M-Pesa allows.
 
 pub mod pace;
 pub mod soap;
+pub mod tls;
 pub mod transport;

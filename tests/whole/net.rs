@@ -198,7 +198,7 @@ impl Net {
             } else {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await.expect("a body").to_bytes();
-                Some(Answer { status, body: body.to_vec() })
+                Some(Answer::new(status, body.to_vec()))
             };
             let code = answer.as_ref().map(|it| between(&it.body, "ResponseCode"));
             let code = code.unwrap_or_default();
