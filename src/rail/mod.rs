@@ -6,5 +6,6 @@
 pub mod daraja;
 pub mod pace;
 pub mod soap;
+pub mod soap_counter;
 pub mod tls;
 pub mod transport;
