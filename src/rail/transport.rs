@@ -506,6 +506,50 @@ mod tests {
         assert!(received.ends_with(b"<the request/>"));
     }
 
+    /// Takes some of what is written, and fails all the same, as TLS may.
+    struct Failing;
+
+    impl AsyncRead for Failing {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Failing {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_inside_tls_may_have_left_and_what_a_socket_refuses_has_not() {
+        use tokio::io::AsyncWriteExt as _;
+        for (fails, bytes) in [(Fails::Whenever, 12), (Fails::BeforeTaking, 0)] {
+            let left = Arc::new(Left::default());
+            let mut counted = Counted { stream: Box::new(Failing), fails, left: Arc::clone(&left) };
+            assert!(
+                counted.write_all(b"<the request>".get(..12).unwrap_or_default()).await.is_err()
+            );
+            assert_eq!(left.bytes(), bytes, "{fails:?}");
+        }
+    }
+
     /// A peer that takes nothing uses up the time for sending, not the answer's.
     #[tokio::test]
     async fn a_request_that_cannot_leave_whole_ends_with_the_time_for_sending() {
