@@ -98,7 +98,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("chrono", &["domain/time.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("crc32fast", &["store/"]),
-    ("csv", &["cli/"]),
+    ("csv", &["cli/", "http/"]),
     ("getrandom", &["ids.rs"]),
     ("http_body_util", &["cli/", "http/", "rail/", "sim/"]),
     ("hyper", &["cli/", "http/", "rail/transport", "sim/"]),

@@ -16,6 +16,7 @@ mod lives;
 mod outbox;
 pub mod port;
 mod rescue;
+mod reversals;
 mod tally;
 mod till;
 mod timer;
@@ -33,8 +34,9 @@ pub use apply::{Applied, NotApplied};
 pub use desk::{NotClosed, NotDone, RailView};
 pub use gate::RailState;
 pub use hearing::{Heard, Hearing, Incoming, NotKept};
-pub use inquiries::{InquiryDraft, InquiryTaken, NotTaken as InquiryNotTaken};
+pub use inquiries::{InquiryDraft, InquiryError, InquiryTaken, NotTaken as InquiryNotTaken};
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
+pub use reversals::{NotReversed, ReversalDraft};
 pub use till::{
     ClaimError, PushDraft, PushError, Pushed, QueryError, Route, Settings as TillSettings,
     StkHeard, Validated,
@@ -106,6 +108,8 @@ pub struct Engine {
     timers: timer::Timers,
     /// Phones for which a prompt is being taken in.
     phones: till::Phones,
+    /// Reversals are taken one at a time, so that no two of one payment are.
+    reversals: tokio::sync::Mutex<()>,
     tally: tally::Tally,
 }
 
@@ -121,6 +125,7 @@ impl Engine {
             errands: errand::Errands::default(),
             timers: timer::Timers::default(),
             phones: till::Phones::default(),
+            reversals: tokio::sync::Mutex::default(),
             tally: tally::Tally::new(),
         })
     }
@@ -183,6 +188,16 @@ impl Engine {
     /// Which way payouts go that do not name one.
     pub const fn default_rail(&self) -> payout::Rail {
         self.settings.rail
+    }
+
+    /// The organisation's short code.
+    pub const fn shortcode(&self) -> &ShortCode {
+        &self.settings.shortcode
+    }
+
+    /// What is set for money in, inquiries and text messages.
+    pub const fn till(&self) -> &till::Settings {
+        &self.settings.till
     }
 
     /// What one payout may carry.

@@ -123,6 +123,11 @@ impl Caller {
         self.app == app || self.scopes.allow(Scope::ReadAll)
     }
 
+    /// Whether it may see a payment of `app`; one that is nobody's is for all who see payments.
+    pub fn sees_payment_of(&self, app: Option<AppId>) -> bool {
+        self.scopes.allow(Scope::PaymentsRead) && app.is_none_or(|app| self.sees(app))
+    }
+
     /// Whether it looks after everybody's payouts: it sees every case and every wire message, also
     /// what belongs to no payout.
     pub const fn oversees(&self) -> bool {
@@ -189,19 +194,20 @@ impl Apps {
         entry.ends_at.is_none_or(|end| now < end).then_some(entry.caller)
     }
 
-    /// Whoever sent a request with these headers, if it may do what needs `scope`.
+    /// Whoever sent a request with these headers, if it may do what needs one of `scopes`.
     ///
     /// # Errors
     /// 401 without a good key, 403 when it lacks the scope.
     pub fn admit(
         &self,
         headers: &HeaderMap,
-        scope: Scope,
+        scopes: &[Scope],
         now: Timestamp,
     ) -> Result<Caller, Problem> {
         let key = key_in(headers).ok_or_else(Problem::key_missing)?;
         let caller = self.caller(key, now).ok_or_else(Problem::key_invalid)?;
-        if caller.scopes.allow(scope) { Ok(caller) } else { Err(Problem::scope_missing(scope)) }
+        let may = scopes.iter().any(|scope| caller.scopes.allow(*scope));
+        if may { Ok(caller) } else { Err(Problem::scope_missing(scopes)) }
     }
 }
 

@@ -209,7 +209,7 @@ impl Place {
                 return Ok(reply.decided(&validated.answer));
             }
             Said::Payout(about, heard) => {
-                let heard = engine.hear_at(incoming, about, heard).await;
+                let heard = engine.hear_at(incoming, about, *heard).await;
                 if let Ok(hearing) = &heard {
                     metric::RESULTS.with([hearing.as_str()]).increment();
                 }

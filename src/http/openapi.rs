@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, ComponentsBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type,
+};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -14,19 +16,20 @@ use utoipa::openapi::{
     Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 
-use super::api::{self, Kind, view};
+use super::api::{self, Kind, bodies, view};
 use super::problem::{Code, FieldFault, MEDIA_TYPE, ProblemBody};
-use super::router::{Gives, Method, ROUTES, Route, Takes};
+use super::router::{Gives, Keyed, Method, Route, Takes, routes};
 use crate::domain::payout::{CaseKind, Status};
+use crate::domain::{inquiry, payment};
 use crate::store::PAGE_LEN_MAX;
 
 /// The two ways to give a key.
 const KEY_SCHEMES: [&str; 2] = ["apiKey", "bearer"];
 
-/// The description of everything in [`ROUTES`].
+/// The description of everything in [`routes`].
 pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
-    for route in &ROUTES {
+    for route in routes() {
         let method = match route.method {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
@@ -66,6 +69,26 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<view::EventPage<'_>>()
         .schema_from::<view::PayoutEvent<'_>>()
         .schema_from::<view::EventData<'_>>()
+        .schema_from::<view::FeedPage<'_>>()
+        .schema_from::<api::Payment<'_>>()
+        .schema_from::<api::PaymentFailure<'_>>()
+        .schema_from::<api::PaymentDoubt>()
+        .schema_from::<api::PaymentPage<'_>>()
+        .schema_from::<api::Verification<'_>>()
+        .schema_from::<api::Inquiry<'_>>()
+        .schema_from::<api::InquiryDoubt>()
+        .schema_from::<api::InquiryPage<'_>>()
+        .schema_from::<api::ExpectedTaken>()
+        .schema_from::<bodies::NewPush>()
+        .schema_from::<bodies::NewClaim>()
+        .schema_from::<bodies::NewBalanceInquiry>()
+        .schema_from::<bodies::NewStatusInquiry>()
+        .schema_from::<bodies::NewReversal>()
+        .schema_from::<bodies::NewRegistration>()
+        .schema_from::<bodies::NewSimulation>()
+        .schema_from::<bodies::NewBusinessPayment>()
+        .schema_from::<bodies::NewTaxPayment>()
+        .schema_from::<bodies::NewExpectedReference>()
         .schema_from::<view::MessageLink>()
         .schema_from::<view::Message>()
         .schema_from::<view::NewPayout>()
@@ -93,11 +116,13 @@ fn components() -> utoipa::openapi::Components {
 fn operation(route: &Route) -> OperationBuilder {
     let mut operation =
         OperationBuilder::new().operation_id(Some(route.name)).summary(Some(route.summary));
-    if let Some(scope) = route.scope() {
-        operation = operation.description(Some(format!("Scope: `{}`.", scope.as_str())));
+    let scopes: Vec<&str> = route.scopes().iter().map(|scope| scope.as_str()).collect();
+    if !scopes.is_empty() {
+        operation = operation.description(Some(format!("Scope: `{}`.", scopes.join("` or `"))));
+    }
+    for scope in scopes {
         for scheme in KEY_SCHEMES {
-            let security = SecurityRequirement::new(scheme, [scope.as_str()]);
-            operation = operation.security(security);
+            operation = operation.security(SecurityRequirement::new(scheme, [scope]));
         }
     }
     for name in ["id", "rail"] {
@@ -120,13 +145,15 @@ fn operation(route: &Route) -> OperationBuilder {
             .schema(Some(value_of(parameter.kind)));
         operation = operation.parameter(parameter);
     }
-    if route.takes == Takes::Payout {
+    let keyed = route.takes.keyed();
+    if keyed != Keyed::No {
+        let must = keyed == Keyed::Must;
         let key = ParameterBuilder::new()
             .name("Idempotency-Key")
             .parameter_in(ParameterIn::Header)
-            .required(Required::True)
+            .required(if must { Required::True } else { Required::False })
             .description(Some(
-                "1 to 255 visible ASCII characters, another one for each payout. The same key with \
+                "1 to 255 visible ASCII characters, another one for each request. The same key with \
                  the same body, byte for byte, is answered as the first time; with another body it \
                  is refused. A key is remembered for ever.",
             ))
@@ -134,10 +161,16 @@ fn operation(route: &Route) -> OperationBuilder {
         operation = operation.parameter(key);
     }
     if let Some(schema) = body_of(route.takes) {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema)));
-        let body = RequestBodyBuilder::new()
-            .required(Some(Required::True))
-            .content("application/json", content.build());
+        let one = Ref::from_schema_name(schema);
+        let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+        let content = if route.takes == Takes::Expected {
+            let text = ContentBuilder::new().schema(Some(string())).build();
+            body = body.content("text/csv", text);
+            ContentBuilder::new().schema(Some(ArrayBuilder::new().items(one)))
+        } else {
+            ContentBuilder::new().schema(Some(one))
+        };
+        let body = body.content("application/json", content.build());
         operation = operation.request_body(Some(body.build()));
     }
     let (status, gives) = route.gives;
@@ -160,6 +193,16 @@ const fn body_of(takes: Takes) -> Option<&'static str> {
         Takes::Resolution => Some("NewResolution"),
         Takes::Pause => Some("NewPause"),
         Takes::Closing => Some("NewClosing"),
+        Takes::Push => Some("NewPush"),
+        Takes::Claim => Some("NewClaim"),
+        Takes::Registration => Some("NewRegistration"),
+        Takes::Simulation => Some("NewSimulation"),
+        Takes::BalanceInquiry => Some("NewBalanceInquiry"),
+        Takes::StatusInquiry => Some("NewStatusInquiry"),
+        Takes::Reversal => Some("NewReversal"),
+        Takes::BusinessPayment => Some("NewBusinessPayment"),
+        Takes::TaxPayment => Some("NewTaxPayment"),
+        Takes::Expected => Some("NewExpectedReference"),
     }
 }
 
@@ -178,6 +221,19 @@ fn value_of(kind: Kind) -> RefOr<Schema> {
             .maximum(Some(u64::try_from(PAGE_LEN_MAX).unwrap_or(u64::MAX)))
             .into(),
         Kind::Status => text.enum_values(Some(Status::ALL.map(Status::as_str))).into(),
+        Kind::PaymentType => {
+            text.enum_values(Some(payment::Kind::ALL.map(payment::Kind::as_str))).into()
+        }
+        Kind::PaymentStatus => {
+            text.enum_values(Some(payment::Status::LISTED.map(payment::Status::as_str))).into()
+        }
+        Kind::InquiryStatus => {
+            text.enum_values(Some(inquiry::Status::ALL.map(inquiry::Status::as_str))).into()
+        }
+        Kind::YesOrNo => text.enum_values(Some(["true", "false"])).into(),
+        Kind::Sequence => {
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0_u64)).into()
+        }
         Kind::OpenOrClosed => text.enum_values(Some(["open", "closed"])).into(),
         Kind::WhyCase => text.enum_values(Some(CaseKind::ALL.map(CaseKind::as_str))).into(),
         Kind::Order => text.enum_values(Some(["asc", "desc"])).into(),
@@ -189,6 +245,13 @@ fn good(route: &Route, gives: Gives) -> Response {
     let (media_type, schema) = match gives {
         Gives::Payout => object("Payout"),
         Gives::Payouts => object("PayoutPage"),
+        Gives::Payment => object("Payment"),
+        Gives::Payments => object("PaymentPage"),
+        Gives::Verification => object("Verification"),
+        Gives::Inquiry => object("Inquiry"),
+        Gives::Inquiries => object("InquiryPage"),
+        Gives::ExpectedTaken => object("Taken"),
+        Gives::Feed => object("FeedPage"),
         Gives::Events => object("EventPage"),
         Gives::Message => object("Message"),
         Gives::Rail => object("Rail"),
@@ -204,12 +267,12 @@ fn good(route: &Route, gives: Gives) -> Response {
     let mut response = ResponseBuilder::new()
         .description(route.summary)
         .content(media_type, ContentBuilder::new().schema(Some(schema)).build());
-    if route.takes == Takes::Payout {
+    if route.takes.keyed() != Keyed::No {
         for (name, means) in [
-            ("Location", "Where the payout is."),
+            ("Location", "Where it is."),
             (
                 "Idempotency-Replayed",
-                "`true` when an earlier request with this key made the payout; the answer is that \
+                "`true` when an earlier request with this key made it; the answer is that \
                  request's.",
             ),
         ] {
@@ -225,7 +288,7 @@ fn good(route: &Route, gives: Gives) -> Response {
 /// Everything that can go wrong on a route, by status.
 pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
     let mut codes = route.problems.to_vec();
-    if route.scope().is_some() {
+    if !route.scopes().is_empty() {
         codes.extend([Code::KeyMissing, Code::KeyInvalid, Code::ScopeMissing]);
         codes.extend([Code::InvalidQuery, Code::Internal, Code::StoreUnavailable]);
     }
@@ -259,7 +322,11 @@ mod tests {
 
     use super::*;
     use crate::domain::payout::Command;
-    use crate::http::api::{CLOSING_FIELDS, FIELDS, PAUSE_FIELDS, RESOLUTION_FIELDS};
+    use crate::http::api::{
+        BALANCE_FIELDS, BUSINESS_FIELDS, CLAIM_FIELDS, CLOSING_FIELDS, EXPECTED_FIELDS, FIELDS,
+        PAUSE_FIELDS, PUSH_FIELDS, REGISTER_FIELDS, RESOLUTION_FIELDS, REVERSAL_FIELDS,
+        SIMULATE_FIELDS, STATUS_FIELDS, TAX_FIELDS,
+    };
 
     fn words(list: &Value) -> BTreeSet<&str> {
         let words = list.as_array().into_iter().flatten();
@@ -283,7 +350,17 @@ mod tests {
             let word = format!("\"{}\"", command.as_str());
             assert!(commands.contains(&word), "{word} in {commands}");
         }
-        let others: [(&str, &[&str]); 3] = [
+        let others: [(&str, &[&str]); 13] = [
+            ("NewPush", &PUSH_FIELDS),
+            ("NewClaim", &CLAIM_FIELDS),
+            ("NewBalanceInquiry", &BALANCE_FIELDS),
+            ("NewStatusInquiry", &STATUS_FIELDS),
+            ("NewReversal", &REVERSAL_FIELDS),
+            ("NewRegistration", &REGISTER_FIELDS),
+            ("NewSimulation", &SIMULATE_FIELDS),
+            ("NewBusinessPayment", &BUSINESS_FIELDS),
+            ("NewTaxPayment", &TAX_FIELDS),
+            ("NewExpectedReference", &EXPECTED_FIELDS),
             ("NewPause", &PAUSE_FIELDS),
             ("NewClosing", &CLOSING_FIELDS),
             ("NewResolution", &RESOLUTION_FIELDS),

@@ -10,7 +10,10 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::id::AppId;
+use crate::domain::payment::{Claim, RetryAt, TooSoon};
 use crate::domain::payout::{Forbidden, Status};
+use crate::domain::time::Timestamp;
 use crate::engine::{CancelError, NotDone, SubmitError};
 use crate::store::{Scope, StoreError};
 
@@ -19,9 +22,9 @@ pub const TYPE_PREFIX: &str = "urn:mlango:problem:";
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 /// Seconds after which a caller that was told "busy" may come again.
-const RETRY_BUSY_S: u16 = 1;
+const RETRY_BUSY_S: u64 = 1;
 /// Seconds after which a caller may ask again whether a failed store is back.
-const RETRY_STORE_S: u16 = 30;
+const RETRY_STORE_S: u64 = 30;
 
 macro_rules! codes {
     ($(
@@ -84,6 +87,10 @@ codes! {
     NoSuchPath = "no_such_path", NOT_FOUND, "Nothing is here";
     /// No such payout, or it is another application's.
     NoSuchPayout = "no_such_payout", NOT_FOUND, "No such payout";
+    /// No such payment, or it is another application's.
+    NoSuchPayment = "no_such_payment", NOT_FOUND, "No such payment";
+    /// No such inquiry, or it is another application's.
+    NoSuchInquiry = "no_such_inquiry", NOT_FOUND, "No such inquiry";
     /// No such wire message, or it belongs to another application's payout.
     NoSuchMessage = "no_such_message", NOT_FOUND, "No such message";
     /// No such case, or it is about another application's payout.
@@ -98,15 +105,29 @@ codes! {
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     /// The payout can no longer be cancelled.
     NotCancellable = "not_cancellable", CONFLICT, "The payout cannot be cancelled";
-    /// The payout is not in doubt, so that there is nothing to ask M-Pesa or to rule on; `detail`
-    /// says where it stands.
-    NotInDoubt = "not_in_doubt", CONFLICT, "The payout is not in doubt";
-    /// M-Pesa was asked about the payout a moment ago: look at the payout in a few seconds.
+    /// The payout, payment or inquiry is not in doubt, so that there is nothing to ask M-Pesa or to
+    /// rule on; `detail` says where it stands.
+    NotInDoubt = "not_in_doubt", CONFLICT, "It is not in doubt";
+    /// M-Pesa was asked about it a moment ago: look at it again in a few seconds.
     AskedJustNow = "asked_just_now", CONFLICT, "M-Pesa was asked a moment ago";
     /// The payout is too old for M-Pesa to find it by its id: a person has to look it up.
     TooOldToAsk = "too_old_to_ask", CONFLICT, "M-Pesa cannot be asked any more";
-    /// The receipt that was given is that of another payout. Nothing was changed.
-    ReceiptTaken = "receipt_taken", CONFLICT, "The receipt is another payout's";
+    /// The receipt that was given is that of another payout or payment. Nothing was changed.
+    ReceiptTaken = "receipt_taken", CONFLICT, "The receipt is another's";
+    /// Money in and inquiries need Daraja, which is not set up on this gateway. Nothing was done.
+    NotSetUp = "not_set_up", CONFLICT, "The gateway is not set up for this";
+    /// The phone cannot be prompted yet; `retry_at` says when. Nothing was done.
+    TooSoon = "too_soon", CONFLICT, "The phone cannot be prompted yet";
+    /// Somebody has claimed the payment: `claimed_by`, `claimed_at`, and `purpose` for who may see
+    /// it.
+    PaymentClaimed = "payment_claimed", CONFLICT, "The payment is claimed already";
+    /// The payment is not paid, so that there is nothing to claim.
+    PaymentNotPaid = "payment_not_paid", CONFLICT, "The payment is not paid";
+    /// The money was given back before, or may be by a reversal that is under way. Nothing was
+    /// done.
+    AlreadyReversed = "already_reversed", CONFLICT, "The payment is reversed already";
+    /// M-Pesa reverses no payout by its API: `detail` says what to do. Nothing was done.
+    NotReversible = "not_reversible", CONFLICT, "It cannot be reversed here";
     /// The case was closed before; the first ruling stands.
     CaseClosed = "case_closed", CONFLICT, "The case is closed already";
     /// The application cannot be changed like this; `detail` says why.
@@ -150,6 +171,19 @@ pub struct Problem {
     pub errors: Vec<FieldFault>,
     /// The scheme's words for `WWW-Authenticate`, on a 401.
     challenge: Option<&'static str>,
+    /// What only some kinds have.
+    more: Option<Box<More>>,
+}
+
+/// What only some kinds of problems have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct More {
+    retry_at: Option<Timestamp>,
+    /// The same as seconds from now.
+    retry_after_s: Option<u64>,
+    claimed_by: Option<AppId>,
+    claimed_at: Option<Timestamp>,
+    purpose: Option<String>,
 }
 
 /// A problem as it is answered.
@@ -171,12 +205,26 @@ pub(super) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldFault],
+    /// When the same may be tried again; also as `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    retry_at: Option<String>,
+    /// Which application has claimed the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_by: Option<String>,
+    /// When it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    claimed_at: Option<String>,
+    /// What for; for who may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'a str>,
 }
 
 impl Problem {
     /// A problem in words.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), challenge: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), challenge: None, more: None }
     }
 
     /// Faulty fields of a body.
@@ -224,13 +272,14 @@ impl Problem {
     }
 
     /// The key opens other doors.
-    pub fn scope_missing(scope: Scope) -> Self {
+    pub fn scope_missing(scopes: &[Scope]) -> Self {
+        let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         Self::new(
             Code::ScopeMissing,
             format!(
                 "This needs a key with the scope {}. Nothing was done. The gateway's operator \
                  decides which scopes an application has.",
-                scope.as_str()
+                scopes.join(" or ")
             ),
         )
     }
@@ -244,10 +293,27 @@ impl Problem {
     }
 
     /// Nothing is there, for this caller.
+    pub fn no_such_payment() -> Self {
+        Self::new(
+            Code::NoSuchPayment,
+            "No payment that you may see has this id. Look for it with GET /v1/payments.",
+        )
+    }
+
+    /// Nothing is there, for this caller.
+    pub fn no_such_inquiry() -> Self {
+        Self::new(
+            Code::NoSuchInquiry,
+            "No inquiry of yours has this id. Look for it with GET /v1/inquiries.",
+        )
+    }
+
+    /// Nothing is there, for this caller.
     pub fn no_such_message() -> Self {
         Self::new(
             Code::NoSuchMessage,
-            "No message of a payout of yours has this id. A payout's events name its messages.",
+            "No message that you may see has this id. The events of a payout, payment or inquiry \
+             name its messages.",
         )
     }
 
@@ -268,12 +334,53 @@ impl Problem {
         )
     }
 
-    fn store_failed() -> Self {
+    /// The phone cannot be prompted yet.
+    pub(super) fn too_soon(retry: RetryAt, now: Timestamp) -> Self {
+        let why = match retry.why {
+            TooSoon::Locked => "Another prompt to this phone is not answered yet",
+            TooSoon::SamePayment => "This phone paid the same amount less than two minutes ago",
+        };
+        let detail = format!(
+            "{why}: M-Pesa would refuse the prompt. Nothing was done; send it again at {} or later.",
+            retry.at.rfc3339()
+        );
+        // A second more: the clock may stand within one.
+        let wait = retry.at.since(now).as_secs().saturating_add(1);
+        let more = More { retry_at: Some(retry.at), retry_after_s: Some(wait), ..More::default() };
+        Self { more: Some(more.into()), ..Self::new(Code::TooSoon, detail) }
+    }
+
+    /// Somebody has the payment; what for, only for who may see that.
+    pub(super) fn claimed(claim: &Claim, sees_purpose: bool) -> Self {
+        let more = More {
+            claimed_by: Some(claim.app),
+            claimed_at: Some(claim.at),
+            purpose: sees_purpose.then(|| claim.purpose.clone()),
+            ..More::default()
+        };
+        let detail = format!(
+            "{} claimed it at {}, and only one claim counts: do not deliver for it again.",
+            claim.app,
+            claim.at.rfc3339()
+        );
+        Self { more: Some(more.into()), ..Self::new(Code::PaymentClaimed, detail) }
+    }
+
+    /// Daraja is not there.
+    pub(super) fn not_set_up() -> Self {
+        Self::new(
+            Code::NotSetUp,
+            "This gateway has no access to Daraja, so nothing was done. Its operator sets it up in \
+             the section [daraja] of the configuration.",
+        )
+    }
+
+    pub(super) fn store_failed() -> Self {
         Self::new(
             Code::StoreUnavailable,
             "The store failed, and nothing more is taken or sent until the gateway is restarted. \
              It cannot be said whether this request was kept. Send the same request with the same \
-             Idempotency-Key later: it makes one payout at most, however often it is sent.",
+             Idempotency-Key later: it is done once at most, however often it is sent.",
         )
     }
 
@@ -288,6 +395,7 @@ impl Problem {
 
     /// Its body as it is answered.
     pub(super) fn body(&self) -> ProblemBody<'_> {
+        let more = self.more.as_deref();
         ProblemBody {
             kind: format!("{TYPE_PREFIX}{}", self.code.as_str()),
             title: self.code.title(),
@@ -295,6 +403,10 @@ impl Problem {
             detail: &self.detail,
             code: self.code,
             errors: &self.errors,
+            retry_at: more.and_then(|more| more.retry_at).map(Timestamp::rfc3339),
+            claimed_by: more.and_then(|more| more.claimed_by).map(|app| app.to_string()),
+            claimed_at: more.and_then(|more| more.claimed_at).map(Timestamp::rfc3339),
+            purpose: more.and_then(|more| more.purpose.as_deref()),
         }
     }
 
@@ -312,7 +424,7 @@ impl Problem {
         let again = match self.code.status() {
             StatusCode::TOO_MANY_REQUESTS => Some(RETRY_BUSY_S),
             StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_STORE_S),
-            _ => None,
+            _ => self.more.as_ref().and_then(|more| more.retry_after_s),
         };
         if let Some(seconds) = again {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

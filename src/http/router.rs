@@ -14,8 +14,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
 
-use super::api::{self, Answer, Api, Ask, CASE_PARAMETERS, EVENT_PARAMETERS, KeyedHandler};
-use super::api::{LIST_PARAMETERS, OpenHandler, Parameter};
+use super::api::{self, Answer, Api, Ask, KeyedHandler, OpenHandler, Parameter};
 use super::auth::Caller;
 use super::body::{self, NotRead};
 use super::observe::{Begun, Names, Watch};
@@ -59,6 +58,47 @@ pub(super) enum Takes {
     Resolution,
     Pause,
     Closing,
+    Push,
+    Claim,
+    Registration,
+    Simulation,
+    BalanceInquiry,
+    StatusInquiry,
+    Reversal,
+    BusinessPayment,
+    TaxPayment,
+    /// Also as CSV.
+    Expected,
+}
+
+/// Whether a request has an Idempotency-Key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keyed {
+    No,
+    May,
+    Must,
+}
+
+impl Takes {
+    /// Whether the request needs an Idempotency-Key: each that moves money does.
+    pub(super) const fn keyed(self) -> Keyed {
+        match self {
+            Self::Payout
+            | Self::Push
+            | Self::Reversal
+            | Self::BusinessPayment
+            | Self::TaxPayment => Keyed::Must,
+            Self::Registration | Self::Simulation | Self::BalanceInquiry | Self::StatusInquiry => {
+                Keyed::May
+            }
+            Self::Nothing
+            | Self::Resolution
+            | Self::Pause
+            | Self::Closing
+            | Self::Claim
+            | Self::Expected => Keyed::No,
+        }
+    }
 }
 
 /// What a good answer holds.
@@ -66,6 +106,13 @@ pub(super) enum Takes {
 pub(super) enum Gives {
     Payout,
     Payouts,
+    Payment,
+    Payments,
+    Verification,
+    Inquiry,
+    Inquiries,
+    ExpectedTaken,
+    Feed,
     Events,
     Message,
     Rail,
@@ -81,7 +128,8 @@ pub(super) enum Gives {
 #[derive(Clone, Copy)]
 pub(super) enum Serves {
     Anybody(OpenHandler),
-    With(Scope, KeyedHandler),
+    /// Whoever has one of these scopes.
+    With(&'static [Scope], KeyedHandler),
 }
 
 /// One thing that the API does.
@@ -108,11 +156,11 @@ impl std::fmt::Debug for Route {
 }
 
 impl Route {
-    /// The scope that a key needs for it; `None` where no key is needed.
-    pub const fn scope(&self) -> Option<Scope> {
+    /// The scopes of which a key needs one for it; none where no key is needed.
+    pub const fn scopes(&self) -> &'static [Scope] {
         match self.serves {
-            Serves::Anybody(_) => None,
-            Serves::With(scope, _) => Some(scope),
+            Serves::Anybody(_) => &[],
+            Serves::With(scopes, _) => scopes,
         }
     }
 }
@@ -124,256 +172,25 @@ macro_rules! anybody {
 }
 
 macro_rules! with {
-    ($scope:ident, $handler:path) => {
-        Serves::With(Scope::$scope, |caller, ask| Box::pin($handler(caller, ask)))
+    ($($scope:ident)|+, $handler:path) => {
+        Serves::With(&[$(Scope::$scope),+], |caller, ask| Box::pin($handler(caller, ask)))
     };
 }
 
+mod money;
+mod payouts;
+
 /// All of them.
-pub static ROUTES: [Route; 18] = [
-    Route {
-        method: Method::Post,
-        path: "/v1/payouts",
-        name: "createPayout",
-        summary: "Pay one person. 202 means: it is on disk, and will be paid at most once.",
-        serves: with!(PayoutsWrite, api::create),
-        parameters: &[],
-        takes: Takes::Payout,
-        gives: (StatusCode::ACCEPTED, Gives::Payout),
-        problems: &[
-            Code::InvalidJson,
-            Code::InvalidFields,
-            Code::IdempotencyKeyMissing,
-            Code::IdempotencyKeyInvalid,
-            Code::IdempotencyKeyReused,
-            Code::Busy,
-        ],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/payouts",
-        name: "listPayouts",
-        summary: "Payouts, filtered, a page at a time.",
-        serves: with!(PayoutsRead, api::list_payouts),
-        parameters: LIST_PARAMETERS,
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Payouts),
-        problems: &[],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/payouts/{id}",
-        name: "getPayout",
-        summary: "A payout as it stands.",
-        serves: with!(PayoutsRead, api::get),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Payout),
-        problems: &[Code::NoSuchPayout],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/payouts/{id}/events",
-        name: "listPayoutEvents",
-        summary: "A payout's history, each step with its wire messages. At most its latest 5,000 \
-                  steps are shown.",
-        serves: with!(PayoutsRead, api::events),
-        parameters: EVENT_PARAMETERS,
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Events),
-        problems: &[Code::NoSuchPayout],
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/payouts/{id}/cancel",
-        name: "cancelPayout",
-        summary: "Stop a payout of your own before its sending begins. It moves no money, so it \
-                  needs no Idempotency-Key.",
-        serves: with!(PayoutsWrite, api::cancel),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Payout),
-        problems: &[Code::NoSuchPayout, Code::NotCancellable, Code::Busy],
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/payouts/{id}/inquire",
-        name: "inquirePayout",
-        summary: "Have M-Pesa asked now about a payout of your own that is accepted or unknown. 202 \
-                  means: it is first in the line; look at the payout in a few seconds. It moves no \
-                  money, so it needs no Idempotency-Key.",
-        serves: with!(PayoutsWrite, api::inquire),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::ACCEPTED, Gives::Payout),
-        problems: &[
-            Code::NoSuchPayout,
-            Code::NotInDoubt,
-            Code::AskedJustNow,
-            Code::TooOldToAsk,
-            Code::Busy,
-        ],
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/payouts/{id}/resolve",
-        name: "resolvePayout",
-        summary: "A person's ruling on a payout in status unknown, of any application: paid, with \
-                  M-Pesa's receipt, or not paid; with the reason and the evidence. It is final.",
-        serves: with!(Admin, api::resolve),
-        parameters: &[],
-        takes: Takes::Resolution,
-        gives: (StatusCode::OK, Gives::Payout),
-        problems: &[
-            Code::InvalidJson,
-            Code::InvalidFields,
-            Code::NoSuchPayout,
-            Code::NotInDoubt,
-            Code::ReceiptTaken,
-            Code::Busy,
-        ],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/messages/{id}",
-        name: "getMessage",
-        summary: "A wire message as it was, our secrets in it masked.",
-        serves: with!(PayoutsRead, api::get_message),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Message),
-        problems: &[Code::NoSuchMessage],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/cases",
-        name: "listCases",
-        summary: "What no rule may decide and waits for a person, filtered, a page at a time. With \
-                  read:all or admin also what belongs to no payout.",
-        serves: with!(PayoutsRead, api::list_cases),
-        parameters: CASE_PARAMETERS,
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Cases),
-        problems: &[],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/cases/{id}",
-        name: "getCase",
-        summary: "A case, with its evidence.",
-        serves: with!(PayoutsRead, api::get_case),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Case),
-        problems: &[Code::NoSuchCase],
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/cases/{id}/close",
-        name: "closeCase",
-        summary: "Close a case with a ruling and a reason. It changes no payout: for one in doubt, \
-                  resolve it.",
-        serves: with!(Admin, api::close_case),
-        parameters: &[],
-        takes: Takes::Closing,
-        gives: (StatusCode::OK, Gives::Case),
-        problems: &[
-            Code::InvalidJson,
-            Code::InvalidFields,
-            Code::NoSuchCase,
-            Code::CaseClosed,
-            Code::Busy,
-        ],
-    },
-    Route {
-        method: Method::Get,
-        path: "/v1/rails",
-        name: "listRails",
-        summary: "For each rail: whether it sends, and if not why; what is in flight, the oldest \
-                  unknown, and how many shillings are in doubt.",
-        serves: with!(PayoutsRead, api::list_rails),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Rails),
-        problems: &[],
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/rails/{rail}/pause",
-        name: "pauseRail",
-        summary: "Stop sending payouts, by hand, also over a restart. Nothing accepted is lost \
-                  meanwhile, and M-Pesa is still asked about payouts in doubt.",
-        serves: with!(Admin, api::pause_rail),
-        parameters: &[],
-        takes: Takes::Pause,
-        gives: (StatusCode::OK, Gives::Rail),
-        problems: &[Code::InvalidJson, Code::InvalidFields, Code::NoSuchRail, Code::Busy],
-    },
-    Route {
-        method: Method::Post,
-        path: "/v1/rails/{rail}/resume",
-        name: "resumeRail",
-        summary: "Let a rail send again, whatever had stopped it: a pause by hand, and also M-Pesa's \
-                  refusal of our credentials. One payout goes first; the others follow once its \
-                  result shows that M-Pesa takes the credentials.",
-        serves: with!(Admin, api::resume_rail),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Rail),
-        problems: &[Code::NoSuchRail, Code::Busy],
-    },
-    Route {
-        method: Method::Get,
-        path: "/healthz",
-        name: "health",
-        summary: "Whether the program is alive.",
-        serves: anybody!(api::health),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Text),
-        problems: &[],
-    },
-    Route {
-        method: Method::Get,
-        path: "/readyz",
-        name: "readiness",
-        summary: "Whether payouts can be taken and sent; 503 with the reasons when not.",
-        serves: anybody!(api::ready),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Readiness),
-        problems: &[],
-    },
-    Route {
-        method: Method::Get,
-        path: "/metrics",
-        name: "metrics",
-        summary: "Metrics, for Prometheus.",
-        serves: anybody!(api::metrics),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Text),
-        problems: &[],
-    },
-    Route {
-        method: Method::Get,
-        path: "/openapi.json",
-        name: "description",
-        summary: "This description.",
-        serves: anybody!(api::openapi),
-        parameters: &[],
-        takes: Takes::Nothing,
-        gives: (StatusCode::OK, Gives::Description),
-        problems: &[],
-    },
-];
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    payouts::ROUTES.iter().chain(&money::ROUTES)
+}
 
 /// The API, ready to be served.
 pub fn router(api: Api) -> Router {
     let names = Arc::new(Names::since(api.engine.clock().now()));
     let api = Arc::new(api);
     let mut router = Router::new();
-    for route in &ROUTES {
+    for route in routes() {
         let place = Arc::new(Place {
             api: Arc::clone(&api),
             names: Arc::clone(&names),
@@ -413,9 +230,9 @@ impl Place {
     async fn answer(&self, parts: Parts, body: axum::body::Body) -> (Option<Caller>, Answer) {
         let (caller, handler) = match self.route.serves {
             Serves::Anybody(handler) => (None, Handler::Open(handler)),
-            Serves::With(scope, handler) => {
+            Serves::With(scopes, handler) => {
                 let now = self.api.engine.clock().now();
-                match self.api.apps.admit(&parts.headers, scope, now) {
+                match self.api.apps.admit(&parts.headers, scopes, now) {
                     Ok(caller) => (Some(caller), Handler::Keyed(caller, handler)),
                     Err(problem) => {
                         body::discard(body).await;
@@ -445,17 +262,21 @@ impl Place {
         } else {
             String::new()
         };
-        let body = match self.route.takes {
-            Takes::Nothing => Bytes::new(),
-            Takes::Payout | Takes::Resolution | Takes::Pause | Takes::Closing => {
-                if !says_json(&parts.headers) {
-                    body::discard(body).await;
-                    return Err(not_json());
-                }
-                let limits = self.api.limits;
-                let read = body::read(&parts.headers, body, limits).await;
-                read.map_err(|error| not_read(error, limits.bytes))?
+        let takes = self.route.takes;
+        let body = if takes == Takes::Nothing {
+            Bytes::new()
+        } else {
+            let is_csv = takes == Takes::Expected && api::says_csv(&parts.headers);
+            if !is_csv && !says_json(&parts.headers) {
+                body::discard(body).await;
+                return Err(not_json());
             }
+            let mut limits = self.api.limits;
+            if takes == Takes::Expected {
+                limits.bytes = limits.bytes.max(api::EXPECTED_BYTES_MAX);
+            }
+            let read = body::read(&parts.headers, body, limits).await;
+            read.map_err(|error| not_read(error, limits.bytes))?
         };
         Ok(Ask { api: Arc::clone(&self.api), parts, id, body })
     }

@@ -9,9 +9,14 @@
 
 mod admin;
 mod callback;
+mod claims;
+mod daraja;
 mod help;
+mod inquiries;
 mod keys;
 mod look;
+mod money;
+mod notices;
 mod office;
 mod ops;
 mod person;

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use mlango::http::openapi;
 use mlango::http::problem::Code;
-use mlango::http::router::ROUTES;
+use mlango::http::router::routes;
+use mlango::store::Scope;
 use serde_json::{Value, json};
 
 use crate::help::{gateway, settled, submit, taken};
-use crate::support::{Call, GOOD};
+use crate::notices::PROMPT;
+use crate::support::{Call, GOOD, Gateway};
 
 #[tokio::test]
 async fn readiness_says_why_not() {
@@ -56,22 +58,21 @@ async fn a_request_keeps_the_name_that_its_caller_gave_it() {
 
 #[test]
 fn the_description_and_the_routes_agree() {
-    let served: BTreeSet<(String, String)> = ROUTES
-        .iter()
+    let served: BTreeSet<(String, String)> = routes()
         .map(|route| (route.path.to_owned(), route.method.as_str().to_lowercase()))
         .collect();
-    assert_eq!(served.len(), ROUTES.len(), "no route stands twice");
+    assert_eq!(served.len(), routes().count(), "no route stands twice");
     let document = serde_json::to_value(openapi::document()).expect("a description");
     let mut described = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
             described.insert((path.clone(), method.clone()));
-            let route = ROUTES.iter().find(|route| {
+            let route = routes().find(|route| {
                 route.path == path && route.method.as_str().eq_ignore_ascii_case(method)
             });
             let route = route.expect("a route");
             assert_eq!(operation["operationId"], route.name);
-            assert_eq!(operation["security"].is_array(), route.scope().is_some(), "{path}");
+            assert_eq!(operation["security"].is_array(), !route.scopes().is_empty(), "{path}");
             for (status, codes) in openapi::problems(route) {
                 let says = operation["responses"][status.to_string()]["description"].as_str();
                 for code in codes {
@@ -122,9 +123,43 @@ async fn answers_hold_what_the_description_says() {
     let message = gateway.ask(Call::get(href).key(&key)).await.json();
     assert_eq!(held(&message), fields(&schemas["Message"]));
     let problem = submit(&gateway, &key, "k3", "{}").await.json();
-    assert_eq!(held(&problem), fields(&schemas["Problem"]));
+    // Only some kinds have these.
+    let mut usual = fields(&schemas["Problem"]);
+    for some in ["retry_at", "claimed_by", "claimed_at", "purpose"] {
+        assert!(usual.remove(some), "{some}");
+    }
+    assert_eq!(held(&problem), usual);
     assert_eq!(held(&problem["errors"][0]), fields(&schemas["FieldFault"]));
     let new: BTreeSet<String> = fields(&schemas["NewPayout"]);
     let told = submit(&gateway, &key, "k4", r#"{"x":1}"#).await.text().to_owned();
     assert!(new.iter().all(|field| told.contains(field)), "{told}");
+}
+
+#[tokio::test]
+async fn answers_about_money_in_hold_what_the_description_says() {
+    let gateway = Gateway::with_daraja();
+    let key = gateway.key("shop", &[Scope::PaymentsWrite, Scope::PaymentsRead]).await;
+    let document = gateway.ask(Call::get("/openapi.json")).await.json();
+    let schemas = &document["components"]["schemas"];
+    let agree = |value: &Value, schema: &str| {
+        let held: BTreeSet<&String> = value.as_object().expect("an object").keys().collect();
+        let properties = schemas[schema]["properties"].as_object().expect("properties");
+        assert_eq!(held, properties.keys().collect(), "{schema}");
+    };
+    let push = Call::post("/v1/stk-pushes").key(&key).once("k").json(PROMPT);
+    let payment = gateway.ask(push).await.json();
+    agree(&payment, "Payment");
+    assert_eq!(schemas["Payment"]["required"].as_array().map(Vec::len), Some(22));
+    for (path, schema) in [
+        ("/v1/payments", "PaymentPage"),
+        ("/v1/payments/verify?reference=x", "Verification"),
+        ("/v1/inquiries", "InquiryPage"),
+        ("/v1/events", "FeedPage"),
+    ] {
+        agree(&gateway.ask(Call::get(path).key(&key)).await.json(), schema);
+    }
+    let inquiry = gateway.ask(Call::post("/v1/balance-inquiries").key(&key)).await.json();
+    agree(&inquiry, "Inquiry");
+    let again = Call::post("/v1/stk-pushes").key(&key).once("k2").json(PROMPT);
+    assert!(gateway.ask(again).await.json()["retry_at"].is_string());
 }

@@ -11,11 +11,16 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use mlango::clock::ManualClock;
+use mlango::domain::inquiry;
 use mlango::domain::limit::AmountLimits;
+use mlango::domain::payment::{self, Payment};
 use mlango::domain::payout::{Payout, Policy, Question, Rail as Way, State, Tries};
 use mlango::domain::time::Timestamp;
-use mlango::engine::port::{Admission, Prepared, Rail, Rails, Sent};
-use mlango::engine::{Engine, Parts, Settings};
+use mlango::engine::port::{
+    Admission, Api as Interface, Call as Request_, Counter, Prepared, PreparedCall, Rail, Rails,
+    Replied, Sent, Validator,
+};
+use mlango::engine::{Engine, Parts, Settings, TillSettings};
 use mlango::http::api::{Api, BodyLimits};
 use mlango::http::apps::Desk;
 use mlango::http::auth::Apps;
@@ -24,7 +29,7 @@ use mlango::http::router;
 use mlango::http::server::Peer;
 use mlango::ids::RandomIds;
 use mlango::store::memory::MemoryStore;
-use mlango::store::{Commit, Durable, PayoutWrite, Pending, Scope, Store};
+use mlango::store::{Commit, Durable, Life, LifeWrite, PayoutWrite, Pending, Scope, Store};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -67,6 +72,41 @@ impl Rail for NoRail {
     }
 }
 
+/// A counter at which nobody is served: nothing here is asked of M-Pesa.
+#[derive(Debug)]
+struct ShutCounter;
+
+impl Counter for ShutCounter {
+    fn prepare(&self, _call: Request_<'_>, _now: Timestamp) -> Result<PreparedCall, String> {
+        Err("nothing is asked in these tests".to_owned())
+    }
+
+    fn admit(&self, _api: Interface) -> Pending<'_, Admission> {
+        Box::pin(std::future::pending())
+    }
+
+    fn call(
+        &self,
+        _call: PreparedCall,
+        _place: Admission,
+        _proof: Option<Durable>,
+    ) -> Pending<'_, Replied> {
+        Box::pin(std::future::pending())
+    }
+
+    fn longest_call(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+/// What a gateway is set up for, besides payouts.
+#[derive(Default)]
+pub struct Money {
+    pub counter: Option<Arc<dyn Counter>>,
+    pub validators: Option<Arc<dyn Validator>>,
+    pub till: TillSettings,
+}
+
 /// Everything that a test may look at.
 pub struct Gateway {
     pub store: Arc<MemoryStore>,
@@ -86,50 +126,104 @@ pub fn counted(bytes: &mut [u8]) -> Result<(), String> {
     Ok(())
 }
 
+/// An engine at rest.
+pub fn engine(
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    limits: AmountLimits,
+    money: Money,
+) -> Arc<Engine> {
+    let mut rails = Rails::only(Way::Soap, Arc::new(NoRail));
+    if money.counter.is_some() {
+        rails = rails.with(Way::Daraja, Arc::new(NoRail));
+    }
+    let parts = Parts {
+        counter: money.counter,
+        notifier: None,
+        validators: money.validators,
+        store,
+        rails,
+        clock,
+        ids: Arc::new(RandomIds::default()),
+    };
+    let settings = Settings {
+        organisation: "ExampleOrg".to_owned(),
+        shortcode: "600999".parse().expect("a short code"),
+        rail: Way::Soap,
+        policy: Policy::default(),
+        till: money.till,
+        first_result_wait: Duration::ZERO,
+        limits,
+    };
+    Engine::new(parts, settings)
+}
+
+/// The API of an engine.
+pub fn api(engine: &Arc<Engine>, apps: &Arc<Apps>, shutdown: &CancellationToken) -> Router {
+    router::router(Api {
+        engine: Arc::clone(engine),
+        apps: Arc::clone(apps),
+        limits: BodyLimits { bytes: BODY_BYTES_MAX, timeout: Duration::from_millis(300) },
+        shutdown: shutdown.clone(),
+    })
+}
+
 impl Gateway {
     pub fn new() -> Self {
-        Self::on(Arc::new(MemoryStore::new()), AmountLimits::default())
+        Self::on(Arc::new(MemoryStore::new()), AmountLimits::default(), Money::default())
+    }
+
+    /// One that takes prompts and inquiries, too.
+    pub fn with_daraja() -> Self {
+        Self::with(TillSettings::default(), None)
+    }
+
+    /// One that takes prompts and inquiries, with these rules and these who are asked.
+    pub fn with(till: TillSettings, validators: Option<Arc<dyn Validator>>) -> Self {
+        let money = Money { counter: Some(Arc::new(ShutCounter)), validators, till };
+        Self::on(Arc::new(MemoryStore::new()), AmountLimits::default(), money)
     }
 
     /// Another run of the program: the same store and applications, other limits.
     pub async fn again(&self, limits: AmountLimits) -> Self {
-        let next = Self::on(Arc::clone(&self.store), limits);
+        let next = Self::on(Arc::clone(&self.store), limits, Money::default());
         for app in self.desk().list().await.expect("apps") {
             next.apps.put(&app);
         }
         next
     }
 
-    fn on(store: Arc<MemoryStore>, limits: AmountLimits) -> Self {
+    fn on(store: Arc<MemoryStore>, limits: AmountLimits, money: Money) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
-        let parts = Parts {
-            counter: None,
-            notifier: None,
-            validators: None,
-            store: Arc::<MemoryStore>::clone(&store),
-            rails: Rails::only(Way::Soap, Arc::new(NoRail)),
-            clock: Arc::<ManualClock>::clone(&clock),
-            ids: Arc::new(RandomIds::default()),
-        };
-        let settings = Settings {
-            organisation: "ExampleOrg".to_owned(),
-            shortcode: "600999".parse().expect("a short code"),
-            rail: Way::Soap,
-            policy: Policy::default(),
-            till: Default::default(),
-            first_result_wait: Duration::ZERO,
-            limits,
-        };
-        let engine = Engine::new(parts, settings);
+        let engine = engine(Arc::<MemoryStore>::clone(&store), Arc::clone(&clock), limits, money);
         let apps = Arc::new(Apps::default());
         let shutdown = CancellationToken::new();
-        let api = router::router(Api {
-            engine: Arc::clone(&engine),
-            apps: Arc::clone(&apps),
-            limits: BodyLimits { bytes: BODY_BYTES_MAX, timeout: Duration::from_millis(300) },
-            shutdown: shutdown.clone(),
-        });
+        let api = api(&engine, &apps, &shutdown);
         Self { store, clock, engine, apps, shutdown, api }
+    }
+
+    /// Lets a payment stand somewhere.
+    pub async fn stands(&self, payment: &Value, state: payment::State) -> Payment {
+        let id = payment["id"].as_str().expect("an id").parse();
+        let kept = self.store.payment(id.expect("an id")).await.expect("a read");
+        let kept = kept.expect("a payment");
+        let payment = Payment { state, ..kept.value };
+        let life = Life::Payment(payment.clone());
+        let write = LifeWrite { life, expected_version: kept.version };
+        let commit = Commit { lives: vec![write], ..Commit::default() };
+        self.store.commit(commit).await.map(drop).expect("a commit");
+        payment
+    }
+
+    /// Lets an inquiry stand somewhere.
+    pub async fn inquiry_stands(&self, inquiry: &Value, state: inquiry::State) {
+        let id = inquiry["id"].as_str().expect("an id").parse();
+        let kept = self.store.inquiry(id.expect("an id")).await.expect("a read");
+        let kept = kept.expect("an inquiry");
+        let life = Life::Inquiry(inquiry::Inquiry { state, ..kept.value });
+        let write = LifeWrite { life, expected_version: kept.version };
+        let commit = Commit { lives: vec![write], ..Commit::default() };
+        self.store.commit(commit).await.map(drop).expect("a commit");
     }
 
     pub fn desk(&self) -> Desk<'_> {

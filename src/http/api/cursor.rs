@@ -3,29 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::id::{CaseId, PayoutId};
+use crate::domain::id::{CaseId, InquiryId, PaymentId, PayoutId};
 
-/// What the first byte says: which list, and which way through it.
-const PAYOUTS_UP: u8 = b'p';
-const PAYOUTS_DOWN: u8 = b'P';
-const CASES_UP: u8 = b'c';
-const CASES_DOWN: u8 = b'C';
 const EVENTS_UP: u8 = b'e';
 const EVENTS_DOWN: u8 = b'E';
-
-/// The end of a page of payouts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PayoutCursor {
-    pub(super) descending: bool,
-    pub(super) after: PayoutId,
-}
-
-/// The end of a page of cases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CaseCursor {
-    pub(super) descending: bool,
-    pub(super) after: CaseId,
-}
 
 /// The end of a page of a payout's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,38 +19,43 @@ pub(super) struct EventCursor {
 pub(super) const NOT_A_CURSOR: &str =
     "is not a cursor of this list; take next_cursor from the page before";
 
-impl PayoutCursor {
-    pub(super) fn write(self) -> String {
-        let mark = if self.descending { PAYOUTS_DOWN } else { PAYOUTS_UP };
-        write(mark, &self.after.bytes())
-    }
+macro_rules! cursors {
+    ($( $(#[$doc:meta])+ $name:ident($id:ident), $up:literal, $down:literal; )*) => { $(
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) struct $name {
+            pub(super) descending: bool,
+            pub(super) after: $id,
+        }
 
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let (mark, bytes) = read(text)?;
-        let descending = match mark {
-            PAYOUTS_UP => false,
-            PAYOUTS_DOWN => true,
-            _ => return None,
-        };
-        Some(Self { descending, after: PayoutId::from_bytes(bytes) })
-    }
+        impl $name {
+            pub(super) fn write(self) -> String {
+                write(if self.descending { $down } else { $up }, &self.after.bytes())
+            }
+
+            pub(super) fn read(text: &str) -> Option<Self> {
+                let (mark, bytes) = read(text)?;
+                let descending = match mark {
+                    $up => false,
+                    $down => true,
+                    _ => return None,
+                };
+                Some(Self { descending, after: $id::from_bytes(bytes) })
+            }
+        }
+    )* };
 }
 
-impl CaseCursor {
-    pub(super) fn write(self) -> String {
-        let mark = if self.descending { CASES_DOWN } else { CASES_UP };
-        write(mark, &self.after.bytes())
-    }
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let (mark, bytes) = read(text)?;
-        let descending = match mark {
-            CASES_UP => false,
-            CASES_DOWN => true,
-            _ => return None,
-        };
-        Some(Self { descending, after: CaseId::from_bytes(bytes) })
-    }
+// What the first byte says: which list, and which way through it.
+cursors! {
+    /// The end of a page of payouts.
+    PayoutCursor(PayoutId), b'p', b'P';
+    /// The end of a page of payments.
+    PaymentCursor(PaymentId), b'm', b'M';
+    /// The end of a page of inquiries.
+    InquiryCursor(InquiryId), b'i', b'I';
+    /// The end of a page of cases.
+    CaseCursor(CaseId), b'c', b'C';
 }
 
 impl EventCursor {

@@ -5,11 +5,21 @@ use std::str::FromStr;
 
 use super::json::Json;
 use super::{FieldFault, Problem};
-use crate::domain::limit::METADATA_KEY_LEN_MAX;
+use crate::daraja::rules::Verdict;
+use crate::domain::limit::{AmountLimits, METADATA_KEY_LEN_MAX};
+use crate::domain::money::Amount;
+use crate::domain::party::Msisdn;
 use crate::http::problem::Code;
 
 /// The most faults that are listed: a body of nothing but unknown fields is told enough by then.
 const FAULTS_MAX: usize = 50;
+
+/// Whether a field must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Must,
+    May,
+}
 
 /// The fields of one body, and what is wrong with them so far.
 pub(super) struct Fields<'a> {
@@ -38,13 +48,42 @@ impl<'a> Fields<'a> {
                 return Err(Problem::new(Code::InvalidJson, detail));
             }
         };
+        Ok(Self::of(object, known))
+    }
+
+    /// The fields of an object that was read.
+    pub(super) fn of(
+        object: Vec<(Cow<'a, str>, Json<'a>)>,
+        known: &'static [&'static str],
+    ) -> Self {
         let mut fields = Self { object, faults: Vec::new() };
         fields.refuse_unknown(known);
-        Ok(fields)
+        fields
+    }
+
+    /// As [`Self::done`], for one of many: its faults, each named within `row`.
+    pub(super) fn done_in<T>(self, row: &str, value: Option<T>) -> Result<T, Vec<FieldFault>> {
+        match value {
+            Some(value) if self.faults.is_empty() => Ok(value),
+            Some(_) | None => {
+                let within = |fault: FieldFault| FieldFault {
+                    field: format!("{row}.{}", fault.field),
+                    message: fault.message,
+                };
+                Err(self.faults.into_iter().map(within).collect())
+            }
+        }
     }
 
     pub(super) fn fault(&mut self, field: &str, message: impl Into<String>) {
         self.faults.push(FieldFault::new(field, message));
+    }
+
+    /// A fault where there is none yet.
+    pub(super) fn fault_unless_any(&mut self, field: &str, message: &str) {
+        if self.faults.is_empty() {
+            self.fault(field, message);
+        }
     }
 
     fn refuse_unknown(&mut self, all: &[&'static str]) {
@@ -111,6 +150,114 @@ impl<'a> Fields<'a> {
             self.fault(field, "is missing");
         }
         text.trim().to_owned()
+    }
+
+    /// Money, within limits; `None` also where it is missing, which is no fault.
+    pub(super) fn money_if_given(&mut self, field: &str, limits: AmountLimits) -> Option<Amount> {
+        const FORM: &str = "must be a decimal string such as \"1500.00\", or a whole number of \
+                            shillings";
+        let read = match self.take(field) {
+            None => return None,
+            Some(Json::Text(text)) => text.parse().map_err(|error| format!("{error}")),
+            // As text, so that a number too large is refused and not cut.
+            Some(Json::Whole(number)) => {
+                let text = number.to_string();
+                text.parse().map_err(|error| format!("{error}"))
+            }
+            Some(Json::OtherNumber) => Err(format!("{FORM}; a float is not exact")),
+            Some(other) => Err(format!("{FORM}, not {}", other.kind())),
+        };
+        let checked = read.and_then(|amount: Amount| match limits.check(amount) {
+            Ok(()) => Ok(amount),
+            Err(error) => Err(error.to_string()),
+        });
+        checked.map_err(|message| self.fault(field, message)).ok()
+    }
+
+    /// Money, within limits.
+    pub(super) fn money(&mut self, field: &str, limits: AmountLimits) -> Option<Amount> {
+        if self.has(field) {
+            return self.money_if_given(field, limits);
+        }
+        self.fault(field, "is missing");
+        None
+    }
+
+    /// A phone; `None` also where it is missing, which is no fault.
+    pub(super) fn phone_if_given(&mut self, field: &str) -> Option<Msisdn> {
+        let read = match self.take(field) {
+            None => return None,
+            Some(Json::Text(text)) => text.parse::<Msisdn>().map_err(|error| error.to_string()),
+            Some(other) => Err(format!("must be a string, not {}", other.kind())),
+        };
+        read.map_err(|message| self.fault(field, message)).ok()
+    }
+
+    /// A phone.
+    pub(super) fn phone(&mut self, field: &str) -> Option<Msisdn> {
+        if self.has(field) {
+            return self.phone_if_given(field);
+        }
+        self.fault(field, "is missing");
+        None
+    }
+
+    /// Whether a field is given, and not null.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.object.iter().any(|(name, value)| name == field && *value != Json::Null)
+    }
+
+    /// One of a few values, by its name.
+    pub(super) fn one_of<T: Copy>(
+        &mut self,
+        field: &str,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Option<T> {
+        let told = self.take(field)?.text();
+        let message = match told {
+            Ok(text) => match all.iter().find(|value| name(**value) == text) {
+                Some(value) => return Some(*value),
+                None => {
+                    let names: Vec<&str> = all.iter().map(|value| name(*value)).collect();
+                    format!("must be one of {}", names.join(", "))
+                }
+            },
+            Err(kind) => format!("must be a string, not {kind}"),
+        };
+        self.fault(field, message);
+        None
+    }
+
+    /// A text, trimmed, for which a rule of M-Pesa's holds. Empty where it is missing or faulty.
+    pub(super) fn ruled(
+        &mut self,
+        field: &'static str,
+        need: Need,
+        rule: fn(&'static str, &str) -> Verdict,
+    ) -> String {
+        let text = match self.take(field) {
+            None if need == Need::Must => {
+                self.fault(field, "is missing");
+                return String::new();
+            }
+            None => return String::new(),
+            Some(Json::Text(text)) => text.trim().to_owned(),
+            Some(other) => {
+                self.fault(field, format!("must be a string, not {}", other.kind()));
+                return String::new();
+            }
+        };
+        if text.is_empty() && need == Need::May {
+            return text;
+        }
+        match rule(field, &text) {
+            Ok(()) => text,
+            Err(fault) => {
+                self.fault(field, fault.broken.to_string());
+                String::new()
+            }
+        }
     }
 
     /// What was read, if nothing was wrong.

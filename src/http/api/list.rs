@@ -34,18 +34,23 @@ pub(in crate::http) enum Kind {
     Time,
     Limit,
     Status,
+    PaymentType,
+    PaymentStatus,
+    InquiryStatus,
+    YesOrNo,
+    Sequence,
     OpenOrClosed,
     WhyCase,
     Order,
 }
 
-const fn parameter(name: &'static str, kind: Kind, means: &'static str) -> Parameter {
+pub(super) const fn parameter(name: &'static str, kind: Kind, means: &'static str) -> Parameter {
     Parameter { name, means, kind }
 }
 
-const LIMIT: Parameter =
+pub(super) const LIMIT: Parameter =
     parameter("limit", Kind::Limit, "Rows of a page: 1 to 500, by default 50.");
-const CURSOR: Parameter =
+pub(super) const CURSOR: Parameter =
     parameter("cursor", Kind::Text, "Where the last page ended: its next_cursor.");
 
 /// The parameters of `GET /v1/payouts`.
@@ -135,6 +140,37 @@ pub(super) fn events(uri: &Uri) -> Result<EventQuery, Problem> {
     given.done(query)
 }
 
+/// The parameters of `GET /v1/events`.
+pub(in crate::http) const FEED_PARAMETERS: &[Parameter] = &[
+    parameter(
+        "after",
+        Kind::Sequence,
+        "Only what happened after this: the seq of an event, or the last page's next_cursor or \
+         next_after. 0, the default: from the beginning.",
+    ),
+    LIMIT,
+];
+
+/// Which part of the feed to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FeedQuery {
+    pub(super) after: u64,
+    pub(super) limit: usize,
+}
+
+/// Reads the query of `GET /v1/events`.
+///
+/// # Errors
+/// As [`payouts`].
+pub(super) fn feed(uri: &Uri) -> Result<FeedQuery, Problem> {
+    let mut given = Given::read(uri, FEED_PARAMETERS)?;
+    let after = given.read_as("after", |text| {
+        text.parse::<u64>().map_err(|_error| "must be the seq of an event, a whole number")
+    });
+    let query = FeedQuery { after: after.unwrap_or_default(), limit: given.limit() };
+    given.done(query)
+}
+
 /// Reads the query of `GET /v1/cases`. Whose cases it lists is for the caller to set.
 ///
 /// # Errors
@@ -182,13 +218,13 @@ pub(super) fn next(query: &PayoutQuery, after: Option<PayoutId>) -> Option<Strin
     after.map(|after| PayoutCursor { descending, after }.write())
 }
 
-struct Given {
+pub(super) struct Given {
     pairs: Vec<(String, String)>,
-    faults: Vec<FieldFault>,
+    pub(super) faults: Vec<FieldFault>,
 }
 
 impl Given {
-    fn read(uri: &Uri, known: &[Parameter]) -> Result<Self, Problem> {
+    pub(super) fn read(uri: &Uri, known: &[Parameter]) -> Result<Self, Problem> {
         let Ok(Query(mut pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
             let fault = FieldFault::new("query", "cannot be read: it is not URL-encoded");
             return Err(Problem::query(vec![fault]));
@@ -222,7 +258,7 @@ impl Given {
         Some(value)
     }
 
-    fn read_as<T, E: Display>(
+    pub(super) fn read_as<T, E: Display>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&str) -> Result<T, E>,
@@ -237,7 +273,7 @@ impl Given {
         }
     }
 
-    fn parse<T>(&mut self, name: &'static str) -> Option<T>
+    pub(super) fn parse<T>(&mut self, name: &'static str) -> Option<T>
     where
         T: std::str::FromStr,
         T::Err: Display,
@@ -245,7 +281,7 @@ impl Given {
         self.read_as(name, str::parse)
     }
 
-    fn time(&mut self, name: &'static str) -> Option<Timestamp> {
+    pub(super) fn time(&mut self, name: &'static str) -> Option<Timestamp> {
         self.read_as(name, |text| {
             Timestamp::parse_rfc3339(text).map_err(
                 |_error| "must be an RFC 3339 time such as 2024-01-02T03:04:05Z (write + as %2B)",
@@ -253,7 +289,7 @@ impl Given {
         })
     }
 
-    fn limit(&mut self) -> usize {
+    pub(super) fn limit(&mut self) -> usize {
         let read = self.read_as("limit", |text| match text.parse::<usize>() {
             Ok(limit) if (1..=PAGE_LEN_MAX).contains(&limit) => Ok(limit),
             _ => Err(format!("must be a whole number from 1 to {PAGE_LEN_MAX}")),
@@ -262,7 +298,7 @@ impl Given {
     }
 
     /// Which way: as asked, else as the cursor goes on, else `default`.
-    fn descending(&mut self, default: bool, of_cursor: Option<bool>) -> bool {
+    pub(super) fn descending(&mut self, default: bool, of_cursor: Option<bool>) -> bool {
         let asked = self.read_as("order", |text| match text {
             "asc" => Ok(false),
             "desc" => Ok(true),
@@ -278,7 +314,7 @@ impl Given {
         }
     }
 
-    fn done<T>(self, value: T) -> Result<T, Problem> {
+    pub(super) fn done<T>(self, value: T) -> Result<T, Problem> {
         if self.faults.is_empty() { Ok(value) } else { Err(Problem::query(self.faults)) }
     }
 }

@@ -4,9 +4,9 @@ use axum::http::StatusCode;
 
 use super::view;
 use super::{Answer, Ask, Caller, Problem, json, list};
-use crate::domain::id::MessageId;
+use crate::domain::id::{AppId, MessageId};
 use crate::domain::subject::Subject;
-use crate::store::Message;
+use crate::store::{Message, Scope};
 
 /// `GET /v1/messages/{id}`.
 pub(in crate::http) async fn get(caller: Caller, ask: Ask) -> Answer {
@@ -29,12 +29,21 @@ async fn sees(caller: Caller, ask: &Ask, message: &Message) -> Result<bool, Prob
         return Ok(true);
     }
     let store = ask.api.engine.store();
-    let owner = match message.about {
-        Some(Subject::Payout(id)) => store.payout(id).await?.map(|it| it.payout.details.app),
-        Some(Subject::Payment(id)) => store.payment(id).await?.and_then(|it| it.value.details.app),
-        Some(Subject::Inquiry(id)) => store.inquiry(id).await?.and_then(|it| it.value.details.app),
-        Some(Subject::Text(id)) => store.text(id).await?.and_then(|it| it.value.details.app),
-        None => None,
-    };
-    Ok(owner.is_some_and(|owner| caller.sees(owner)))
+    let may = |scope| caller.scopes.allow(scope);
+    let own = |owner: Option<AppId>| owner.is_some_and(|owner| caller.sees(owner));
+    Ok(match message.about {
+        Some(Subject::Payout(id)) => {
+            let owner = store.payout(id).await?.map(|it| it.payout.details.app);
+            may(Scope::PayoutsRead) && own(owner)
+        }
+        Some(Subject::Payment(id)) => {
+            let payment = store.payment(id).await?;
+            payment.is_some_and(|it| caller.sees_payment_of(it.value.details.app))
+        }
+        Some(Subject::Inquiry(id)) => {
+            own(store.inquiry(id).await?.and_then(|it| it.value.details.app))
+        }
+        Some(Subject::Text(id)) => own(store.text(id).await?.and_then(|it| it.value.details.app)),
+        None => false,
+    })
 }

@@ -1,12 +1,22 @@
 //! What finance systems ask for (contract, part 2).
 
+mod asks;
+pub mod bodies;
 mod cases;
 mod cursor;
+mod expected;
+mod feed;
 mod fields;
+mod filters;
+mod inquiries;
+mod inquiry_view;
 mod json;
+mod keyed;
 mod list;
 mod messages;
 mod ops;
+mod payment_view;
+mod payments;
 mod payouts;
 mod rails;
 mod ruling;
@@ -32,15 +42,45 @@ pub use super::body::BodyLimits;
 use super::problem::{Code, FieldFault, Problem};
 use crate::engine::Engine;
 
+#[cfg(test)]
+pub(super) use asks::{
+    BALANCE_FIELDS, BUSINESS_FIELDS, REGISTER_FIELDS, REVERSAL_FIELDS, SIMULATE_FIELDS,
+    STATUS_FIELDS, TAX_FIELDS,
+};
 pub(super) use cases::{
     Case, CasePage, Closing, Page as PageOfCases, case_id, close as close_case, get as get_case,
     list as list_cases, read as read_case,
 };
+#[cfg(test)]
+pub(super) use expected::EXPECTED_FIELDS;
+pub(super) use expected::{
+    BODY_BYTES_MAX as EXPECTED_BYTES_MAX, Taken as ExpectedTaken, expect, says_csv,
+};
+pub(super) use feed::feed;
 pub(super) use fields::check_lines;
-pub(super) use list::{CASE_PARAMETERS, EVENT_PARAMETERS, Kind, LIST_PARAMETERS, Parameter};
+pub(super) use filters::{INQUIRY_PARAMETERS, PAYMENT_PARAMETERS, VERIFY_PARAMETERS};
+pub(super) use inquiries::{
+    balance as ask_balance, business as pay_business, events as inquiry_events, get as get_inquiry,
+    inquire as ask_of_inquiry, list as list_inquiries, register as register_urls,
+    resolve as resolve_inquiry, reverse as reverse_payment, simulate as simulate_c2b,
+    status as ask_status, tax as pay_tax,
+};
+pub(super) use inquiry_view::{Inquiry, InquiryDoubt, InquiryPage};
+pub(super) use list::{
+    CASE_PARAMETERS, EVENT_PARAMETERS, FEED_PARAMETERS, Kind, LIST_PARAMETERS, Parameter,
+};
 pub(super) use messages::get as get_message;
 pub(super) use ops::{Readiness, health, metrics, openapi, ready};
-pub(super) use payouts::{cancel, create, events, get, inquire, list as list_payouts, resolve};
+pub(super) use payment_view::{Payment, PaymentDoubt, PaymentFailure, PaymentPage, Verification};
+#[cfg(test)]
+pub(super) use payments::{CLAIM_FIELDS, PUSH_FIELDS};
+pub(super) use payments::{
+    claim as claim_payment, events as payment_events, get as get_payment, list as list_payments,
+    push, query as query_payment, resolve as resolve_payment, verify,
+};
+pub(super) use payouts::{
+    cancel, create, events, get, inquire, list as list_payouts, resolve, reverse as reverse_payout,
+};
 pub(super) use rails::{
     OldestUnknown, Pause, Rail, Rails, Refusal, all_recorded as recorded_rails,
     all_whole as all_rails, list as list_rails, not_paused, not_resumed, pause as pause_rail,

@@ -1,70 +1,37 @@
 //! Payouts: submit, look, cancel; have M-Pesa asked about one, and rule on one in doubt.
 
-use axum::http::header::{HeaderMap, HeaderName, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
-use sha2::{Digest, Sha256};
+use axum::http::StatusCode;
 
-use super::cursor::EventCursor;
-use super::view;
-use super::{Answer, Ask, Caller, Problem, json, list, ruling, submit, who};
+use super::keyed::{self, Once};
+use super::{Answer, Ask, Caller, Problem, feed, json, list, ruling, submit, view, who};
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Payout, Ruling};
 use crate::domain::subject::Subject;
 use crate::engine::{SubmitError, Submitted};
 use crate::http::problem::Code;
-use crate::store::{FeedEvent, Stored};
-
-/// The longest Idempotency-Key, in characters.
-const KEY_LEN_MAX: usize = 255;
-/// The header that holds it.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The header that says that an answer is not the first one.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// What a payout's fingerprint begins with: the same body elsewhere is another request.
-const SUBMIT: &[u8] = b"POST\n/v1/payouts\n";
+use crate::store::Stored;
 
 /// `POST /v1/payouts`.
 pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
-    let key = idempotency_key(&ask.parts.headers)?;
+    let once = Once::of(&ask)?;
     let engine = &ask.api.engine;
-    let fingerprint = fingerprint(&ask.body);
     let submitted = match submit::read(&ask.body, engine.limits(), engine.default_rail()) {
-        Ok(draft) => engine.submit(caller.app, key, fingerprint, draft).await?,
-        // It may be a payout that was taken when the limits were others: to say "nothing was
-        // done" of that would have it paid again, under a new key.
-        Err(faulty) => before(&ask, caller, key, fingerprint).await?.ok_or(faulty)?,
+        Ok(draft) => engine.submit(caller.app, &once.key, once.fingerprint, draft).await?,
+        Err(faulty) => before(&ask, caller, &once).await?.ok_or(faulty)?,
     };
-    let mut answer = json(StatusCode::ACCEPTED, &view::Payout::from(&submitted.payout))?;
-    let headers = answer.headers_mut();
     let place = format!("/v1/payouts/{}", submitted.payout.details.id);
-    if let Ok(place) = HeaderValue::try_from(place) {
-        headers.insert(LOCATION, place);
-    }
-    if submitted.replayed {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    Ok(answer)
+    keyed::taken(&view::Payout::from(&submitted.payout), &place, submitted.replayed)
 }
 
 /// The first answer to this key, if it was given; the key with another request is a problem.
-async fn before(
-    ask: &Ask,
-    caller: Caller,
-    key: &str,
-    fingerprint: [u8; 32],
-) -> Result<Option<Submitted>, Problem> {
-    let store = ask.api.engine.store();
-    let Some(remembered) = store.claim(caller.app, key).await? else {
-        return Ok(None);
+async fn before(ask: &Ask, caller: Caller, once: &Once) -> Result<Option<Submitted>, Problem> {
+    let id = match once.made(ask, caller).await? {
+        None => return Ok(None),
+        Some(Subject::Payout(id)) => id,
+        Some(_) => return Err(SubmitError::KeyReused.into()),
     };
-    if remembered.fingerprint != fingerprint {
-        return Err(SubmitError::KeyReused.into());
-    }
-    let Subject::Payout(id) = remembered.made else {
-        return Err(SubmitError::KeyReused.into());
-    };
-    let stored = store.payout(id).await?;
+    let stored = ask.api.engine.store().payout(id).await?;
     let missing = || SubmitError::Unavailable(format!("payout {id} is missing"));
     let details = stored.ok_or_else(missing)?.payout.details;
     // What was asked for never changes, so the first answer can be made anew.
@@ -93,28 +60,7 @@ pub(in crate::http) async fn list(caller: Caller, ask: Ask) -> Answer {
 pub(in crate::http) async fn events(caller: Caller, ask: Ask) -> Answer {
     let query = list::events(&ask.parts.uri)?;
     let stored = seen(caller, &ask).await?;
-    let id = stored.payout.details.id;
-    let mut events = ask.api.engine.store().events_of(id.into()).await?;
-    if query.descending {
-        events.reverse();
-    }
-    let beyond = |event: &&FeedEvent| match (query.after, query.descending) {
-        (None, _) => true,
-        (Some(after), false) => event.seq > after,
-        (Some(after), true) => event.seq < after,
-    };
-    let mut rest = events.iter().filter(beyond).peekable();
-    let page: Vec<&FeedEvent> = rest.by_ref().take(query.limit).collect();
-    let more = rest.peek().is_some();
-    let last = page.last().filter(|_last| more);
-    let view = view::EventPage {
-        next_cursor: last.map(|last| {
-            let cursor = EventCursor { descending: query.descending, after: last.seq };
-            cursor.write()
-        }),
-        data: page.into_iter().map(Into::into).collect(),
-    };
-    json(StatusCode::OK, &view)
+    feed::history(&ask, stored.payout.details.id.into(), query).await
 }
 
 /// `POST /v1/payouts/{id}/cancel`. It moves no money, so it needs no Idempotency-Key.
@@ -144,6 +90,25 @@ pub(in crate::http) async fn resolve(caller: Caller, ask: Ask) -> Answer {
     json(StatusCode::OK, &view::Payout::from(&payout))
 }
 
+/// `POST /v1/payouts/{id}/reverse`: M-Pesa reverses only what customers paid
+/// (spec/daraja.md §1.11), so that it is never done, and always said what to do.
+pub(in crate::http) async fn reverse(caller: Caller, ask: Ask) -> Answer {
+    list::nothing(&ask.parts.uri)?;
+    let stored = seen(caller, &ask).await?;
+    let detail = match stored.payout.state.receipt() {
+        Some(receipt) => format!(
+            "M-Pesa reverses no payment to a customer by its API. Nothing was done. Reverse {receipt} \
+             by hand in M-Pesa's organisation portal, or ask M-Pesa's support to."
+        ),
+        None => format!(
+            "It stands at {}: nothing is known to have been paid, and M-Pesa reverses no payment \
+             to a customer by its API. Nothing was done.",
+            stored.payout.status()
+        ),
+    };
+    Err(Problem::new(Code::NotReversible, detail))
+}
+
 fn payout_id(text: &str) -> Result<PayoutId, Problem> {
     text.parse().map_err(|_error| Problem::no_such_payout())
 }
@@ -155,75 +120,4 @@ async fn seen(caller: Caller, ask: &Ask) -> Result<Stored, Problem> {
     stored
         .filter(|stored| caller.sees(stored.payout.details.app))
         .ok_or_else(Problem::no_such_payout)
-}
-
-/// SHA-256 of what makes two requests the same: method, path and the body, byte for byte.
-fn fingerprint(body: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix(SUBMIT).chain_update(body).finalize().into()
-}
-
-/// The Idempotency-Key, without the quotation marks that the IETF draft has around it: written
-/// with and without them it is one key.
-fn idempotency_key(headers: &HeaderMap) -> Result<&str, Problem> {
-    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let value = given.next().ok_or_else(|| {
-        Problem::new(
-            Code::IdempotencyKeyMissing,
-            "Nothing was done. Send a header \"Idempotency-Key\" with 1 to 255 visible ASCII \
-             characters, another one for each payout, such as your own payment id. Sent again \
-             with the same key and body, a request makes no second payout.",
-        )
-    })?;
-    let invalid = || {
-        Problem::new(
-            Code::IdempotencyKeyInvalid,
-            format!(
-                "Nothing was done. An Idempotency-Key is one header of 1 to {KEY_LEN_MAX} visible \
-                 ASCII characters without blanks."
-            ),
-        )
-    };
-    let text = value.to_str().map_err(|_error| invalid())?.trim();
-    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let key = quoted.unwrap_or(text);
-    let fits = (1..=KEY_LEN_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    if fits && given.next().is_none() { Ok(key) } else { Err(invalid()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(values: &[&str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(IDEMPOTENCY_KEY, value.parse().expect("a header"));
-        }
-        headers
-    }
-
-    fn key(values: &[&str]) -> Result<String, Code> {
-        idempotency_key(&headers(values)).map(str::to_owned).map_err(|problem| problem.code)
-    }
-
-    #[test]
-    fn idempotency_keys_are_read_with_and_without_quotation_marks() {
-        let long = "k".repeat(255);
-        let too_long = "k".repeat(256);
-        let invalid = Err(Code::IdempotencyKeyInvalid);
-        let table: [(&[&str], Result<String, Code>); 9] = [
-            (&[], Err(Code::IdempotencyKeyMissing)),
-            (&["INV-2041"], Ok("INV-2041".to_owned())),
-            (&["\"INV-2041\""], Ok("INV-2041".to_owned())),
-            (&[&long], Ok(long.clone())),
-            (&[&too_long], invalid.clone()),
-            (&[""], invalid.clone()),
-            (&["\"\""], invalid.clone()),
-            (&["a b"], invalid.clone()),
-            (&["a", "a"], invalid),
-        ];
-        for (values, expected) in table {
-            assert_eq!(key(values), expected, "{values:?}");
-        }
-    }
 }

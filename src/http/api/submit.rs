@@ -3,12 +3,11 @@
 use super::Problem;
 use super::fields::{Fields, bad_line, shown};
 use super::json::Json;
+use crate::daraja::rules;
 use crate::domain::limit::{
     AmountLimits, METADATA_ENTRIES_MAX, METADATA_KEY_LEN_MAX, METADATA_VALUE_LEN_MAX,
     OCCASION_LEN_MAX, REFERENCE_LEN_MAX, REMARKS_LEN_MAX,
 };
-use crate::domain::money::Amount;
-use crate::domain::party::Msisdn;
 use crate::domain::payout::{Command, Metadata, Rail};
 use crate::engine::Draft;
 
@@ -22,14 +21,19 @@ pub(in crate::http) const FIELDS: [&str; 8] =
 /// It is not JSON, or fields are faulty: all of them are named.
 pub(crate) fn read(body: &[u8], limits: AmountLimits, rail: Rail) -> Result<Draft, Problem> {
     let mut fields = Fields::read(body, &FIELDS)?;
-    let amount = fields.amount(limits);
-    let phone = fields.phone();
+    let amount = fields.money("amount", limits);
+    let phone = fields.phone("phone");
     let command = fields.word("command");
     let reference = fields.text("reference", REFERENCE_LEN_MAX);
     let remarks = fields.text("remarks", REMARKS_LEN_MAX);
     let occasion = fields.text("occasion", OCCASION_LEN_MAX);
     let metadata = fields.metadata();
-    let asked_rail = fields.word("rail");
+    let rail = fields.word("rail").unwrap_or(rail);
+    if let (Rail::Daraja, Some(command)) = (rail, command)
+        && let Err(fault) = rules::b2c_command("command", command)
+    {
+        fields.fault("command", fault.broken.to_string());
+    }
     let draft = amount.zip(phone).map(|(amount, phone)| Draft {
         amount,
         phone,
@@ -38,42 +42,12 @@ pub(crate) fn read(body: &[u8], limits: AmountLimits, rail: Rail) -> Result<Draf
         remarks,
         occasion,
         metadata,
-        rail: asked_rail.unwrap_or(rail),
+        rail,
     });
     fields.done(draft)
 }
 
 impl Fields<'_> {
-    fn amount(&mut self, limits: AmountLimits) -> Option<Amount> {
-        const FORM: &str = "must be a decimal string such as \"1500.00\", or a whole number of \
-                            shillings";
-        let read = match self.take("amount") {
-            None => Err("is missing".to_owned()),
-            Some(Json::Text(text)) => text.parse().map_err(|error| format!("{error}")),
-            // As text, so that a number too large is refused and not cut.
-            Some(Json::Whole(number)) => {
-                let text = number.to_string();
-                text.parse().map_err(|error| format!("{error}"))
-            }
-            Some(Json::OtherNumber) => Err(format!("{FORM}; a float is not exact")),
-            Some(other) => Err(format!("{FORM}, not {}", other.kind())),
-        };
-        let checked = read.and_then(|amount: Amount| match limits.check(amount) {
-            Ok(()) => Ok(amount),
-            Err(error) => Err(error.to_string()),
-        });
-        checked.map_err(|message| self.fault("amount", message)).ok()
-    }
-
-    fn phone(&mut self) -> Option<Msisdn> {
-        let read = match self.take("phone") {
-            None => Err("is missing".to_owned()),
-            Some(Json::Text(text)) => text.parse::<Msisdn>().map_err(|error| error.to_string()),
-            Some(other) => Err(format!("must be a string, not {}", other.kind())),
-        };
-        read.map_err(|message| self.fault("phone", message)).ok()
-    }
-
     fn metadata(&mut self) -> Metadata {
         let entries = match self.take("metadata") {
             None => return Metadata::new(),

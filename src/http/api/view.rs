@@ -132,7 +132,7 @@ impl From<payout::Status> for Status {
     }
 }
 
-/// Why a payout failed.
+/// Why a payout or an inquiry failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Failure<'a> {
     /// Which message said so: `request`, `result` or `inquiry`.
@@ -144,6 +144,17 @@ pub struct Failure<'a> {
     description: &'a str,
     /// Whether a new payout with the same details makes sense.
     retryable: bool,
+}
+
+impl<'a> Failure<'a> {
+    pub(super) const fn new(
+        stage: &'static str,
+        code: &'a str,
+        description: &'a str,
+        retryable: bool,
+    ) -> Self {
+        Self { stage, code, description, retryable }
+    }
 }
 
 /// Why it is not known whether a payout was paid, and what is done about it.
@@ -241,7 +252,7 @@ pub struct PayoutPage<'a> {
     pub(super) next_cursor: Option<String>,
 }
 
-/// A step in a payout's life.
+/// A step in the life of a payout, a payment, an inquiry or a text message.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PayoutEvent<'a> {
     #[serde(serialize_with = "shown")]
@@ -264,7 +275,7 @@ pub struct EventData<'a> {
     #[serde(serialize_with = "shown_or_null")]
     #[schema(value_type = Option<String>, required)]
     payout_id: Option<crate::domain::id::PayoutId>,
-    /// Where the payout stands after it.
+    /// Where it stands after it.
     #[schema(required, value_type = Option<String>)]
     status: Option<&'static str>,
     /// What happened, in words.
@@ -274,6 +285,10 @@ pub struct EventData<'a> {
     code: Option<&'a str>,
     /// The wire messages that belong to it.
     messages: Vec<MessageLink>,
+    /// What it is about: the id of a payout, a payment, an inquiry or a text message.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, required)]
+    about: Option<Subject>,
 }
 
 /// Where a wire message can be read.
@@ -306,6 +321,7 @@ impl<'a> From<&'a store::FeedEvent> for PayoutEvent<'a> {
                 says: &event.says,
                 code: event.code.as_deref(),
                 messages: event.messages.iter().map(MessageLink::from).collect(),
+                about: event.about,
             },
         }
     }
@@ -318,6 +334,18 @@ pub struct EventPage<'a> {
     /// Where the next page begins: give it back as `cursor`. Null on the last page.
     #[schema(required)]
     pub(super) next_cursor: Option<String>,
+}
+
+/// A page of the feed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FeedPage<'a> {
+    /// Oldest first. May hold fewer than asked for, and still have a next page.
+    pub(super) data: Vec<PayoutEvent<'a>>,
+    /// Where the next page begins: give it back as `after`. Null when there is no more now.
+    #[schema(required)]
+    pub(super) next_cursor: Option<String>,
+    /// Where to go on, also later: everything up to here has been looked at.
+    pub(super) next_after: u64,
 }
 
 /// A message as it was on the wire; our secrets in it, the callback token among them, are masked.
@@ -474,7 +502,7 @@ pub enum Command {
     TransferFromBankToCustomer,
 }
 
-fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+pub(super) fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
     use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
     let text =
         ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$"));

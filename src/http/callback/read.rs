@@ -90,7 +90,7 @@ pub(super) struct Understood {
 /// What a message says, and about what.
 pub(super) enum Said {
     /// Of a payout, or of a question about one, which the address may name.
-    Payout(Option<(PayoutId, Option<u32>)>, Heard),
+    Payout(Option<(PayoutId, Option<u32>)>, Box<Heard>),
     /// A result of an inquiry, or of a question about one.
     Inquiry(InquiryId, Option<u32>, Box<inquiry::ResultFacts>),
     /// M-Pesa gave up on an inquiry, or on a question about one.
@@ -193,7 +193,7 @@ enum Word {
         originator: Option<String>,
         conversation: Option<String>,
         facts: Box<ResultFacts>,
-        status: Option<InquiryFacts>,
+        status: Option<Box<InquiryFacts>>,
         /// The same, as an inquiry takes it.
         inquired: Box<inquiry::ResultFacts>,
     },
@@ -211,12 +211,12 @@ impl Outcome {
             None => None,
             Some(Ok(Tag { of: Tagged::Payment, .. })) => {
                 let why = "the end of its address is that of a payment".to_owned();
-                let said = Said::Payout(None, Heard::Unreadable(why));
+                let said = Said::Payout(None, Heard::Unreadable(why).into());
                 return Understood { channel, kept, said, reply };
             }
             Some(Ok(tag)) => Some(tag),
             Some(Err(no_tag)) => {
-                let said = Said::Payout(None, Heard::Unreadable(no_tag.to_string()));
+                let said = Said::Payout(None, Heard::Unreadable(no_tag.to_string()).into());
                 return Understood { channel, kept, said, reply };
             }
         };
@@ -226,15 +226,18 @@ impl Outcome {
             }
             (Some((id, nth)), Word::Timeout { .. }) => (Said::InquiryTimeout(id, nth), channel),
             (None, Word::Result { originator, conversation, facts, status, .. }) => {
+                let status = status.map(|status| *status);
                 let heard = Heard::Result { originator, conversation, facts: *facts, status };
-                (Said::Payout(tag.and_then(Tag::payout_in), heard), channel)
+                (Said::Payout(tag.and_then(Tag::payout_in), heard.into()), channel)
             }
             (None, Word::Timeout { originator, conversation }) => {
                 let event = Event::QueueTimedOut;
                 let heard = Heard::Event { originator, conversation, event };
-                (Said::Payout(tag.and_then(Tag::payout_in), heard), channel)
+                (Said::Payout(tag.and_then(Tag::payout_in), heard.into()), channel)
             }
-            (_, Word::Unreadable(why)) => (Said::Payout(None, Heard::Unreadable(why)), channel),
+            (_, Word::Unreadable(why)) => {
+                (Said::Payout(None, Heard::Unreadable(why).into()), channel)
+            }
         };
         Understood { channel, kept, said, reply }
     }
@@ -258,9 +261,10 @@ fn redact(body: &[u8]) -> Vec<u8> {
 fn soap_outcome(path: Path, body: &[u8]) -> Outcome {
     let (first, other): (Reads, Reads) =
         if path.is_timeout() { (soap_timeout, soap_result) } else { (soap_result, soap_timeout) };
-    let read = first(body).or_else(|unreadable| match unreadable {
-        Unreadable::OtherMessage { .. } => other(body).map_err(|_other| unreadable),
-        _ => Err(unreadable),
+    let read = first(body).or_else(|unreadable| {
+        let is_other = matches!(unreadable, Unreadable::OtherMessage { .. });
+        let read = if is_other { other(body).ok() } else { None };
+        read.ok_or(unreadable)
     });
     read.unwrap_or_else(|unreadable| {
         let (channel, reply) = if path.is_timeout() {
@@ -289,7 +293,7 @@ fn soap_result(body: &[u8]) -> Result<Outcome, Unreadable> {
                 originator: message.originator_conversation_id,
                 conversation: message.conversation_id,
                 facts: message.facts.into(),
-                status: message.status,
+                status: message.status.map(Box::new),
                 inquired: inquired.into(),
             },
             reply: Reply::Xml(ack::RESULT_KEPT),
@@ -360,7 +364,7 @@ fn json_outcome(path: Path, body: &[u8]) -> Outcome {
                 originator: message.originator,
                 conversation: message.conversation,
                 facts: message.facts.into(),
-                status: message.status,
+                status: message.status.map(Box::new),
                 inquired,
             };
             Outcome { channel, kept: body.to_vec(), word, reply }

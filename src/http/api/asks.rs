@@ -1,0 +1,165 @@
+//! What may be asked of M-Pesa, as it comes in a body: every field checked, every fault named,
+//! before anything is done (spec/daraja.md §1.4–§1.11).
+
+use super::Problem;
+use super::fields::{Fields, Need};
+use crate::daraja::rules;
+use crate::domain::id::{ConversationId, Receipt};
+use crate::domain::inquiry::{
+    BusinessCommand, BusinessPayment, C2bVersion, Kind, PaidTo, RegisterUrls, ResponseType,
+    SimulateC2b, Tax, TransactionStatus,
+};
+use crate::domain::limit::AmountLimits;
+use crate::domain::party::ShortCode;
+use crate::domain::payout::Rail;
+use crate::engine::{Engine, InquiryDraft, ReversalDraft};
+
+pub(in crate::http) const BALANCE_FIELDS: [&str; 1] = ["shortcode"];
+pub(in crate::http) const STATUS_FIELDS: [&str; 3] =
+    ["receipt", "originator_conversation_id", "shortcode"];
+pub(in crate::http) const REVERSAL_FIELDS: [&str; 4] = ["receipt", "amount", "remarks", "occasion"];
+pub(in crate::http) const REGISTER_FIELDS: [&str; 4] =
+    ["shortcode", "response_type", "rail", "version"];
+pub(in crate::http) const SIMULATE_FIELDS: [&str; 6] =
+    ["shortcode", "command", "amount", "phone", "account", "version"];
+pub(in crate::http) const BUSINESS_FIELDS: [&str; 7] =
+    ["command", "to", "amount", "account", "requester", "remarks", "occasion"];
+pub(in crate::http) const TAX_FIELDS: [&str; 3] = ["prn", "amount", "remarks"];
+
+/// The organisation's own number, unless another is given.
+fn shortcode(fields: &mut Fields<'_>, own: &ShortCode) -> ShortCode {
+    let given = fields.ruled("shortcode", Need::May, rules::shortcode);
+    given.parse().unwrap_or_else(|_none| own.clone())
+}
+
+/// The number that customers pay to.
+fn till(engine: &Engine) -> ShortCode {
+    engine.till().shortcode.parse().unwrap_or_else(|_odd| engine.shortcode().clone())
+}
+
+/// Reads the body of `POST /v1/balance-inquiries`; an empty one asks for nothing special.
+pub(super) fn balance(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    let mut fields = Fields::read(body, &BALANCE_FIELDS)?;
+    let shortcode = shortcode(&mut fields, engine.shortcode());
+    fields.done(Some(InquiryDraft { kind: Kind::Balance, rail: Rail::Daraja, shortcode }))
+}
+
+/// Reads the body of `POST /v1/transaction-status-inquiries`.
+pub(super) fn status(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let mut fields = Fields::read(body, &STATUS_FIELDS)?;
+    if fields.has("receipt") == fields.has("originator_conversation_id") {
+        let message = "exactly one of receipt and originator_conversation_id must be given";
+        fields.fault("receipt", message);
+    }
+    let receipt = fields.ruled("receipt", Need::May, rules::receipt);
+    let name = fields.ruled("originator_conversation_id", Need::May, rules::name);
+    let shortcode = shortcode(&mut fields, engine.shortcode());
+    let by_name = || ConversationId::new(&name).map(TransactionStatus::Conversation);
+    let of = Receipt::new(&receipt).map(TransactionStatus::Receipt).or_else(by_name);
+    if of.is_none() {
+        fields.fault_unless_any("receipt", "must not be empty");
+    }
+    let kind = of.map(Kind::TransactionStatus);
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+/// Reads the body of `POST /v1/reversals`.
+pub(super) fn reversal(body: &[u8]) -> Result<ReversalDraft, Problem> {
+    let mut fields = Fields::read(body, &REVERSAL_FIELDS)?;
+    let receipt = fields.ruled("receipt", Need::Must, rules::receipt);
+    let amount = fields.money("amount", rules::Limits::default().payments);
+    let remarks = fields.ruled("remarks", Need::Must, rules::remarks);
+    let occasion = fields.ruled("occasion", Need::May, rules::occasion);
+    let draft = Receipt::new(&receipt).zip(amount).map(|(receipt, amount)| ReversalDraft {
+        receipt,
+        amount,
+        remarks,
+        occasion,
+    });
+    fields.done(draft)
+}
+
+/// Reads the body of `POST /v1/c2b/register-urls`; an empty one asks for nothing special.
+pub(super) fn register(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    let mut fields = Fields::read(body, &REGISTER_FIELDS)?;
+    let shortcode = shortcode(&mut fields, &till(engine));
+    let response_type = fields.one_of("response_type", &ResponseType::ALL, ResponseType::as_str);
+    let version = fields.one_of("version", &C2bVersion::ALL, C2bVersion::as_str);
+    let rail = fields.word("rail").unwrap_or(Rail::Daraja);
+    let kind = Kind::RegisterUrls(RegisterUrls {
+        response_type: response_type.unwrap_or(ResponseType::Completed),
+        version: version.unwrap_or(C2bVersion::V2),
+    });
+    fields.done(Some(InquiryDraft { kind, rail, shortcode }))
+}
+
+/// Reads the body of `POST /v1/c2b/simulate`.
+pub(super) fn simulate(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let mut fields = Fields::read(body, &SIMULATE_FIELDS)?;
+    let shortcode = shortcode(&mut fields, &till(engine));
+    let commands = [PaidTo::PayBill, PaidTo::Till];
+    let to = fields.one_of("command", &commands, PaidTo::command).unwrap_or(PaidTo::PayBill);
+    let amount = fields.money("amount", rules::Limits::default().payments);
+    let phone = fields.phone("phone");
+    let has_account = fields.has("account");
+    let need = if to == PaidTo::PayBill { Need::Must } else { Need::May };
+    let account = fields.ruled("account", need, rules::bill_ref);
+    if to == PaidTo::Till && has_account {
+        fields.fault("account", "must be left out: a till has no accounts");
+    }
+    let version = fields.one_of("version", &C2bVersion::ALL, C2bVersion::as_str);
+    let kind = amount.zip(phone).map(|(amount, phone)| {
+        Kind::SimulateC2b(SimulateC2b {
+            to,
+            amount,
+            phone,
+            account: (!account.is_empty()).then_some(account),
+            version: version.unwrap_or(C2bVersion::V2),
+        })
+    });
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+/// Reads the body of `POST /v1/business-payments`.
+pub(super) fn business(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let mut fields = Fields::read(body, &BUSINESS_FIELDS)?;
+    let command = fields.one_of("command", &BusinessCommand::ALL, BusinessCommand::as_str);
+    let command = command.unwrap_or(BusinessCommand::BusinessPayBill);
+    let to = fields.ruled("to", Need::Must, rules::shortcode).parse::<ShortCode>().ok();
+    let amount = fields.money("amount", business_limits());
+    let need = if command == BusinessCommand::BusinessPayBill { Need::Must } else { Need::May };
+    let account = fields.ruled("account", need, rules::b2b_account);
+    let requester = fields.phone_if_given("requester");
+    let remarks = fields.ruled("remarks", Need::Must, rules::remarks);
+    let occasion = fields.ruled("occasion", Need::May, rules::occasion);
+    let kind = amount.zip(to).map(|(amount, to)| {
+        Kind::BusinessPayment(BusinessPayment {
+            command,
+            to,
+            amount,
+            account,
+            requester,
+            remarks,
+            occasion,
+        })
+    });
+    let shortcode = engine.shortcode().clone();
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+/// Reads the body of `POST /v1/tax-payments`.
+pub(super) fn tax(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let mut fields = Fields::read(body, &TAX_FIELDS)?;
+    let prn = fields.ruled("prn", Need::Must, rules::prn);
+    let amount = fields.money("amount", business_limits());
+    let remarks = fields.ruled("remarks", Need::Must, rules::remarks);
+    let kind = amount.map(|amount| Kind::Tax(Tax { prn, amount, remarks }));
+    let shortcode = engine.shortcode().clone();
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+fn business_limits() -> AmountLimits {
+    rules::Limits::default().business
+}

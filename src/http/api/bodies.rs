@@ -1,0 +1,167 @@
+//! What comes in bodies, for the API's description.
+//
+// They describe what `payments`, `asks` and `expected` read; a test in `openapi` holds the two
+// together.
+
+use utoipa::ToSchema;
+
+use super::view::amount_schema;
+
+/// A prompt to be shown to a payer.
+#[derive(Debug, ToSchema)]
+pub struct NewPush {
+    /// Whole shillings, by default from 1 to 250,000.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// The phone that is prompted, in any usual form.
+    #[schema(example = "0722 000 111")]
+    pub phone: String,
+    /// What it is for, shown on the prompt: letters, digits, blanks, points and hyphens.
+    #[schema(min_length = 1, max_length = 12, example = "ORDER001")]
+    pub reference: String,
+    /// More words, for M-Pesa; of the same characters.
+    #[schema(max_length = 13, example = "Subscription")]
+    pub description: Option<String>,
+}
+
+/// A claim on a payment.
+#[derive(Debug, ToSchema)]
+pub struct NewClaim {
+    /// What is delivered for it, such as an order's number.
+    #[schema(min_length = 1, max_length = 200, example = "order 4711")]
+    pub purpose: String,
+}
+
+/// Our own number whose balances are asked for.
+#[derive(Debug, ToSchema)]
+pub struct NewBalanceInquiry {
+    /// The organisation's, unless given.
+    #[schema(example = "600999")]
+    pub shortcode: Option<String>,
+}
+
+/// A transaction to be looked up: by exactly one of the two.
+#[derive(Debug, ToSchema)]
+pub struct NewStatusInquiry {
+    /// Its receipt.
+    #[schema(example = "QK12ABCD34")]
+    pub receipt: Option<String>,
+    /// The `OriginatorConversationID` or `ConversationID` of the request that made it.
+    pub originator_conversation_id: Option<String>,
+    /// The organisation's, unless given.
+    pub shortcode: Option<String>,
+}
+
+/// A payment to be given back.
+#[derive(Debug, ToSchema)]
+pub struct NewReversal {
+    /// The receipt of a payment that came in.
+    #[schema(example = "QK12ABCD34")]
+    pub receipt: String,
+    /// At most what was paid.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// M-Pesa's `Remarks`.
+    #[schema(min_length = 2, max_length = 100)]
+    pub remarks: String,
+    /// M-Pesa's `Occasion`.
+    #[schema(max_length = 100)]
+    pub occasion: Option<String>,
+}
+
+/// Where M-Pesa is to send C2B notices: to this gateway's own addresses.
+#[derive(Debug, ToSchema)]
+pub struct NewRegistration {
+    /// The number that customers pay to, unless another is given.
+    #[schema(example = "174379")]
+    pub shortcode: Option<String>,
+    /// What M-Pesa does when nobody answers a validation: `Completed`, the default, or
+    /// `Cancelled`.
+    #[schema(example = "Completed")]
+    pub response_type: Option<String>,
+    /// Which way; `daraja` unless given.
+    #[schema(example = "daraja")]
+    pub rail: Option<String>,
+    /// `v1` or, the default, `v2`: they differ in how notices show the payer's phone.
+    #[schema(example = "v2")]
+    pub version: Option<String>,
+}
+
+/// A customer's payment to be acted, in the sandbox only.
+#[derive(Debug, ToSchema)]
+pub struct NewSimulation {
+    /// The number that is paid: the one that customers pay to, unless another is given.
+    pub shortcode: Option<String>,
+    /// `CustomerPayBillOnline`, the default, or `CustomerBuyGoodsOnline`.
+    #[schema(example = "CustomerPayBillOnline")]
+    pub command: Option<String>,
+    /// How much, in whole shillings.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// Who pays.
+    pub phone: String,
+    /// What he types: needed for a pay bill number, left out for a till.
+    #[schema(max_length = 20, example = "INV-77")]
+    pub account: Option<String>,
+    /// `v1` or, the default, `v2`.
+    pub version: Option<String>,
+}
+
+/// A payment to another organisation, or between our own accounts.
+#[derive(Debug, ToSchema)]
+pub struct NewBusinessPayment {
+    /// `BusinessPayBill`, the default, `BusinessBuyGoods`, `BusinessPayToBulk` or
+    /// `BusinessTransferFromMMFToUtility`.
+    #[schema(example = "BusinessPayBill")]
+    pub command: Option<String>,
+    /// The short code that is paid.
+    #[schema(example = "888880")]
+    pub to: String,
+    /// How much, in whole shillings.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// The account there: needed for `BusinessPayBill`.
+    #[schema(max_length = 13)]
+    pub account: Option<String>,
+    /// The phone of whom it is paid for.
+    pub requester: Option<String>,
+    /// M-Pesa's `Remarks`.
+    #[schema(min_length = 2, max_length = 100)]
+    pub remarks: String,
+    /// M-Pesa's `Occassion`.
+    #[schema(max_length = 100)]
+    pub occasion: Option<String>,
+}
+
+/// Tax to be paid to the Kenya Revenue Authority.
+#[derive(Debug, ToSchema)]
+pub struct NewTaxPayment {
+    /// The authority's payment registration number.
+    #[schema(example = "2020000000012345")]
+    pub prn: String,
+    /// How much, in whole shillings.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// M-Pesa's `Remarks`.
+    #[schema(min_length = 2, max_length = 100)]
+    pub remarks: String,
+}
+
+/// A reference that somebody is expected to pay.
+#[derive(Debug, ToSchema)]
+pub struct NewExpectedReference {
+    /// What the payer is to type.
+    #[schema(min_length = 1, max_length = 20, example = "INV-77")]
+    pub reference: String,
+    /// Exactly how much; any amount unless given.
+    #[schema(example = "1500.00")]
+    pub amount: Option<String>,
+    /// Who is to pay; anybody unless given.
+    pub phone: Option<String>,
+    /// Until when; without end unless given.
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+    /// `once`, the default, as an invoice; or `many`, as an account.
+    #[schema(example = "once")]
+    pub times: Option<String>,
+}
