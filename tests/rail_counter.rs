@@ -1,5 +1,5 @@
 //! Inquiries over the broker, and each call to where it belongs.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
+#![expect(clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

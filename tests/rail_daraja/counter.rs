@@ -22,7 +22,7 @@ fn shillings(amount: u64) -> Amount {
 /// Every kind, to which interface, and what M-Pesa says to it.
 fn kinds() -> Vec<(Kind, &'static str, Api)> {
     let business = BusinessPayment {
-        command: BusinessCommand::BusinessPayBill,
+        command: BusinessCommand::PayBill,
         to: "600000".parse().expect("a short code"),
         amount: shillings(100),
         account: "INV-7".to_owned(),

@@ -2,8 +2,8 @@
 //! is one payment with one receipt, and the payer was prompted once and thanked once.
 //!
 //! In each case M-Pesa's own book is known: the payer paid once, or was never prompted. What M-Pesa
-//! says of that (answers, callbacks, queries, confirmations; some of it wrong, late, twice or never)
-//! and what befalls the program is drawn from a seed.
+//! says of that (answers, callbacks, queries, confirmations; some wrong, late, twice or never) and
+//! what befalls the program is drawn from a seed.
 
 use std::sync::Arc;
 use std::time::Duration;
