@@ -267,7 +267,8 @@ mod tests {
     fn the_code_is_this_recipient_s() {
         let ours = "+254700000001";
         let other = "+254700000002";
-        let table: &[(&[(&str, &str, &str)], &str, Class)] = &[
+        type Row<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a str, Class);
+        let table: &[Row<'_>] = &[
             (&[(ours, "101", "Success")], "101", Class::Sent),
             (&[(ours, "\"102\"", "Queued")], "102", Class::Sent),
             (&[(ours, "406", "UserInBlacklist")], "406", Class::Refused),

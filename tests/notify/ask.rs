@@ -1,12 +1,14 @@
 //! Applications that are asked whether a payment is to be taken.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mlango::domain::money::Amount;
 use mlango::domain::payment::validation::{Answer, Refusal};
 use mlango::domain::payment::{C2bNotice, NoticeKind, Payer, PayerPhone};
 use mlango::engine::port::Validator;
 use mlango::notify::ask::{AskRule, Asker, Otherwise};
+
+use tokio::time::Instant;
 
 use super::peer::{Does, Peer, nobody};
 

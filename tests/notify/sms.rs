@@ -80,7 +80,7 @@ async fn simulator() -> Running {
 fn code(outcome: &TextOutcome) -> &str {
     match outcome {
         TextOutcome::Answered(facts) => &facts.code,
-        other => panic!("{other:?}"),
+        TextOutcome::NothingSent(_) | TextOutcome::NoAnswer(_) => panic!("{outcome:?}"),
     }
 }
 

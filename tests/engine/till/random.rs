@@ -232,7 +232,7 @@ fn look_whether_he_paid(case: &Case, world: &mut World, till: &Till) {
     }
 }
 
-async fn happens(till: &Till, world: &mut World, act: &Act) {
+async fn happens(till: &Till, world: &World, act: &Act) {
     let id = world.id.expect("it was taken");
     if let Act::Trouble(on, times, trouble) = act {
         return world.store.plan(on, *times, *trouble);
