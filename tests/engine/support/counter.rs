@@ -162,9 +162,9 @@ impl ScriptedCounter {
             }
             Subject::Inquiry(id) => {
                 let kept = self.store.inquiry(id).await.expect("memory is readable");
-                kept.is_some_and(|kept| match &kept.value.state {
-                    inquiry::State::Sending { .. } => nth == 0,
-                    _ => nth > 0 && kept.value.state.tries().questions >= nth,
+                kept.map(|kept| kept.value.state).is_some_and(|state| match nth {
+                    0 => matches!(state, inquiry::State::Sending { .. }),
+                    nth => state.tries().questions >= nth,
                 })
             }
             Subject::Payout(_) | Subject::Text(_) => false,

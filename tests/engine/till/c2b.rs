@@ -11,6 +11,7 @@ use mlango::domain::payment::{C2bNotice, NoticeKind, Payer, Source};
 use mlango::domain::payout::CaseKind;
 use mlango::engine::{Hearing, TillSettings, Validated};
 use mlango::store::Channel;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::house::{ACCOUNT, RECEIPT, Till, incoming, notice};
@@ -20,20 +21,19 @@ use crate::support::{BEGIN, millis, secs};
 #[tokio::test(start_paused = true)]
 async fn a_receipt_is_one_payment_however_often_and_fast_it_comes() {
     let till = Till::open().await;
-    let tasks = (0..30).map(|_| {
+    let mut tasks = JoinSet::new();
+    for _ in 0..30 {
         let (engine, notice) = (Arc::clone(&till.engine), notice(RECEIPT, till.now()));
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             let incoming = incoming(Channel::C2bConfirmation);
             engine.hear_c2b(incoming, Ok(notice), Source::Confirmation).await
-        })
-    });
+        });
+    }
     let mut applied = 0;
-    for task in tasks.collect::<Vec<_>>() {
-        match task.await.expect("no panic").expect("it is kept") {
-            Hearing::Applied => applied += 1,
-            Hearing::Noted => {}
-            other => panic!("{other:?}"),
-        }
+    for heard in tasks.join_all().await {
+        let heard = heard.expect("it is kept");
+        assert!(matches!(heard, Hearing::Applied | Hearing::Noted), "{heard:?}");
+        applied += usize::from(heard == Hearing::Applied);
     }
     assert_eq!((applied, till.paid().await.len()), (1, 1));
     till.is_in_order().await;

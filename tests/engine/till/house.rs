@@ -16,7 +16,7 @@ use mlango::domain::payout::{CaseKind, Rail as Way};
 use mlango::domain::subject::Subject;
 use mlango::domain::text::{Occasion, Text};
 use mlango::domain::time::Timestamp;
-use mlango::engine::port::{Counter, Notifier, Rails, Validator};
+use mlango::engine::port::Rails;
 use mlango::engine::{
     Engine, Hearing, Incoming, InquiryDraft, NotKept, Parts, PushDraft, PushError, Settings,
     StkHeard, TillSettings,
@@ -78,9 +78,9 @@ impl Till {
         let parts = Parts {
             store: Arc::<TroubledStore>::clone(&store),
             rails: Rails::only(Way::Daraja, rail),
-            counter: Some(Arc::clone(&counter) as Arc<dyn Counter>),
-            notifier: Some(Arc::clone(&notifier) as Arc<dyn Notifier>),
-            validators: Some(Arc::clone(&validator) as Arc<dyn Validator>),
+            counter: Some(Arc::<ScriptedCounter>::clone(&counter)),
+            notifier: Some(Arc::<ScriptedNotifier>::clone(&notifier)),
+            validators: Some(Arc::<ScriptedValidator>::clone(&validator)),
             clock: Arc::<TokioClock>::clone(&clock),
             ids: Arc::<CountedIds>::clone(&ids),
         };

@@ -9,6 +9,8 @@ use mlango::engine::port::Api;
 use mlango::engine::{ClaimError, Hearing, StkHeard};
 use mlango::store::{Channel, Store};
 
+use tokio::task::JoinSet;
+
 use super::house::{RECEIPT, Till, called_back, incoming, notice, paid};
 use crate::support::counter::Says;
 use crate::support::house::APP;
@@ -164,22 +166,23 @@ async fn of_a_thousand_claims_at_once_one_wins() {
     let till = Till::open().await;
     till.confirms(notice(RECEIPT, till.now())).await;
     let id = only_paid(&till).await;
-    let claims = (0..1_000_u16).map(|nth| {
+    let mut claims = JoinSet::new();
+    for nth in 0..1_000_u16 {
         let engine = Arc::clone(&till.engine);
-        tokio::spawn(async move {
+        claims.spawn(async move {
             let mut bytes = [0; 16];
             bytes[..2].copy_from_slice(&nth.to_be_bytes());
             let app = AppId::from_bytes(bytes);
             (app, engine.claim_payment(app, false, id, "order 1").await)
-        })
-    });
+        });
+    }
     let mut winners = vec![];
     let mut losers = vec![];
-    for claim in claims.collect::<Vec<_>>() {
-        match claim.await.expect("no panic") {
+    for claim in claims.join_all().await {
+        match claim {
             (app, Ok(_payment)) => winners.push(app),
             (_app, Err(ClaimError::Taken(has))) => losers.push(has.app),
-            (_app, other) => panic!("{other:?}"),
+            (_app, Err(other)) => panic!("{other:?}"),
         }
     }
     assert_eq!(winners.len(), 1);

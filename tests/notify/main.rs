@@ -1,0 +1,12 @@
+//! Text messages and questions to applications, over real sockets: against the simulator, and
+//! against peers that misbehave.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test: it panics to fail"
+)]
+
+mod ask;
+mod peer;
+mod sms;
