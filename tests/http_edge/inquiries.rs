@@ -16,11 +16,9 @@ async fn post(gateway: &Gateway, key: &str, path: &str, once: &str, body: &str) 
     gateway.ask(Call::post(path).key(key).once(once).json(body)).await
 }
 
-#[tokio::test]
-async fn an_inquiry_is_taken_and_polled() {
-    let gateway = Gateway::with_daraja();
-    let key = gateway.key("desk", &ALL).await;
-    let table = [
+/// What is asked for, where, and how it is shown.
+fn asks() -> [(&'static str, &'static str, &'static str, Value); 8] {
+    [
         ("/v1/balance-inquiries", "", "balance", json!({})),
         ("/v1/balance-inquiries", r#"{"shortcode":"600111"}"#, "balance", json!({})),
         (
@@ -61,8 +59,14 @@ async fn an_inquiry_is_taken_and_polled() {
             "tax",
             json!({"prn": "2020000000012345", "amount": "5000.00", "remarks": "VAT"}),
         ),
-    ];
-    for (number, (path, body, kind, request)) in table.into_iter().enumerate() {
+    ]
+}
+
+#[tokio::test]
+async fn an_inquiry_is_taken_and_polled() {
+    let gateway = Gateway::with_daraja();
+    let key = gateway.key("desk", &ALL).await;
+    for (number, (path, body, kind, request)) in asks().into_iter().enumerate() {
         let once = format!("k{number}");
         let told = post(&gateway, &key, path, &once, body).await;
         assert_eq!(told.status, 202, "{path}: {}", told.text());
