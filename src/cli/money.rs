@@ -297,8 +297,9 @@ pub(super) struct C2b {
 
 #[derive(Debug, Subcommand)]
 enum C2bCommand {
-    /// Take in references that somebody is expected to pay: a CSV file with the columns `reference`,
-    /// `amount`, `phone`, `expires_at`, `times`. All rows are taken, or none and every bad one is named.
+    /// Take in references that somebody is expected to pay, from a CSV file. Its columns are
+    /// `reference`, `amount`, `phone`, `expires_at` and `times`. All rows are taken, or none and
+    /// every bad one is named.
     Expect {
         /// The file.
         file: PathBuf,
