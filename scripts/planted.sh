@@ -18,10 +18,11 @@ cd "$copy/tree"
 
 layers=${LAYERS:-table model engine crash seeds store}
 
+tables="payout_table inquiry_rules payment_table payment_rules inquiry_table text_table"
 targets=
 for layer in $layers; do
     case "$layer" in
-    table) targets="$targets --test payout_table --test inquiry_rules" ;;
+    table) for test in $tables; do targets="$targets --test $test"; done ;;
     crash | seeds) targets="$targets --test whole" ;;
     *) targets="$targets --test $layer" ;;
     esac
@@ -40,12 +41,17 @@ runs() {
 look() {
     for layer in $layers; do
         case "$layer" in
-        table) runs --test payout_table --test inquiry_rules ;;
+        table)
+            of_tables=
+            for test in $tables; do of_tables="$of_tables --test $test"; done
+            # shellcheck disable=SC2086
+            runs $of_tables
+            ;;
         model) runs --test model -- with_every_fault ;;
         engine) runs --test engine ;;
         crash) runs --test whole -- whatever_point ;;
         seeds) MLANGO_SEEDS=${MLANGO_SEEDS:-100} runs --test whole -- the_book ;;
-        store) runs --test store -- power:: disk:: full:: kill:: ;;
+        store) runs --test store -- power:: disk:: full:: kill:: lives:: ;;
         esac
     done
 }

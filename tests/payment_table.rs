@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "a test: its tables are long, and it panics to fail"
 )]
 
@@ -63,6 +64,7 @@ answer-busy-earlier    noted     noted     noted     case      noted     noted  
 nothing-sent           noted     noted     waiting   case      noted     noted     noted  noted     noted    noted    noted   noted
 nothing-sent-earlier   noted     noted     noted     noted     noted     noted     noted  noted     noted    noted    noted   noted
 no-answer              noted     noted     unknown   noted     noted     noted     noted  noted     noted    noted    noted   noted
+no-answer-earlier      noted     noted     noted     noted     noted     noted     noted  noted     noted    noted    noted   noted
 lapsed                 stale     stale     unknown   stale     stale     stale     stale  stale     stale    stale    stale   stale
 lapsed-other           stale     stale     stale     stale     stale     stale     stale  stale     stale    stale    stale   stale
 callback-paid          succeeded+case+sms succeeded+case+sms succeeded+sms succeeded+sms succeeded+sms succeeded+sms noted succeeded succeeded+case+sms succeeded+case+sms case case
@@ -340,6 +342,7 @@ fn event(row: &str) -> Event {
         "nothing-sent" => Event::NothingSent { attempt: 2, why },
         "nothing-sent-earlier" => Event::NothingSent { attempt: 1, why },
         "no-answer" => Event::NoAnswer { attempt: 2, why: WhyNoAnswer::Timeout },
+        "no-answer-earlier" => Event::NoAnswer { attempt: 1, why: WhyNoAnswer::Closed },
         "lapsed" => Event::LeaseLapsed { lease: lease(7) },
         "lapsed-other" => Event::LeaseLapsed { lease: lease(8) },
         "ask-wanted" => Event::AskWanted,

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "a test: its tables are long, and it panics to fail"
 )]
 

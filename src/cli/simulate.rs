@@ -45,8 +45,8 @@ impl Simulate {
         let mut asked = Asked::listen()?;
         let running = start(settings).await?;
         out::say(&format!(
-            "M-Pesa simulator on http://{0}: broker at /mminterface/request, ledger at \
-             http://{0}/sim/ledger",
+            "M-Pesa simulator on http://{0}: broker at /mminterface/request, Daraja at its own paths, \
+             ledger at http://{0}/sim/ledger",
             running.addr
         ));
         asked.wait().await;

@@ -201,6 +201,7 @@ fn payouts(r: &mut Reader) -> Option<Payouts> {
             arrival_window: arrival_window?,
             cached_window: cached_window?,
             on_not_found: on_not_found?,
+            unnamed: Vec::new(),
         },
         first_result_wait: first_result_wait?,
         amounts: AmountLimits { least, most },

@@ -125,8 +125,8 @@ fn code(api: Api, json: &Json, description: &str) -> Result<String, Unreadable> 
 
 /// Reads the answer to a question about a prompt (spec/daraja.md §1.3).
 ///
-/// Its two codes are kept apart: `code` is about the question (`ResponseCode`, or what came in place
-/// of an answer), `result` about the prompt.
+/// Its two codes are kept apart: `code` is about the question (`ResponseCode`, or what came in its
+/// place), `result` about the prompt.
 pub fn read_stk_query(status: u16, body: &[u8]) -> QueryFacts {
     let Answer { facts, checkout, .. } = read(Api::StkQuery, status, body);
     let AnswerFacts { code, description, .. } = facts;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroize as _;
 
 use super::error::{self, Problem, is_good};
 use super::json::Json;
@@ -39,6 +40,12 @@ impl Token {
     /// The value of `Authorization` in every other request.
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.secret)
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.secret.zeroize();
     }
 }
 

@@ -223,6 +223,10 @@ mod tests {
                 r#""{\"Password\":\"S\\\"S\",\"a\":\"b\"}""#,
                 r#""{\"Password\":\"***\",\"a\":\"b\"}""#,
             ),
+            (
+                r#""{\"Password\":\"S\\\\\",\"a\":\"b\"}""#,
+                r#""{\"Password\":\"***\",\"a\":\"b\"}""#,
+            ),
             ("Password=abc&x=1", "Password=***&x=1"),
             (
                 r#"{"access_token":"T","expires_in":"3599"}"#,

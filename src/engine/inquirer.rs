@@ -33,7 +33,7 @@ impl Engine {
             self.timers.add(inquiry.ask_at, id);
             return Ok(());
         }
-        let Some(by) = ask_by(&stored.payout, now) else {
+        let Some(by) = ask_by(&stored.payout, &self.settings.policy, now) else {
             // Not asked, but written down: a person is called, once.
             return match self.apply_to(stored, &Event::InquirySent, vec![]).await? {
                 Applied::Moved { .. } => {

@@ -75,7 +75,7 @@ impl Engine {
         .await
     }
 
-    /// Puts prompts, inquiries and text messages that were being sent in doubt: whoever sent them is
+    /// Puts prompts, inquiries and text messages that were being sent in doubt: who sent them is
     /// gone.
     async fn rescue_lives(&self) -> Result<(), StoreError> {
         let mut lapsed: Vec<(Subject, Lease)> = Vec::new();

@@ -1,8 +1,12 @@
 //! Ways to M-Pesa: what the engine's `port::Rail` becomes on the wire.
 //!
-//! [`soap`] builds and reads the broker's messages, [`transport`] carries them and says with proof
-//! whether a byte may have left, [`pace`] keeps to what M-Pesa allows.
+//! [`soap`] builds and reads the broker's messages, [`soap_counter`] asks it everything else,
+//! [`daraja`] goes by REST. [`transport`] carries them and says with proof whether a byte may have
+//! left, [`tls`] encrypts, [`pace`] keeps to what M-Pesa allows.
 
+pub mod daraja;
 pub mod pace;
 pub mod soap;
+pub mod soap_counter;
+pub mod tls;
 pub mod transport;

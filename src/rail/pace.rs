@@ -1,10 +1,11 @@
 //! How fast, and how many at once: both exact.
 //!
 //! In no window of one second does the rail begin more than `max_per_second` sends, and never are
-//! more than `max_in_flight` under way.
+//! more than `max_in_flight` under way. An interface that is slower has a longer window, and one
+//! whose limit was met all the same is held up for a while.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,19 +14,43 @@ use tokio::time::Instant;
 /// The window that `max_per_second` speaks of.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// At most so many in any window of one second.
+/// At most so many in any window of one length.
 #[derive(Debug)]
 pub struct Pace {
     per_window: usize,
+    window: Duration,
+    went: Mutex<Went>,
+}
+
+#[derive(Debug, Default)]
+struct Went {
     /// When the latest ones went, oldest first; never more than `per_window`.
-    went: Mutex<VecDeque<Instant>>,
+    at: VecDeque<Instant>,
+    /// Before this, none goes.
+    held_until: Option<Instant>,
 }
 
 impl Pace {
     /// At most `per_second`, and at least one, in any window of one second.
     pub fn new(per_second: u32) -> Self {
-        let per_window = usize::try_from(per_second.max(1)).unwrap_or(usize::MAX);
-        Self { per_window, went: Mutex::default() }
+        Self::within(per_second, WINDOW)
+    }
+
+    /// At most `count`, and at least one, in any window of this length.
+    pub fn within(count: u32, window: Duration) -> Self {
+        let per_window = usize::try_from(count.max(1)).unwrap_or(usize::MAX);
+        Self { per_window, window, went: Mutex::default() }
+    }
+
+    /// Lets none go for so long, from now: its limit was met.
+    pub fn hold(&self, pause: Duration) {
+        let until = Instant::now().checked_add(pause);
+        let mut went = self.went();
+        went.held_until = went.held_until.max(until);
+    }
+
+    fn went(&self) -> MutexGuard<'_, Went> {
+        self.went.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until one more may go, and counts it as gone at that moment.
@@ -37,18 +62,24 @@ impl Pace {
 
     /// Counts one as gone at `now`, or says when to ask again.
     fn try_enter(&self, now: Instant) -> Result<(), Instant> {
-        let mut went = self.went.lock().unwrap_or_else(PoisonError::into_inner);
-        if went.len() >= self.per_window
-            && let Some(oldest) = went.front().copied()
+        let mut went = self.went();
+        if let Some(until) = went.held_until {
+            if until > now {
+                return Err(until);
+            }
+            went.held_until = None;
+        }
+        if went.at.len() >= self.per_window
+            && let Some(oldest) = went.at.front().copied()
         {
-            let free_at = oldest.checked_add(WINDOW).unwrap_or(oldest);
+            let free_at = oldest.checked_add(self.window).unwrap_or(oldest);
             // One window is half open: at its very end the oldest has left it.
             if free_at > now {
                 return Err(free_at);
             }
-            went.pop_front();
+            went.at.pop_front();
         }
-        went.push_back(now);
+        went.at.push_back(now);
         Ok(())
     }
 }
@@ -93,6 +124,21 @@ mod tests {
         }
         let took = went[104].duration_since(went[0]);
         assert_eq!(took, Duration::from_secs(5), "and not slower than allowed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_may_be_longer_and_a_limit_that_was_met_holds_up() {
+        let pace = Pace::within(1, Duration::from_secs(12));
+        let begun = Instant::now();
+        pace.enter().await;
+        pace.enter().await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(12));
+        pace.hold(Duration::from_secs(60));
+        pace.hold(Duration::from_secs(5));
+        pace.enter().await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(72), "the longer hold counts");
+        pace.enter().await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(84), "and only once");
     }
 
     proptest! {

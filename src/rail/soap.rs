@@ -184,7 +184,7 @@ mod tests {
     use crate::soap::header::{HexCase, sp_password};
 
     fn class_of(status: u16, body: &[u8]) -> AnswerClass {
-        let answer = Answer { status, body: body.to_vec() };
+        let answer = Answer::new(status, body.to_vec());
         match read(answer, "600999_ExampleOrg_0001", "Q1JFREVOVElBTA==").outcome {
             Outcome::Answered(facts) => facts.class(),
             Outcome::NothingSent(_) | Outcome::NoAnswer(_) => panic!("it is an answer"),
@@ -209,7 +209,7 @@ mod tests {
             .expect("UTF-8"),
         ];
         for page in pages {
-            let answer = Answer { status: 200, body: page.clone().into_bytes() };
+            let answer = Answer::new(200, page.clone().into_bytes());
             let sent = read(answer, "600999_ExampleOrg_0001", credential);
             let kept = sent.answer.expect("an answer").body;
             let Outcome::Answered(facts) = sent.outcome else { panic!("it is an answer") };

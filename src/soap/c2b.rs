@@ -2,12 +2,11 @@
 //! (spec/soap.md §7). No header, no credential, no document inside: the message is the body.
 
 use super::envelope::{Envelope, SOAP, Unreadable, known_name, unambiguous};
+use super::schema::C2B;
 use super::xml::{self, Element};
 use crate::domain::payment::validation::Refusal;
 use crate::domain::payment::{C2bNotice, Lacks, NoticeWords};
 
-/// The namespace of these messages (spec/soap.md §7.1).
-pub const C2B: &str = "http://cps.huawei.com/cpsinterface/c2bpayment";
 const VALIDATION: &str = "C2BPaymentValidationRequest";
 const CONFIRMATION: &str = "C2BPaymentConfirmationRequest";
 /// The most details of a payer that are looked at; three are known.

@@ -148,26 +148,34 @@ pub(super) fn organisation(shortcode: &str) -> Value<'_> {
     ])
 }
 
+/// A document in its envelope, behind the SP's header; `document` gets the credential, or what
+/// stands in its place in the form that is kept.
+pub(super) fn render(
+    caller: &Caller,
+    at: Timestamp,
+    document: impl Fn(&str) -> String,
+) -> Rendered {
+    let time_stamp = at.header_stamp();
+    let password = sp_password(&caller.sp_id, &caller.sp_password, &time_stamp, caller.hex_case);
+    let write = |password: &str, credential: &str| {
+        let header = SpHeader {
+            sp_id: caller.sp_id.clone(),
+            sp_password: Some(password.to_owned()),
+            service_id: Some(caller.service_id.clone()),
+            time_stamp: Some(time_stamp.clone()),
+        };
+        let header = header.render(caller.namespace);
+        envelope::render(envelope::REQUEST_MSG, &header, &document(credential))
+    };
+    Rendered {
+        wire: write(&password, &caller.security_credential).into_bytes(),
+        redacted: redact::mask_tokens(&write(MASK, MASK)).into_owned().into_bytes(),
+    }
+}
+
 impl Parts<'_> {
     pub(super) fn render(&self, caller: &Caller, at: Timestamp) -> Rendered {
-        let time_stamp = at.header_stamp();
-        let password =
-            sp_password(&caller.sp_id, &caller.sp_password, &time_stamp, caller.hex_case);
-        let write = |password: &str, credential: &str| {
-            let header = SpHeader {
-                sp_id: caller.sp_id.clone(),
-                sp_password: Some(password.to_owned()),
-                service_id: Some(caller.service_id.clone()),
-                time_stamp: Some(time_stamp.clone()),
-            };
-            let document = self.document(caller, at, credential);
-            let header = header.render(caller.namespace);
-            envelope::render(envelope::REQUEST_MSG, &header, &document)
-        };
-        Rendered {
-            wire: write(&password, &caller.security_credential).into_bytes(),
-            redacted: redact::mask_tokens(&write(MASK, MASK)).into_owned().into_bytes(),
-        }
+        render(caller, at, |credential| self.document(caller, at, credential))
     }
 
     fn document(&self, caller: &Caller, at: Timestamp, credential: &str) -> String {

@@ -75,6 +75,27 @@ pub const RAIL_STOPPED: Metric<Gauge, 1> = Metric::new(
     "1 while the rail sends nothing, because its credentials were refused or a person paused it.",
 );
 
+/// Access tokens asked for.
+pub const TOKENS: Metric<Counter, 1> = Metric::new(
+    "mlango_daraja_tokens_total",
+    ["outcome"],
+    "Access tokens that were asked of Daraja, by what became of it: fetched, refused or unanswered.",
+);
+
+/// Tokens that Daraja no longer took.
+pub const TOKENS_SPURNED: Metric<Counter, 0> = Metric::new(
+    "mlango_daraja_tokens_spurned_total",
+    [],
+    "Access tokens that Daraja no longer took before their time was over.",
+);
+
+/// Calls to Daraja that were too many.
+pub const TOO_MANY: Metric<Counter, 1> = Metric::new(
+    "mlango_daraja_too_many_total",
+    ["api"],
+    "Calls to Daraja that were turned away because they were too many, by interface.",
+);
+
 /// Calls to the callback listener that were turned away.
 pub const CALLBACK_REFUSED: Metric<Counter, 1> = Metric::new(
     "mlango_callback_refused_total",

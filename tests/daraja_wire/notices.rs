@@ -57,7 +57,7 @@ fn xml(message: &str, members: &[(&str, &str)]) -> String {
         "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\">\
          <soapenv:Body><ns1:{message} xmlns:ns1=\"{}\">{inside}</ns1:{message}></soapenv:Body>\
          </soapenv:Envelope>",
-        soap::C2B
+        mlango::soap::schema::C2B
     )
 }
 

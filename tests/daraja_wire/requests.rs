@@ -73,7 +73,7 @@ fn b2b(caller: &Caller) -> B2b<'_> {
     B2b {
         caller,
         addresses: ADDRESSES,
-        command: BusinessCommand::BusinessPayBill,
+        command: BusinessCommand::PayBill,
         amount: Amount::from_shillings(190),
         receiver: "888880",
         account: "ACC-1",
@@ -265,9 +265,9 @@ fn everything_that_is_wrong_is_told_at_once() {
     assert_eq!(fields, ["command", "amount", "remarks"]);
     let bad = B2b { account: "", ..b2b(&caller) };
     assert_eq!(bad.check(&limits, Place::Production).len(), 1);
-    let till = B2b { command: BusinessCommand::BusinessBuyGoods, ..bad };
+    let till = B2b { command: BusinessCommand::BuyGoods, ..bad };
     assert_eq!(till.check(&limits, Place::Production), [], "a till has no accounts");
-    let own = BusinessCommand::BusinessTransferFromMmfToUtility;
+    let own = BusinessCommand::WorkingToUtility;
     let own = B2b { command: own, receiver: "600999", ..bad };
     assert_eq!(own.check(&limits, Place::Production), []);
     let bad = Reversal { receipt: "UJ30000000", ..reversal(&caller) };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::support::house::{House, PLACES, paid, phone, result};
-use crate::support::rail::{BUSY, SILENCE, TAKEN, UNREACHABLE, What};
+use crate::support::rail::{BUSY, SILENCE, ScriptedRail, TAKEN, UNREACHABLE, What};
 use crate::support::store::TroubledStore;
 use crate::support::{BEGIN, millis, secs};
 use mlango::clock::Clock;
@@ -86,6 +86,27 @@ async fn a_wrong_credential_in_a_result_stops_the_rail_too() {
     let next = house.submit(&phone(1)).await;
     tokio::time::sleep(secs(600)).await;
     assert_eq!(house.status(next).await, Status::Queued);
+    assert_eq!(house.rail.sends().len(), 1);
+}
+
+/// A payout that waits for a place while the rail is paused must not keep the place from questions.
+#[tokio::test(start_paused = true)]
+async fn a_paused_line_gives_its_place_back_to_the_questions() {
+    let store = TroubledStore::new();
+    let one_place = Arc::new(ScriptedRail::new(Arc::clone(&store), 1));
+    let house = House::with_rail(store, Arc::default(), BEGIN, one_place);
+    house.start().await;
+    house.rail.script(&phone(0), [SILENCE.after(secs(10))]);
+    let first = house.submit(&phone(0)).await;
+    house.until(first, Status::Sending).await;
+    let second = house.submit(&phone(1)).await;
+    tokio::time::sleep(secs(1)).await;
+    let paused = house.engine.pause_rail(Rail::Soap, "Wanjiru", "month end").await;
+    paused.expect("it is written down");
+    house.until(first, Status::Unknown).await;
+    tokio::time::sleep(secs(60)).await;
+    assert!(!house.rail.questions().is_empty(), "the first is asked about");
+    assert_eq!(house.status(second).await, Status::Queued);
     assert_eq!(house.rail.sends().len(), 1);
 }
 

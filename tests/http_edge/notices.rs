@@ -232,7 +232,7 @@ fn soap(step: &str, receipt: &str, account: &str) -> String {
          <OrgAccountBalance>1025.00</OrgAccountBalance><MSISDN>254700000001</MSISDN>\
          <KYCInfo><KYCName>[Personal Details][First Name]</KYCName><KYCValue>AMINA</KYCValue>\
          </KYCInfo></n:C2BPayment{step}Request></x:Body></x:Envelope>",
-        c2b::C2B
+        mlango::soap::schema::C2B
     )
 }
 

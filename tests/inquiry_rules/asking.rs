@@ -7,8 +7,8 @@ use crate::life::{
 };
 use mlango::domain::id::ConversationId;
 use mlango::domain::payout::{
-    AskBy, CaseKind, Doubt, Effect, Event, FOUND_BY_NAME, Inquiry, MISSED_BY_NAME, Notice,
-    Question, State, Tries, Verdict, WhyNothingSent, ask_by,
+    AskBy, CaseKind, Doubt, Effect, Event, FOUND_BY_NAME, Inquiry, MISSED_BY_NAME, Notice, Policy,
+    Question, Rail, State, Tries, Verdict, WhyNothingSent, ask_by,
 };
 use mlango::domain::time::Timestamp;
 
@@ -163,10 +163,14 @@ fn after_fifteen_days_a_payment_is_asked_for_by_its_receipt_or_not_at_all() {
     let mut named = Life::in_doubt();
     assert_eq!(named.sees(&paid(15)), "unknown", "another amount is not believed");
     assert_eq!(named.inquiry().told, Some(receipt("QK1")), "but its receipt is kept");
+    let (policy, nameless) =
+        (Policy::default(), Policy { unnamed: vec![Rail::Soap], ..Policy::default() });
     for (age, with, without) in table {
         let now = BEGIN.after(age);
-        assert_eq!(ask_by(&named.payout, now), with, "with a receipt, after {age:?}");
-        assert_eq!(ask_by(&unnamed.payout, now), without, "without, after {age:?}");
+        assert_eq!(ask_by(&named.payout, &nameless, now), Some(AskBy::Receipt), "by what it has");
+        assert_eq!(ask_by(&unnamed.payout, &nameless, now), None, "its name says nothing");
+        assert_eq!(ask_by(&named.payout, &policy, now), with, "with a receipt, after {age:?}");
+        assert_eq!(ask_by(&unnamed.payout, &policy, now), without, "without, after {age:?}");
         let mut asked = Life { now, ..named.clone() };
         asked.now = asked.now.max(asked.inquiry().ask_at);
         assert_eq!(asked.sees(&Event::InquirySent), "unknown");
@@ -184,7 +188,7 @@ fn after_fifteen_days_a_payment_is_asked_for_by_its_receipt_or_not_at_all() {
     assert_eq!(life.sees(&Event::AskWanted), "TooOldToAsk");
     life.now = BEGIN.after(15 * DAY - MS);
     assert_eq!(life.sees(&Event::AskWanted), "unknown");
-    assert_eq!(ask_by(&Life::queued().payout, BEGIN), None, "it is not in doubt");
+    assert_eq!(ask_by(&Life::queued().payout, &policy, BEGIN), None, "it is not in doubt");
 }
 
 #[test]
@@ -218,7 +222,7 @@ fn its_age_begins_with_the_first_send_that_mpesa_may_know() {
     life.sends();
     life.loses_the_answer();
     assert_eq!(life.tries().sent_at, Some(third));
-    assert_eq!(ask_by(&life.payout, third.after(15 * DAY)), None);
+    assert_eq!(ask_by(&life.payout, &Policy::default(), third.after(15 * DAY)), None);
 }
 
 #[test]
@@ -227,6 +231,9 @@ fn what_was_never_sent_is_as_old_as_the_payout() {
     life.waits(DAY);
     assert_eq!(life.sees(&result("1")), "unknown");
     assert_eq!(life.tries(), Tries::NONE);
-    assert_eq!(ask_by(&life.payout, BEGIN.after(15 * DAY - MS)), Some(AskBy::Name));
-    assert_eq!(ask_by(&life.payout, BEGIN.after(15 * DAY)), None);
+    assert_eq!(
+        ask_by(&life.payout, &Policy::default(), BEGIN.after(15 * DAY - MS)),
+        Some(AskBy::Name)
+    );
+    assert_eq!(ask_by(&life.payout, &Policy::default(), BEGIN.after(15 * DAY)), None);
 }

@@ -58,6 +58,10 @@ reversal unknown  ruled-not-done    done       evidence
 reversal accepted ruled-done        done       evidence
 reversal sending  answer-invalid    refused    ok
 reversal sending  answer-busy-earlier refused  failed
+reversal accepted answer-invalid    refused    failed
+reversal sending  nothing-sent      refused    ok
+reversal sending  nothing-sent-earlier refused failed
+reversal accepted nothing-sent      refused    failed
 reversal sending  answer-internal   refused    failed
 reversal sending  no-answer         refused    failed
 reversal accepted overdue           notdone    failed

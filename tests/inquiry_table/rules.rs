@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mlango::domain::id::ConversationId;
 use mlango::domain::inquiry::{
-    Answer, C2bVersion, Effect, Event, Kind, LOST_MAX, PaidTo, RegisterUrls, ResponseType,
+    Answer, C2bVersion, Effect, Event, Inquiry, Kind, LOST_MAX, PaidTo, RegisterUrls, ResponseType,
     ResultFacts, SimulateC2b, State, Status, TransactionStatus, Verdict, ask_by, step,
 };
 use mlango::domain::money::Amount;
@@ -55,7 +55,9 @@ fn what_has_no_result_is_done_when_m_pesa_takes_it() {
         [(register, Answer::Registered, "queued"), (simulate, Answer::Simulated, "unknown")]
     {
         let sending = inquiry(kind, "sending");
-        let state = moved(step(&sending, &event("answer-0"), &POLICY, NOW));
+        let taken = step(&sending, &event("answer-0"), &POLICY, NOW);
+        keeps_the_laws(&sending, &event("answer-0"), &taken);
+        let state = moved(taken);
         assert!(matches!(&state, State::Succeeded { answer: told, .. } if *told == answer));
         let verdict = step(&sending, &event("no-answer"), &POLICY, NOW);
         assert_eq!(in_a_word(&verdict), lost, "{answer:?}");
@@ -139,4 +141,28 @@ fn what_does_not_fit_calls_a_person_once_for_each_word() {
             doubted.state = state;
         }
     }
+}
+
+#[test]
+fn only_answers_in_a_row_count_as_too_busy() {
+    let mut balance = inquiry(Kind::Balance, "queued");
+    let mut now = NOW;
+    let mut says = |balance: &mut Inquiry, what: &str| {
+        now = balance.state.wakes_at().unwrap_or(now).max(now);
+        balance.state = moved(step(balance, &event("send"), &POLICY, now));
+        let event = with_attempt(event(what), balance.state.tries().attempts);
+        balance.state = moved(step(balance, &event, &POLICY, now));
+    };
+    for between in ["no-answer", "nothing-sent"] {
+        for _ in 0..19 {
+            says(&mut balance, "answer-busy");
+        }
+        assert_eq!((balance.status(), balance.state.tries().busy), (Status::Queued, 19));
+        says(&mut balance, between);
+        assert_eq!(balance.state.tries().busy, 0, "{between}");
+    }
+    for _ in 0..20 {
+        says(&mut balance, "answer-busy");
+    }
+    assert_eq!(balance.status(), Status::Failed);
 }

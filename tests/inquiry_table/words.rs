@@ -174,6 +174,7 @@ pub fn event(row: &str) -> Event {
         "nothing-sent" => Event::NothingSent { attempt: 2, why },
         "nothing-sent-earlier" => Event::NothingSent { attempt: 1, why },
         "no-answer" => Event::NoAnswer { attempt: 2, why: WhyNoAnswer::Timeout },
+        "no-answer-earlier" => Event::NoAnswer { attempt: 1, why: WhyNoAnswer::Closed },
         "lapsed" => Event::LeaseLapsed { lease: lease(7) },
         "lapsed-other" => Event::LeaseLapsed { lease: lease(8) },
         "overdue" => Event::ResultOverdue,

@@ -32,6 +32,7 @@ pub(crate) fn policy(on_not_found: NotFoundRule) -> Policy {
         arrival_window: TICK.saturating_mul(u32::from(ON_THE_WAY) + 1),
         cached_window: TICK.saturating_mul(u32::from(HELD) + 1),
         on_not_found,
+        unnamed: Vec::new(),
     }
 }
 

@@ -297,6 +297,13 @@ impl Setting {
         Self { step, policy, guarded: true, attempts, mpesa, faults, gateway }
     }
 
+    /// The same over a rail whose requests do not carry our name (Daraja's B2C v1).
+    pub(crate) fn unnamed(attempts: u32, mpesa: Mpesa, faults: Faults) -> Self {
+        let mut setting = Self::real(NotFoundRule::Resend, attempts, mpesa, faults);
+        setting.policy.unnamed = vec![mlango::domain::payout::Rail::Soap];
+        setting
+    }
+
     /// What an event does to `local`: its record moved, or as it was. With it, whether the rail is
     /// stopped by it.
     pub(crate) fn apply(&self, local: &Local, event: &Event) -> (Local, bool) {
@@ -368,8 +375,8 @@ impl Local {
     }
 
     /// By what M-Pesa can be asked about it.
-    pub(crate) fn asks_by(&self) -> Option<AskBy> {
-        facts::with(self.state.clone(), |payout, _copy| ask_by(payout, NOW))
+    pub(crate) fn asks_by(&self, policy: &Policy) -> Option<AskBy> {
+        facts::with(self.state.clone(), |payout, _copy| ask_by(payout, policy, NOW))
     }
 
     pub(crate) fn debits(&self) -> usize {

@@ -191,7 +191,7 @@ impl Moves<'_> {
             return;
         }
         // Too old to be found by its name: nobody is asked, and a person is called.
-        if from.asks_by().is_none() {
+        if from.asks_by(&self.setting.policy).is_none() {
             let (to, _) = self.setting.apply(from, &Event::InquirySent);
             if to.state != from.state {
                 self.add(Label::Ask { told: true }, Gate::MustBeOpen, to);
@@ -344,7 +344,8 @@ impl Moves<'_> {
 
     /// Whether M-Pesa may have forgotten the payment: after fifteen days.
     fn very_old(&self) -> bool {
-        self.from.status() == Status::Unknown && self.from.asks_by() != Some(AskBy::Name)
+        self.from.status() == Status::Unknown
+            && self.from.asks_by(&self.setting.policy) != Some(AskBy::Name)
     }
 
     // ------------------------------------------------------------------- messages that are heard

@@ -76,7 +76,7 @@ impl Book {
     }
 
     pub fn get(&self, id: PaymentId) -> &Payment {
-        &self.payments[&id]
+        self.payments.get(&id).expect("a payment")
     }
 
     pub fn status(&self, id: PaymentId) -> Status {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use crate::book::{BEGIN, Book, MINUTE, PHONE, SECOND, called_back, paid};
 use mlango::domain::id::PaymentId;
 use mlango::domain::money::Amount;
+use mlango::domain::party::Msisdn;
 use mlango::domain::payment::{RetryAt, TooSoon, guard};
 
 fn ask(book: &Book, phone: &str, shillings: u64) -> Result<(), RetryAt> {
-    let phone = phone.parse().expect("a phone");
-    guard(phone, Amount::from_shillings(shillings), book.payments.values(), book.now)
+    guard(parsed(phone), Amount::from_shillings(shillings), book.payments.values(), book.now)
+}
+
+fn parsed(phone: &str) -> Msisdn {
+    phone.parse().expect("a phone")
 }
 
 fn locked(at: Duration) -> Result<(), RetryAt> {

@@ -12,7 +12,7 @@ use mlango::domain::payment::{
 };
 use mlango::domain::payout::{Lease, Ruling, Stage, WhyNoAnswer, WhyNothingSent};
 
-use crate::book::{BEGIN, Book, RECEIPT, app, checkout, notice, paid};
+use crate::book::{BEGIN, Book, DAY, MINUTE, RECEIPT, app, checkout, notice, paid};
 
 /// Where it stood, what happened, where it is to stand then, and what the laws say. `-N` is another
 /// attempt, receipt, prompt, claim or amount; `+join` and `+stop` are effects.
@@ -45,6 +45,8 @@ prompted   callback-cancelled paid        evidence
 prompted   query-paid        bare         ok
 prompted   query-paid        paid         evidence
 prompted   query-paid-c2b    paid         ok
+prompted   query-paid-late   paid         evidence
+prompted   query-paid-late   bare         ok
 prompted   query-open        bare         evidence
 prompted   query-failed      bare         evidence
 prompted   query-prompt      bare         evidence
@@ -85,6 +87,9 @@ sending    answer-invalid    failed       ok
 sending    answer-invalid-1  failed       failed
 sending    answer-internal   failed       failed
 sending    nothing-sent      failed       ok
+sending    nothing-sent-1    failed       failed
+prompted   nothing-sent      failed       failed
+prompted   answer-invalid-1  failed       failed
 sending    no-answer         failed       failed
 prompted   answer-invalid    failed       failed
 waiting    send              failed-0     ok
@@ -315,7 +320,7 @@ fn event(name: &str) -> Event {
             confirmed(Confirmation { amount: Amount::from_shillings(15), ..told })
         }
         "confirmed-late" => {
-            let paid_at = Some(BEGIN.after(crate::book::DAY));
+            let paid_at = Some(BEGIN.after(DAY));
             confirmed(Confirmation { paid_at, ..told })
         }
         "joined" => Event::Joined { to: id(9) },
@@ -361,7 +366,7 @@ fn callback(kind: &str) -> Event {
 fn query(kind: &str) -> Event {
     let (code, result) = match kind {
         "paid" | "prompt" => ("0", Some("0")),
-        "paid-c2b" => ("0", Some("0")),
+        "paid-c2b" | "paid-late" => ("0", Some("0")),
         "open" => ("0", Some("4999")),
         "failed" => ("500.001.1001", Some("0")),
         "cancelled" | "cancelled-prompt" => ("0", Some("1032")),
@@ -376,10 +381,11 @@ fn query(kind: &str) -> Event {
         checkout: if is_other { other_prompt() } else { Some(checkout(id(1))) },
     };
     let holder = match kind {
-        "paid-c2b" => match c2b() {
-            Holder::C2b(joining) => Holder::C2b(Box::new(Joining { claim: None, ..*joining })),
-            other => other,
-        },
+        "paid-c2b" | "paid-late" => {
+            let paid_at = BEGIN.after(if kind == "paid-late" { DAY } else { MINUTE });
+            let told = Confirmation::of(&notice(RECEIPT, 1_500, paid_at), Source::Confirmation);
+            Holder::C2b(Box::new(Joining { from: id(8), told, claim: None }))
+        }
         _ => Holder::Nobody,
     };
     Event::QueryAnswered { nth: 1, facts, holder }

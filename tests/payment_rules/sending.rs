@@ -79,3 +79,19 @@ fn after_a_lost_answer_there_is_no_second_prompt() {
         assert!(matches!(verdict, Verdict::Forbidden(_)), "{verdict:?}");
     }
 }
+
+#[test]
+fn a_refusal_that_comes_late_settles_only_what_was_not_heard() {
+    for (code, expected) in [("", Status::Failed), ("http.502", Status::Unknown)] {
+        let (mut book, id) = Book::with_a_prompt();
+        book.sends(id);
+        if code.is_empty() {
+            book.loses_the_answer(id);
+        } else {
+            book.is_answered(id, code);
+        }
+        assert_eq!(book.status(id), Status::Unknown);
+        book.is_answered(id, "400.002.02");
+        assert_eq!(book.status(id), expected, "{code}");
+    }
+}

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use mlango::daraja::{self, Api};
+use mlango::domain::outcome;
 use mlango::domain::payout::{CaseKind, Payout, State, Status};
 use mlango::soap::redact::redact;
 use mlango::store::{CaseQuery, Channel, Direction, FeedEvent, PAGE_LEN_MAX, Store};
@@ -189,6 +191,12 @@ fn nothing_went_twice(world: &World, ends: &mut Ends) {
             word.strip_prefix('q').is_some_and(|nth| nth.parse::<u32>().is_ok())
         });
         let count = u64::try_from(posts.len()).expect("it fits");
+        // Over Daraja questions have no name of ours on the wire, and tokens none at all.
+        if name.starts_with('/') {
+            let is_question = name == Api::TransactionStatus.path();
+            ends.questions += if is_question { count } else { 0 };
+            continue;
+        }
         if is_question {
             ends.questions += count;
             assert_eq!(count, 1, "each question has a name of its own: {name}");
@@ -197,7 +205,7 @@ fn nothing_went_twice(world: &World, ends: &mut Ends) {
         ends.posts += count;
         ends.sent_again += count - 1;
         for post in posts {
-            let known = post.codes.iter().filter(|code| *code == "15").count();
+            let known = post.codes.iter().filter(|code| outcome::is_duplicate(code)).count();
             let is_second = known > 0 && known == post.codes.len();
             assert!(leans || !is_second, "{name} was sent though M-Pesa had it: {post:?}");
         }
@@ -229,8 +237,11 @@ async fn every_acknowledged_message_is_kept(world: &World, events: &[FeedEvent])
         // A timeout brings our own request back, and what cannot be read may hold anything: such
         // messages are kept with our secrets masked.
         let text = String::from_utf8_lossy(&body);
-        let masked = redact(&body);
-        let left = if text.contains("notifyQueueTimeout") {
+        let masked =
+            if body.starts_with(b"{") { daraja::redact::redact(&body) } else { redact(&body) };
+        let is_json = body.starts_with(b"{");
+        let is_result = text.contains("\"Result\"");
+        let left = if text.contains("notifyQueueTimeout") || (is_json && !is_result) {
             &mut timeouts
         } else if kept.contains_key(body.as_ref()) {
             kept.entry(body.to_vec()).or_default()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mlango::daraja::B2cVersion;
 use mlango::domain::payout::Status;
 use tokio::time::sleep;
 
@@ -17,7 +18,7 @@ use crate::fate::Trips;
 use crate::life::Life;
 use crate::net::{Again, Weather};
 use crate::store::Troubles;
-use crate::world::{Make, World, policy};
+use crate::world::{By, Make, World, policy};
 
 /// The payouts: one of each kind of end and of each way there, by the contract's phones.
 const PAYOUTS: [(&str, Status); 7] = [
@@ -43,9 +44,18 @@ struct End {
 
 #[test]
 fn whatever_point_it_dies_at_the_end_is_the_same() {
+    die_everywhere(By::Soap);
+}
+
+#[test]
+fn whatever_point_it_dies_at_over_daraja_the_end_is_the_same() {
+    die_everywhere(By::Daraja);
+}
+
+fn die_everywhere(by: By) {
     for again in [Again::No, Again::FirstCounts, Again::SecondCounts] {
         let counting = Arc::new(Trips::counting());
-        let end = run(&counting, again);
+        let end = run(&counting, (by, again));
         let wanted = PAYOUTS.iter().enumerate();
         let wanted = wanted.map(|(number, (_, status))| (key(number), *status)).collect();
         assert_eq!(end.by_key, wanted, "without a death");
@@ -57,7 +67,7 @@ fn whatever_point_it_dies_at_the_end_is_the_same() {
         let points = u64::try_from(names.len()).expect("it fits");
         for point in 0..points {
             let trips = Arc::new(Trips::at(&[point]));
-            let died = run(&trips, again);
+            let died = run(&trips, (by, again));
             let name = names.get(usize::try_from(point).expect("it fits"));
             assert!(trips.passed() > point, "it died at {point}");
             assert_eq!(died, end, "killed at point {point}, {name:?}, with {again:?}");
@@ -65,10 +75,12 @@ fn whatever_point_it_dies_at_the_end_is_the_same() {
         let mut dice = Dice::new(7, "pairs of points");
         for _ in 0..PAIRS {
             let pair = [dice.below(points), dice.below(points)];
-            let died = run(&Arc::new(Trips::at(&pair)), again);
+            let died = run(&Arc::new(Trips::at(&pair)), (by, again));
             assert_eq!(died, end, "killed at points {pair:?} with {again:?}");
         }
-        println!("{points} points, each died at once; {PAIRS} pairs; {again:?}: the same end");
+        println!(
+            "{points} points, each died at once; {PAIRS} pairs; {by:?}, {again:?}: the same end"
+        );
     }
 }
 
@@ -77,7 +89,7 @@ fn key(number: usize) -> String {
 }
 
 /// One run over as many lives as it takes.
-fn run(trips: &Arc<Trips>, again: Again) -> End {
+fn run(trips: &Arc<Trips>, (by, again): (By, Again)) -> End {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -85,7 +97,9 @@ fn run(trips: &Arc<Trips>, again: Again) -> End {
         .expect("a runtime");
     runtime.block_on(async {
         let weather = Weather::default();
-        let world = World::make(Make { seed: 7, weather, chaos: None, policy: policy() }).await;
+        let b2c = B2cVersion::V3;
+        let world =
+            World::make(Make { seed: 7, weather, chaos: None, policy: policy(), by, b2c }).await;
         let mut submitted = 0;
         loop {
             let life = Life::begin(&world, Arc::clone(trips), again, Troubles::default()).await;

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use mlango::daraja::request::{self, NameKey};
+use mlango::daraja::rules::Place;
+use mlango::domain::inquiry::PaidTo;
 use mlango::domain::payout::Rail;
 use mlango::engine::port::Rails;
 use mlango::engine::{Engine, Parts, Settings};
@@ -12,8 +15,10 @@ use mlango::http::api::Api;
 use mlango::http::auth::Apps;
 use mlango::http::callback::{self, Callbacks};
 use mlango::http::router;
+use mlango::rail::daraja::{DarajaRail, Prompts, Settings as DarajaSettings};
 use mlango::rail::soap::{Limits, SoapRail};
 use mlango::rail::transport::Deadlines;
+use mlango::sim;
 use mlango::soap::header::{HexCase, Namespace};
 use mlango::soap::request::Caller;
 use tokio::time::sleep;
@@ -21,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fate::{Fate, Trips};
-use crate::net::{ANSWER, Again, CONNECT, Door, SimWire};
+use crate::net::{ANSWER, Again, CONNECT, Door, SimWeb, SimWire};
 use crate::store::{Disk, Troubles};
 use crate::world::{INITIATOR, ORGANISATION, PROVIDER, SHORTCODE, TOKEN, World};
 
@@ -65,6 +70,8 @@ impl Life {
         let disk = Arc::new(Disk::open(store, fate.clone(), dice, troubles));
         let net = Arc::clone(&world.net);
         let wire = SimWire { net, fate: fate.clone(), again };
+        let web = SimWeb(SimWire { net: Arc::clone(&world.net), fate: fate.clone(), again });
+        let daraja = DarajaRail::new(Arc::new(web), daraja(world));
         let limits = Limits {
             deadlines: Deadlines { connect: CONNECT, send: ANSWER, answer: ANSWER },
             max_per_second: 5,
@@ -76,7 +83,7 @@ impl Life {
             notifier: None,
             validators: None,
             store: Arc::<Disk>::clone(&disk),
-            rails: Rails::only(Rail::Soap, Arc::new(rail)),
+            rails: Rails::only(Rail::Soap, Arc::new(rail)).with(Rail::Daraja, Arc::new(daraja)),
             clock: Arc::clone(&world.clock),
             ids: Arc::clone(&world.ids),
         };
@@ -143,6 +150,34 @@ impl Life {
             () = self.tasks.wait() => {}
         }
         self.kill(world);
+    }
+}
+
+/// How the gateway speaks to Daraja.
+fn daraja(world: &World) -> DarajaSettings {
+    let known = sim::DarajaSettings::default();
+    DarajaSettings {
+        consumer_key: known.consumer_key,
+        consumer_secret: known.consumer_secret.into(),
+        payer: request::Caller {
+            shortcode: SHORTCODE.to_owned(),
+            initiator: INITIATOR.to_owned(),
+            security_credential: World::credential().to_owned(),
+        },
+        prompts: Prompts {
+            shortcode: "174379".to_owned(),
+            passkey: known.passkey.into(),
+            to: PaidTo::PayBill,
+            receiver: "174379".to_owned(),
+        },
+        callbacks: format!("http://gw.example.org/cb/{TOKEN}"),
+        b2c: world.b2c,
+        name_key: NameKey::Originator,
+        amounts: Default::default(),
+        place: Place::Sandbox,
+        max_in_flight: 4,
+        max_per_second: 5,
+        stk_query_every: Duration::from_secs(12),
     }
 }
 

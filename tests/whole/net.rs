@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use mlango::daraja::{self, Api};
 use mlango::domain::outcome::{self, AnswerClass};
 use mlango::domain::payout::{WhyNoAnswer, WhyNothingSent};
 use mlango::engine::port::Pending;
 use mlango::http::server::Peer;
 use mlango::rail::pace::Pace;
-use mlango::rail::transport::{Answer, Unanswered, Wire};
+use mlango::rail::transport::{self, Answer, Unanswered, Web, Wire};
 use mlango::sim::deliver::{Carrier, Target};
 use mlango::sim::{broker, is_hang_up};
 use tokio::sync::oneshot;
@@ -177,11 +178,11 @@ impl Net {
         flap > 0 && (self.born.elapsed().as_millis() / flap) % 3 == 2
     }
 
-    /// Hands a request to the broker, whatever becomes of whoever sent it.
+    /// Hands a request to M-Pesa, whatever becomes of whoever sent it.
     fn deliver(
         self: &Arc<Self>,
         number: usize,
-        body: Bytes,
+        parcel: Arc<Parcel>,
         after: Duration,
         again_after: Option<Duration>,
     ) -> oneshot::Receiver<Option<Answer>> {
@@ -190,17 +191,20 @@ impl Net {
         tokio::spawn(async move {
             sleep(after).await;
             let broker = net.broker.lock().expect("broker").clone().expect("a broker");
-            let request = Request::post(broker::PATH).header("content-type", "text/xml");
-            let request = request.body(Body::from(body.clone())).expect("a request");
+            let mut request = Request::builder().method(parcel.method.clone()).uri(&parcel.path);
+            for (name, value) in &parcel.headers {
+                request = request.header(name, value);
+            }
+            let request = request.body(Body::from(parcel.body.clone())).expect("a request");
             let response = broker.oneshot(request).await.expect("a response");
             let answer = if is_hang_up(&response) {
                 None
             } else {
                 let status = response.status().as_u16();
                 let body = response.into_body().collect().await.expect("a body").to_bytes();
-                Some(Answer { status, body: body.to_vec() })
+                Some(Answer::new(status, body.to_vec()))
             };
-            let code = answer.as_ref().map(|it| between(&it.body, "ResponseCode"));
+            let code = answer.as_ref().map(|it| code_in(&parcel, it));
             let code = code.unwrap_or_default();
             net.note(|| format!("broker answers copy of post {number}: \"{code}\""));
             let class = outcome::answer(&code).class;
@@ -210,7 +214,7 @@ impl Net {
             if let Some(after) = again_after
                 && !matches!(class, AnswerClass::Refused | AnswerClass::TryLater)
             {
-                drop(net.deliver(number, body, after, None));
+                drop(net.deliver(number, parcel, after, None));
             }
         });
         told
@@ -219,10 +223,10 @@ impl Net {
     async fn post(
         self: &Arc<Self>,
         fate: &Fate,
-        body: Vec<u8>,
+        parcel: Parcel,
         pace: &Pace,
     ) -> Result<Answer, Unanswered> {
-        let name = between(&body, "OriginatorConversationID");
+        let name = parcel.name();
         fate.point(&format!("before connecting for {name}")).await;
         let (draw, late, weather) = self.roll();
         let mut left = draw;
@@ -248,7 +252,7 @@ impl Net {
             posts.push(Post { name: name.clone(), codes: vec![] });
             posts.len() - 1
         };
-        let body = Bytes::from(body);
+        let parcel = Arc::new(parcel);
         let soon = Duration::from_millis(5);
         let (lost, is_late, twice) = (is(weather.lost), is(weather.late), is(weather.twice));
         let answer_lost = is(weather.answer_lost);
@@ -267,7 +271,7 @@ impl Net {
             return Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout));
         }
         let again_after = twice.then_some(late);
-        let told = self.deliver(number, body, if is_late { late } else { soon }, again_after);
+        let told = self.deliver(number, parcel, if is_late { late } else { soon }, again_after);
         fate.point(&format!("after the bytes of {name} left")).await;
         let answer = match timeout(ANSWER, told).await {
             Ok(Ok(Some(answer))) if !answer_lost => Ok(answer),
@@ -307,7 +311,8 @@ impl Net {
             return Err("connection refused".to_owned());
         };
         let peer = Peer::Net("196.201.212.9:4000".parse().expect("an address"));
-        let request = Request::post(path).header("content-type", "text/xml").extension(peer);
+        let kind = if body.starts_with(b"{") { "application/json" } else { "text/xml" };
+        let request = Request::post(path).header("content-type", kind).extension(peer);
         let request = request.body(Body::from(body.clone())).expect("a request");
         let call = async {
             fate.point("before a callback").await;
@@ -356,15 +361,15 @@ impl Wire for SimWire {
     ) -> Pending<'a, Result<Answer, Unanswered>> {
         Box::pin(async move {
             match self.again {
-                Again::No => self.net.post(&self.fate, body, pace).await,
+                Again::No => self.net.post(&self.fate, Parcel::soap(body), pace).await,
                 Again::FirstCounts => {
-                    let first = self.net.post(&self.fate, body.clone(), pace).await;
-                    drop(self.net.post(&self.fate, body, pace).await);
+                    let first = self.net.post(&self.fate, Parcel::soap(body.clone()), pace).await;
+                    drop(self.net.post(&self.fate, Parcel::soap(body), pace).await);
                     first
                 }
                 Again::SecondCounts => {
-                    drop(self.net.post(&self.fate, body.clone(), pace).await);
-                    self.net.post(&self.fate, body, pace).await
+                    drop(self.net.post(&self.fate, Parcel::soap(body.clone()), pace).await);
+                    self.net.post(&self.fate, Parcel::soap(body), pace).await
                 }
             }
         })
@@ -374,6 +379,88 @@ impl Wire for SimWire {
         // The pace is slow enough to make one wait.
         CONNECT + ANSWER + ANSWER
     }
+}
+
+/// The gateway's way to Daraja, in one life.
+#[derive(Debug)]
+pub struct SimWeb(pub SimWire);
+
+impl Web for SimWeb {
+    fn send<'a>(
+        &'a self,
+        request: transport::Request,
+        pace: &'a Pace,
+    ) -> Pending<'a, Result<Answer, Unanswered>> {
+        let SimWire { net, fate, again } = &self.0;
+        Box::pin(async move {
+            match again {
+                Again::No => net.post(fate, Parcel::rest(request), pace).await,
+                Again::FirstCounts => {
+                    let first = net.post(fate, Parcel::rest(request.clone()), pace).await;
+                    drop(net.post(fate, Parcel::rest(request), pace).await);
+                    first
+                }
+                Again::SecondCounts => {
+                    drop(net.post(fate, Parcel::rest(request.clone()), pace).await);
+                    net.post(fate, Parcel::rest(request), pace).await
+                }
+            }
+        })
+    }
+
+    fn longest(&self) -> Duration {
+        self.0.longest()
+    }
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Parcel {
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+    /// Which of Daraja's interfaces it goes to; `None` for the broker and for a token.
+    api: Option<Api>,
+}
+
+impl Parcel {
+    fn soap(body: Vec<u8>) -> Self {
+        let headers = vec![("content-type".to_owned(), "text/xml".to_owned())];
+        let path = broker::PATH.to_owned();
+        Self { method: Method::POST, path, headers, body: Bytes::from(body), api: None }
+    }
+
+    fn rest(request: transport::Request) -> Self {
+        let headers = request.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let api = Api::ALL.into_iter().find(|api| api.path() == request.path);
+        let (method, path) = (request.method, request.path);
+        Self { method, path, headers, body: Bytes::from(request.body), api }
+    }
+
+    /// Its name: of a payout its OriginatorConversationID; of what has none, where it goes.
+    fn name(&self) -> String {
+        match self.api {
+            Some(Api::B2c(_)) => member(&self.body, "OriginatorConversationID"),
+            None if self.path == broker::PATH => between(&self.body, "OriginatorConversationID"),
+            Some(_) | None => self.path.clone(),
+        }
+    }
+}
+
+/// The code that an answer says, as the gateway reads it.
+fn code_in(parcel: &Parcel, answer: &Answer) -> String {
+    match parcel.api {
+        None => between(&answer.body, "ResponseCode"),
+        Some(api) => daraja::answer::read(api, answer.status, &answer.body).facts.code,
+    }
+}
+
+/// A text member of a JSON object.
+fn member(body: &[u8], name: &str) -> String {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    value[name].as_str().unwrap_or_default().to_owned()
 }
 
 /// M-Pesa's way to the gateway, whoever lives there.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use mlango::daraja::B2cVersion;
 use mlango::domain::payout::{NotFoundRule, Policy};
 use tokio::time::sleep;
 
@@ -14,7 +15,7 @@ use crate::fate::Trips;
 use crate::life::Life;
 use crate::net::{Again, Weather};
 use crate::store::Troubles;
-use crate::world::{Make, World, chaos, policy};
+use crate::world::{By, Make, World, chaos, policy};
 
 /// How many seeds are run; `MLANGO_SEEDS` sets another number.
 const SEEDS: u64 = 1_000;
@@ -133,7 +134,13 @@ fn make(seed: u64, dice: &mut Dice) -> Make {
     // memory for names stands between a re-send and a second debit.
     let short = Duration::from_secs(20);
     let arrival_window = if dice.per_mille(200) { short } else { policy.arrival_window };
-    Make { seed, weather, chaos, policy: Policy { arrival_window, ..policy } }
+    let by = match dice.below(4) {
+        0 => By::Soap,
+        1 => By::Daraja,
+        _ => By::Both,
+    };
+    let policy = Policy { arrival_window, ..policy };
+    Make { seed, weather, chaos, policy, by, b2c: B2cVersion::V3 }
 }
 
 /// Several lives of the program, one after the other, while everything goes wrong; then one in

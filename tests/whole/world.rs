@@ -9,6 +9,7 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use mlango::clock::Clock;
 use mlango::credential::{Certificate, Pair, PrivateKey, generate_pair};
+use mlango::daraja::B2cVersion;
 use mlango::domain::id::PayoutId;
 use mlango::domain::money::Amount;
 use mlango::domain::payout::Policy;
@@ -62,6 +63,10 @@ pub struct World {
     pub ids: Arc<dyn Ids>,
     pub mpesa: Offline,
     pub policy: Policy,
+    /// Which way payouts go.
+    by: By,
+    /// Which of Daraja's B2C interfaces they go by.
+    pub b2c: B2cVersion,
     key: String,
     dice: Mutex<Dice>,
     /// By idempotency key.
@@ -75,6 +80,17 @@ pub struct Make {
     pub weather: Weather,
     pub chaos: Option<Chaos>,
     pub policy: Policy,
+    pub by: By,
+    pub b2c: B2cVersion,
+}
+
+/// Which way payouts go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Soap,
+    Daraja,
+    /// Some this way, some the other.
+    Both,
 }
 
 /// Waits short enough for many lives, and long enough for what arrives late: a request may be held
@@ -102,7 +118,7 @@ pub const fn chaos(seed: u64) -> Chaos {
 
 impl World {
     pub async fn make(make: Make) -> Self {
-        let Make { seed, weather, chaos, policy } = make;
+        let Make { seed, weather, chaos, policy, by, b2c } = make;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
         let net = Arc::new(Net::new(Dice::new(seed, "the network"), weather));
         let settings = sim::Settings {
@@ -134,7 +150,7 @@ impl World {
         let key = key.reveal().to_owned();
         let dice = Mutex::new(Dice::new(seed, "the lives"));
         let orders = Mutex::default();
-        Self { seed, net, store, clock, ids, mpesa, policy, key, dice, orders }
+        Self { seed, net, store, clock, ids, mpesa, policy, by, b2c, key, dice, orders }
     }
 
     /// The initiator's password as it is sent, made once.
@@ -151,8 +167,14 @@ impl World {
     /// Submits a payout as a careful finance system does: the same key until it is answered.
     /// Answers whether it was.
     pub async fn submit(&self, life: &Life, key: &str, phone: &str, shillings: u64) -> bool {
+        let rail = match self.by {
+            By::Soap => "soap",
+            By::Daraja => "daraja",
+            By::Both => ["soap", "daraja"][usize::from(shillings.is_multiple_of(2))],
+        };
         let body = format!(
-            "{{\"amount\":\"{shillings}.00\",\"phone\":\"{phone}\",\"reference\":\"{key}\"}}"
+            "{{\"amount\":\"{shillings}.00\",\"phone\":\"{phone}\",\"reference\":\"{key}\",\
+             \"rail\":\"{rail}\"}}"
         );
         let path = "/v1/payouts";
         let Some((status, answer)) = self.ask(life, path, Some(key), body).await else {

@@ -109,7 +109,7 @@ impl B2b<'_> {
     /// What in it M-Pesa would refuse.
     pub fn check(&self, limits: &Limits, place: Place) -> Vec<Fault> {
         // Only who is paid by an account needs to be told which.
-        let needs_account = self.command == BusinessCommand::BusinessPayBill;
+        let needs_account = self.command == BusinessCommand::PayBill;
         let account = if needs_account || !self.account.is_empty() {
             rules::b2b_account("account", self.account)
         } else {

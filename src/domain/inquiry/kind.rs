@@ -166,31 +166,27 @@ pub struct BusinessPayment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BusinessCommand {
     /// To another pay bill number.
-    BusinessPayBill,
+    PayBill,
     /// To a till or merchant.
-    BusinessBuyGoods,
+    BuyGoods,
     /// To the account that our B2C short code pays from.
-    BusinessPayToBulk,
+    PayToBulk,
     /// From our working account to our utility account.
-    BusinessTransferFromMmfToUtility,
+    WorkingToUtility,
 }
 
 impl BusinessCommand {
     /// Every command, in the order of spec/daraja.md §1.7.
-    pub const ALL: [Self; 4] = [
-        Self::BusinessPayBill,
-        Self::BusinessBuyGoods,
-        Self::BusinessPayToBulk,
-        Self::BusinessTransferFromMmfToUtility,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::PayBill, Self::BuyGoods, Self::PayToBulk, Self::WorkingToUtility];
 
     /// The `CommandID` on the wire, which is also its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::BusinessPayBill => "BusinessPayBill",
-            Self::BusinessBuyGoods => "BusinessBuyGoods",
-            Self::BusinessPayToBulk => "BusinessPayToBulk",
-            Self::BusinessTransferFromMmfToUtility => "BusinessTransferFromMMFToUtility",
+            Self::PayBill => "BusinessPayBill",
+            Self::BuyGoods => "BusinessBuyGoods",
+            Self::PayToBulk => "BusinessPayToBulk",
+            Self::WorkingToUtility => "BusinessTransferFromMMFToUtility",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Claiming: of all who ask, one may deliver for a payment.
 
-use super::state::{Claim, Payment, State, Status};
+use super::state::{Claim, Payment, State};
+use super::word::Status;
 
 /// What a claim comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]

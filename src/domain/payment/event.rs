@@ -17,7 +17,8 @@ use crate::domain::time::Timestamp;
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// A prompt is about to be sent: committed before the first byte leaves.
+    /// A prompt is about to be sent: committed before the first byte leaves. It may come too late:
+    /// then the payment fails instead, and there is no `Transmit` among the effects.
     SendStarted {
         /// Who sends, and how long he owns it.
         lease: Lease,

@@ -27,11 +27,12 @@ pub fn holder(payment: &Payment, receipt: &Receipt, found: Option<&Payment>) -> 
 }
 
 /// The C2B payment `found` as one to be joined to `payment`, if it can be: it is paid, it counts,
-/// and it says the same of the money.
+/// and it is as much. Where no receipt says that it is the same, [`would_adopt`] must.
 pub fn joining(payment: &Payment, found: &Payment) -> Option<Joining> {
     let told = Confirmation::of_payment(found)?;
+    // Not the short code: a till's notice may name it otherwise than a prompt does, and one receipt
+    // is one payment whatever it says.
     let same_money = told.amount == payment.details.amount
-        && told.shortcode == payment.details.shortcode
         && matches!(payment.details.origin, Origin::Stk { .. });
     same_money.then(|| Joining {
         from: found.details.id,
@@ -59,7 +60,9 @@ pub fn adopts(payment: &Payment, told: &Confirmation) -> bool {
 }
 
 /// Whether `payment` would take `told` for its own confirmation if it turned out at `settled_at`
-/// to be paid: the same number of ours, the same account, the same amount, a payer who can be the
+/// to be paid.
+///
+/// It must be the same number of ours, the same account, the same amount, a payer who can be the
 /// same, and a time between the prompt and that moment.
 pub fn would_adopt(payment: &Payment, told: &Confirmation, settled_at: Timestamp) -> bool {
     let details = &payment.details;

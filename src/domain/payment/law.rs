@@ -192,7 +192,7 @@ fn failed_gives_way_to_receipt_only(before: &Payment, after: &Payment) -> bool {
 }
 
 fn succeeds_on_evidence_only(before: &Payment, event: &Event, after: &Payment) -> bool {
-    let State::Succeeded { paid, .. } = &after.state else {
+    let State::Succeeded { paid, settled, .. } = &after.state else {
         return true;
     };
     if before.state == after.state {
@@ -210,7 +210,11 @@ fn succeeds_on_evidence_only(before: &Payment, event: &Event, after: &Payment) -
             facts.class() == StkClass::Paid
                 && before.state.prompt().is_some()
                 && is_of(before, facts.checkout.as_ref())
-                && (paid.receipt.is_none() || matches!(holder, Holder::C2b(_)))
+                && match holder {
+                    _ if paid.receipt.is_none() => true,
+                    Holder::C2b(joining) => join::would_adopt(before, &joining.told, settled.at),
+                    Holder::Nobody | Holder::Another => false,
+                }
         }
         Event::Confirmed { told, .. } => {
             matches!(before.state, State::Succeeded { .. })
@@ -225,7 +229,8 @@ fn succeeds_on_evidence_only(before: &Payment, event: &Event, after: &Payment) -
         }
         _ => false,
     };
-    told && fits_the_holder(before, event, after)
+    let is_bare = paid.receipt.is_none() && matches!(event, Event::QueryAnswered { .. });
+    told && (is_bare || fits_the_holder(before, event, after))
 }
 
 /// Whether what is paid takes over only a C2B payment that is the same money, and no receipt of
@@ -236,7 +241,6 @@ fn fits_the_holder(before: &Payment, event: &Event, after: &Payment) -> bool {
         Holder::Another => false,
         Holder::C2b(joining) => {
             joining.told.amount == before.details.amount
-                && joining.told.shortcode == before.details.shortcode
                 && after.receipt() == Some(&joining.told.receipt)
         }
     }

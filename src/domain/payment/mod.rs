@@ -16,6 +16,7 @@ pub mod notice;
 mod state;
 mod step;
 pub mod validation;
+mod word;
 
 pub use birth::{Birth, Born, from_notice};
 pub use claim::{Claiming, claim};
@@ -25,7 +26,8 @@ pub use guard::{LOCKED_FOR, RetryAt, SAME_PAYMENT_FOR, TooSoon, guard};
 pub use join::{adopts, holder, joining, would_adopt};
 pub use notice::{C2bNotice, Lacks, NoticeKind, NoticeWords, Payer, PayerPhone};
 pub use state::{
-    Asking, Claim, Details, Doubt, Failure, Kind, Origin, Paid, Payment, Prompt, Settled, Source,
-    State, Status, Tries,
+    Asking, Claim, Details, Doubt, Failure, Origin, Paid, Payment, Prompt, Settled, Source, State,
+    Tries,
 };
 pub use step::{Forbidden, PUT_BACK_MAX, Policy, Verdict, step};
+pub use word::{Kind, Status};

@@ -1,16 +1,16 @@
 //! Where a payment stands. One variant per state, with only what is true there.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::notice::{NoticeKind, PayerPhone};
+use super::word::{Kind, Status};
 use crate::domain::account::Balance;
 use crate::domain::id::{AppId, CheckoutRequestId, MerchantRequestId, PaymentId, Receipt};
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, PersonName};
-use crate::domain::payout::{Lease, NotOneOf, Stage};
+use crate::domain::payout::{Lease, Stage};
 use crate::domain::time::Timestamp;
 
 /// What was asked for, or what came. It never changes once the payment is in the book.
@@ -26,7 +26,8 @@ pub struct Details {
     pub origin: Origin,
     /// How much, in Kenyan shillings.
     pub amount: Amount,
-    /// Our number that it is paid to, as it stands on the wire.
+    /// Our number that it is paid to, as it stands on the wire: of a prompt its `PartyB`, which is
+    /// what a confirmation names (spec/daraja.md §1.2, §2.2).
     pub shortcode: String,
     /// What it is for: `AccountReference` of a prompt; of a C2B payment the expected reference
     /// that it fits, or else the account. May be empty.
@@ -71,47 +72,6 @@ pub enum Origin {
         /// The id that was given to M-Pesa when it asked whether to take the payment.
         third_party_id: Option<String>,
     },
-}
-
-/// The contract's word for an [`Origin`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// By a prompt.
-    Stk,
-    /// Without one.
-    C2b,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Stk, Self::C2b];
-
-    /// The contract's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stk => "stk",
-            Self::C2b => "c2b",
-        }
-    }
-
-    /// One letter that stands for it in the store's keys. Never changed once shipped.
-    pub const fn letter(self) -> u8 {
-        match self {
-            Self::Stk => b's',
-            Self::C2b => b'c',
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = NotOneOf;
-
-    fn from_str(text: &str) -> Result<Self, NotOneOf> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| NotOneOf(Self::ALL.map(Self::as_str).join(", ")))
-    }
 }
 
 /// A payment as it stands.
@@ -363,79 +323,6 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// The contract's word for a state, and one more for what is in no list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Status {
-    /// Asked for, and not ended yet.
-    Pending,
-    /// The payer may or may not have paid.
-    Unknown,
-    /// Paid.
-    Succeeded,
-    /// Not paid.
-    Failed,
-    /// The same money as another payment: not the contract's, in no list and in no sum.
-    Joined,
-}
-
-impl Status {
-    /// Every status, in the order of a payment's life.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Unknown, Self::Succeeded, Self::Failed, Self::Joined];
-    /// Those of the contract: of payments that are listed.
-    pub const LISTED: [Self; 4] = [Self::Pending, Self::Unknown, Self::Succeeded, Self::Failed];
-
-    /// The contract's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Unknown => "unknown",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Joined => "joined",
-        }
-    }
-
-    /// One letter that stands for it in the store's keys. Never changed once shipped.
-    pub const fn letter(self) -> u8 {
-        match self {
-            Self::Pending => b'w',
-            Self::Unknown => b'u',
-            Self::Succeeded => b'p',
-            Self::Failed => b'f',
-            Self::Joined => b'j',
-        }
-    }
-
-    /// Whether payments of it stand in lists.
-    pub const fn is_listed(self) -> bool {
-        !matches!(self, Self::Joined)
-    }
-
-    /// Whether the clock no longer moves it.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Joined)
-    }
-}
-
-impl FromStr for Status {
-    type Err = NotOneOf;
-
-    /// One of the contract's words.
-    fn from_str(text: &str) -> Result<Self, NotOneOf> {
-        Self::LISTED
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or_else(|| NotOneOf(Self::LISTED.map(Self::as_str).join(", ")))
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl State {
     /// The contract's word for it.
     pub const fn status(&self) -> Status {
@@ -593,6 +480,19 @@ impl Payment {
     /// When it was paid.
     pub fn paid_at(&self) -> Option<Timestamp> {
         self.state.paid().map(|paid| paid.paid_at)
+    }
+
+    /// The payment that counts in its place, if it was joined to one.
+    pub const fn joined_to(&self) -> Option<PaymentId> {
+        match &self.state {
+            State::Joined { to, .. } => Some(*to),
+            State::Waiting { .. }
+            | State::Sending { .. }
+            | State::Prompted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. } => None,
+        }
     }
 
     /// Whether somebody delivered for it.

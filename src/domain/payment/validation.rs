@@ -244,7 +244,7 @@ impl fmt::Display for Pattern {
 }
 
 impl Pattern {
-    /// Whether `account` has this form. Takes at most as many steps as the two are long, multiplied.
+    /// Whether `account` has this form. Takes at most as many steps as the two lengths multiplied.
     pub fn fits(&self, account: &str) -> bool {
         let text: Vec<char> = account_key(account).chars().collect();
         let (mut in_pattern, mut in_text) = (0_usize, 0_usize);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::CaseKind;
 use super::state::{Payout, State};
+use super::step::Policy;
 use crate::domain::id::Receipt;
 use crate::domain::time::Timestamp;
 
@@ -58,13 +59,14 @@ pub enum AskBy {
     Receipt,
 }
 
-/// By what M-Pesa can be asked about `payout` at `now`; `None` when it is not in doubt, or so old
-/// that only a receipt would find it and none is known.
-pub fn ask_by(payout: &Payout, now: Timestamp) -> Option<AskBy> {
+/// By what M-Pesa can be asked about `payout` at `now`; `None` when it is not in doubt, or when
+/// only a receipt would find it, because it is so old or went without a name, and none is known.
+pub fn ask_by(payout: &Payout, policy: &Policy, now: Timestamp) -> Option<AskBy> {
     let State::Unknown { inquiry, .. } = &payout.state else {
         return None;
     };
-    if now < may_know_since(payout).after(FOUND_BY_NAME) {
+    let is_named = !policy.unnamed.contains(&payout.details.rail);
+    if is_named && now < may_know_since(payout).after(FOUND_BY_NAME) {
         Some(AskBy::Name)
     } else {
         inquiry.told.as_ref().map(|_receipt| AskBy::Receipt)

@@ -1,10 +1,5 @@
 //! What must hold whatever happens to a text message: nobody is told the same thing twice.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the laws are lists of what is allowed: a new event or state is not, until listed"
-)]
-
 use super::outcome::{Class, outcome};
 use super::state::{State, Text};
 use super::step::Event;

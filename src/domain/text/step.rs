@@ -29,7 +29,8 @@ const WORD_LEN_MAX: usize = 128;
 /// Something that happened to a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// A send is about to begin: committed before the first byte leaves.
+    /// A send is about to begin: committed before the first byte leaves. It may come too late: then
+    /// the message fails instead, and there is no `Transmit` among the effects.
     SendStarted {
         /// Who sends, and how long he owns it.
         lease: Lease,

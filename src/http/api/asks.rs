@@ -126,10 +126,10 @@ pub(super) fn simulate(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Pro
 pub(super) fn business(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
     let mut fields = Fields::read(body, &BUSINESS_FIELDS)?;
     let command = fields.one_of("command", &BusinessCommand::ALL, BusinessCommand::as_str);
-    let command = command.unwrap_or(BusinessCommand::BusinessPayBill);
+    let command = command.unwrap_or(BusinessCommand::PayBill);
     let to = fields.ruled("to", Need::Must, rules::shortcode).parse::<ShortCode>().ok();
     let amount = fields.money("amount", business_limits());
-    let need = if command == BusinessCommand::BusinessPayBill { Need::Must } else { Need::May };
+    let need = if command == BusinessCommand::PayBill { Need::Must } else { Need::May };
     let account = fields.ruled("account", need, rules::b2b_account);
     let requester = fields.phone_if_given("requester");
     let remarks = fields.ruled("remarks", Need::Must, rules::remarks);

@@ -22,7 +22,7 @@
 //!   `token_404_001_03`, `token_401_001`, `token_401_003_01`;
 //! - of `oauth`: `expires_in_number`, `token_life:SECONDS`;
 //! - what the result is: `rule_17`, `fail:CODE`; or that it is given up in the queue, which is
-//!   said to the QueueTimeOutURL: `timeout_notice`, `timeout_notice_thin`;
+//!   said to the address for timeouts: `timeout_notice`, `timeout_notice_thin`;
 //! - how the result is told: `no_callback`, `duplicate_callback`, `callback_first`,
 //!   `late_callback:MS`, `malformed_callback`, `cut_callback`, `contradicting_callback`,
 //!   `waiting_first`;

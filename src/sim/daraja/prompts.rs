@@ -182,6 +182,11 @@ impl Prompts {
         }
     }
 
+    /// One that is open.
+    pub fn get(&self, checkout: &str) -> Option<&Prompt> {
+        self.open.get(checkout)
+    }
+
     /// Opens one.
     pub fn begin(&mut self, prompt: Prompt) {
         self.by_phone.insert(prompt.phone, prompt.checkout.clone());
@@ -258,7 +263,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_007);
 
     fn prompt(prompts: &Prompts, last: u64, at: Timestamp) -> Prompt {
-        let phone = Msisdn::from_number(254_722_000_000 + last).expect("a phone");
+        let phone = Msisdn::from_number(254_722_000_000_u64.saturating_add(last)).expect("a phone");
         Prompt {
             checkout: prompts.fresh_id(at, phone),
             merchant: "m".to_owned(),

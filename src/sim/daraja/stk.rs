@@ -162,7 +162,7 @@ fn go_on(
 ) -> Option<oneshot::Receiver<()>> {
     let (behaviour, by_hand, delay) = {
         let prompts = sim.daraja.prompts();
-        let prompt = prompts.open().find(|prompt| prompt.checkout == checkout)?;
+        let prompt = prompts.get(checkout)?;
         let delay = prompts.delay.unwrap_or_else(|| sim.settings().daraja.prompt_delay);
         (prompt.behaviour.clone(), prompts.by_hand, delay)
     };

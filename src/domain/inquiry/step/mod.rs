@@ -53,6 +53,7 @@ impl Default for Policy {
 
 /// What an event does to an inquiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once for an event, taken apart, never kept")]
 pub enum Verdict {
     /// It moves: the new state, what the feed says, and what is to be done.
     Moved {

@@ -6,6 +6,7 @@ use super::{Evidence, Moment, Verdict, contradiction};
 use crate::domain::outcome::{self, Blame, StkClass};
 use crate::domain::payment::effect::{Effect, Notice};
 use crate::domain::payment::event::{Holder, QueryFacts};
+use crate::domain::payment::join;
 use crate::domain::payment::state::{Asking, Doubt, State};
 use crate::domain::payment::step::Forbidden;
 use crate::domain::payout::{CaseKind, Stage};
@@ -127,6 +128,22 @@ impl Moment<'_> {
         Verdict::Moved { state, notice, effects }
     }
 
+    fn would_adopt(&self, holder: &Holder) -> bool {
+        let settled_at = match &self.payment.state {
+            State::Succeeded { settled, .. } => settled.at,
+            State::Waiting { .. }
+            | State::Sending { .. }
+            | State::Prompted { .. }
+            | State::Unknown { .. }
+            | State::Failed { .. }
+            | State::Joined { .. } => self.now,
+        };
+        match holder {
+            Holder::C2b(joining) => join::would_adopt(self.payment, &joining.told, settled_at),
+            Holder::Nobody | Holder::Another => false,
+        }
+    }
+
     pub(super) fn query_answered(&self, facts: &QueryFacts, holder: &Holder) -> Verdict {
         let asked_by = self.payment.state.prompt().map(|prompt| &prompt.checkout);
         if asked_by.is_none() {
@@ -137,7 +154,9 @@ impl Moment<'_> {
         }
         let code = facts.result.as_deref().unwrap_or_default();
         match facts.class() {
-            StkClass::Paid => self.paid(&Evidence::from_query(holder)),
+            // No receipt says that it is the same money, so that all else must fit.
+            StkClass::Paid if self.would_adopt(holder) => self.paid(&Evidence::from_query(holder)),
+            StkClass::Paid => self.paid(&Evidence::from_query(&Holder::Nobody)),
             StkClass::Failed => {
                 self.not_paid(self.turned_down(Stage::Inquiry, code, &facts.description), None)
             }

@@ -22,7 +22,6 @@ use crate::domain::time::Timestamp;
 pub(super) struct Evidence<'a> {
     receipt: Option<&'a Receipt>,
     amount: Option<Amount>,
-    shortcode: Option<&'a str>,
     checkout: Option<&'a CheckoutRequestId>,
     prompt: Option<Prompt>,
     paid_at: Option<Timestamp>,
@@ -39,7 +38,6 @@ impl<'a> Evidence<'a> {
         Self {
             receipt: None,
             amount: None,
-            shortcode: None,
             checkout: None,
             prompt: None,
             paid_at: None,
@@ -51,9 +49,15 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// A callback may lack the item that holds the receipt (spec/daraja.md §2.1): then, as with a
+    /// query, a C2B payment may have it.
     fn from_callback(facts: &'a StkFacts, holder: &'a Holder) -> Self {
+        let of_the_holder = match holder {
+            Holder::C2b(joining) => Some(&joining.told.receipt),
+            Holder::Nobody | Holder::Another => None,
+        };
         Self {
-            receipt: facts.receipt.as_ref(),
+            receipt: facts.receipt.as_ref().or(of_the_holder),
             amount: facts.amount,
             checkout: facts.checkout.as_ref(),
             prompt: prompt_of(facts),
@@ -78,7 +82,6 @@ impl<'a> Evidence<'a> {
         Self {
             receipt: Some(&told.receipt),
             amount: Some(told.amount),
-            shortcode: Some(&told.shortcode),
             paid_at: told.paid_at,
             payer_name: told.payer_name.as_ref(),
             balance: told.balance,
@@ -110,9 +113,6 @@ impl<'a> Evidence<'a> {
         if let Some(amount) = self.amount.filter(|amount| *amount != asked) {
             return Some(format!("{amount} was paid where {asked} was asked for"));
         }
-        if self.shortcode.is_some_and(|told| told != payment.details.shortcode) {
-            return Some("it was paid to another short code".to_owned());
-        }
         if is_another_prompt(payment, self.checkout) {
             return Some("the word is about another prompt".to_owned());
         }
@@ -120,9 +120,8 @@ impl<'a> Evidence<'a> {
             Holder::Nobody => None,
             Holder::Another => Some("its receipt is another payment's".to_owned()),
             Holder::C2b(joining) => {
-                let fits = Some(&joining.told.receipt) == self.receipt
-                    && joining.told.amount == asked
-                    && joining.told.shortcode == payment.details.shortcode;
+                let fits =
+                    Some(&joining.told.receipt) == self.receipt && joining.told.amount == asked;
                 (!fits).then(|| "a payment with its receipt is known, and differs".to_owned())
             }
         }

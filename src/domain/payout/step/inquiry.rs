@@ -30,7 +30,7 @@ impl Moment<'_> {
                 if lately {
                     return Verdict::Forbidden(Forbidden::AskedJustNow);
                 }
-                if inquiry::ask_by(self.payout, self.now).is_none() {
+                if inquiry::ask_by(self.payout, self.policy, self.now).is_none() {
                     return Verdict::Forbidden(Forbidden::TooOldToAsk);
                 }
                 let ask_at = inquiry.ask_at.min(self.now);
@@ -52,7 +52,7 @@ impl Moment<'_> {
         if !retry::is_ask_due(inquiry.ask_at, self.now) {
             return Verdict::Forbidden(Forbidden::NotDue);
         }
-        let Some(by) = inquiry::ask_by(self.payout, self.now) else {
+        let Some(by) = inquiry::ask_by(self.payout, self.policy, self.now) else {
             return self.too_old_to_ask(inquiry);
         };
         let nth = tries.questions.saturating_add(1);

@@ -16,7 +16,7 @@ use self::result::Evidence;
 use super::effect::{CaseKind, Effect, Notice};
 use super::event::{AnswerFacts, Event, NotFoundRule};
 use super::inquiry::Inquiry;
-use super::state::{Doubt, Failure, Payout, Settled, State, Tries};
+use super::state::{Doubt, Failure, Payout, Rail, Settled, State, Tries};
 use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::outcome;
 use crate::domain::time::Timestamp;
@@ -35,6 +35,10 @@ pub struct Policy {
     pub cached_window: Duration,
     /// What is done when M-Pesa knows no such transaction.
     pub on_not_found: NotFoundRule,
+    /// Rails whose requests do not carry our name, as Daraja's B2C v1 (spec/daraja.md §1.6): of
+    /// what went there, M-Pesa's word that it knows no such name proves nothing, so it is not
+    /// asked for it by name.
+    pub unnamed: Vec<Rail>,
 }
 
 impl Default for Policy {
@@ -46,6 +50,7 @@ impl Default for Policy {
             arrival_window: Duration::from_secs(15 * 60),
             cached_window: Duration::from_secs(24 * 60 * 60),
             on_not_found: NotFoundRule::Resend,
+            unnamed: Vec::new(),
         }
     }
 }

@@ -1,0 +1,115 @@
+//! Payouts and questions about them: taken, doubted, never sent twice.
+
+use mlango::daraja::{Api, B2cVersion};
+use mlango::domain::outcome::AnswerClass;
+use mlango::domain::payout::{AskBy, Question, WhyNoAnswer, WhyNothingSent};
+use mlango::engine::port::{Outcome, Rail};
+use mlango::rail::transport::Deadlines;
+
+use crate::support::{House, NOW, patient, payout, secs, settings, sim_settings};
+
+const B2C: Api = Api::B2c(B2cVersion::V3);
+
+#[tokio::test]
+async fn a_payout_is_taken_and_paid_and_can_be_asked_about() {
+    let house = House::new().await;
+    let payout = payout(1);
+    let sent = house.pay(&payout).await;
+    let Outcome::Answered(facts) = sent.outcome else { panic!("{:?}", sent.outcome) };
+    assert_eq!(facts.class(), AnswerClass::Taken);
+    assert!(facts.conversation.is_some());
+    let name = payout.details.originator_conversation_id.as_str();
+    let paid = house.sim.paid(name).expect("it is paid");
+    assert_eq!(paid.amount, payout.details.amount);
+    let asked = house.ask(&payout, 1).await;
+    let Outcome::Answered(facts) = asked.outcome else { panic!("{:?}", asked.outcome) };
+    assert_eq!(facts.class(), AnswerClass::Taken);
+    assert_eq!((house.tokens(), house.asked(B2C)), (1, 1));
+}
+
+#[tokio::test]
+async fn requests_name_addresses_of_their_own() {
+    let house = House::new().await;
+    let payout = payout(1);
+    let request = house.rail.prepare(&payout, NOW).expect("it is built");
+    let kept = String::from_utf8(request.kept).expect("text");
+    let id = "01".repeat(16);
+    for wanted in [
+        format!("\"ResultURL\":\"http://127.0.0.1:9/cb/***/result/0{id}\""),
+        format!("\"QueueTimeOutURL\":\"http://127.0.0.1:9/cb/***/timeout/0{id}\""),
+        "\"Remarks\":\"March commission\"".to_owned(),
+        "\"Amount\":1500".to_owned(),
+    ] {
+        assert!(kept.contains(&wanted), "{wanted} in {kept}");
+    }
+    let question = Question { nth: 2, at: NOW, by: AskBy::Name };
+    let question = house.rail.prepare_question(&payout, question, NOW).expect("it is built");
+    let kept = String::from_utf8(question.kept).expect("text");
+    assert!(kept.contains(&format!("/cb/***/result/1{id}00000002")), "{kept}");
+    let name = payout.details.originator_conversation_id.as_str();
+    assert!(kept.contains(&format!("\"OriginalConversationID\":\"{name}\"")), "{kept}");
+}
+
+#[tokio::test]
+async fn what_m_pesa_would_refuse_is_not_sent() {
+    let house = House::new().await;
+    let mut cents = payout(1);
+    cents.details.amount = "1500.50".parse().expect("an amount");
+    let why = house.rail.prepare(&cents, NOW).expect_err("no cents");
+    assert_eq!(why, "amount: must be whole shillings: M-Pesa pays no cents");
+    let mut fitted = payout(1);
+    fitted.details.remarks = "#".to_owned();
+    let kept = house.rail.prepare(&fitted, NOW).expect("it is built").kept;
+    assert!(String::from_utf8_lossy(&kept).contains("\"Remarks\":\"Payout\""));
+}
+
+#[tokio::test]
+async fn the_same_payout_again_is_known_to_m_pesa_and_is_doubt() {
+    let house = House::new().await;
+    let payout = payout(1);
+    house.pay(&payout).await;
+    let Outcome::Answered(again) = house.pay(&payout).await.outcome else { panic!("an answer") };
+    assert_eq!(again.code, "500.002.1001:duplicate");
+    assert_eq!(again.class(), AnswerClass::Doubt);
+    assert_eq!(house.sim.payments(), 1);
+}
+
+#[tokio::test]
+async fn the_first_version_knows_no_names() {
+    let mut settings = settings();
+    settings.b2c = B2cVersion::V1;
+    let house = House::with(sim_settings(), settings, patient()).await;
+    assert!(!house.rail.names_payouts() && House::new().await.rail.names_payouts());
+    let payout = payout(1);
+    let Outcome::Answered(facts) = house.pay(&payout).await.outcome else { panic!("an answer") };
+    assert_eq!(facts.class(), AnswerClass::Taken, "{facts:?}");
+    let question = Question { nth: 1, at: NOW, by: AskBy::Name };
+    let why = house.rail.prepare_question(&payout, question, NOW).expect_err("no name");
+    assert_eq!(why, "M-Pesa gave this payout no name to ask by");
+}
+
+#[tokio::test]
+async fn nobody_there_is_nothing_sent_and_a_lost_answer_is_not() {
+    let hasty = Deadlines { connect: secs(20), send: secs(20), answer: secs(1) };
+    let house = House::with(sim_settings(), settings(), hasty).await;
+    let table = [
+        ("hang_before", WhyNoAnswer::Timeout, false),
+        ("hang_after", WhyNoAnswer::Timeout, true),
+        ("drop_before", WhyNoAnswer::Closed, false),
+        ("drop_after", WhyNoAnswer::Closed, true),
+    ];
+    for (number, (fault, why, is_paid)) in table.into_iter().enumerate() {
+        house.fault("b2c", fault, 1);
+        let payout = payout(u8::try_from(number).expect("few") + 1);
+        let sent = house.pay(&payout).await;
+        assert_eq!(sent.outcome, Outcome::NoAnswer(why), "{fault}");
+        assert!(sent.answer.is_none());
+        let name = payout.details.originator_conversation_id.as_str();
+        assert_eq!(house.sim.paid(name).is_some(), is_paid, "{fault}");
+    }
+    assert_eq!(house.asked(B2C), 4, "and none was sent twice");
+    let House { sim, rail, .. } = house;
+    sim.shutdown().await;
+    let sent = crate::support::pay(&rail, &payout(9)).await;
+    assert_eq!(sent.outcome, Outcome::NothingSent(WhyNothingSent::Connect));
+}
