@@ -115,6 +115,12 @@ impl Client {
         self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await
     }
 
+    /// Posts a file of comma-separated values; the same again does the same.
+    pub(super) async fn post_csv(&self, path: &str, file: Vec<u8>) -> Result<Reply, Failure> {
+        let request = self.http.post(format!("{}{path}", self.base));
+        self.send(request.header("Content-Type", "text/csv").body(file)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
         let failed = |error: reqwest::Error| {
             let why = if error.is_connect() {

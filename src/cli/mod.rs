@@ -9,11 +9,13 @@ mod client;
 mod credential;
 mod demo;
 mod init;
+mod money;
 mod out;
 mod payouts;
 mod rails;
 mod reach;
 mod serve;
+mod show;
 mod simulate;
 mod socket;
 mod xml;
@@ -57,6 +59,14 @@ enum Command {
     Apps(apps::Apps),
     /// Payouts, by way of the REST API.
     Payouts(payouts::Payouts),
+    /// Money that came in, by way of the REST API.
+    Payments(money::Payments),
+    /// Prompts on payers' phones, by way of the REST API.
+    Stk(money::Stk),
+    /// What was asked of M-Pesa, by way of the REST API.
+    Inquiries(money::Inquiries),
+    /// What customers pay by themselves, by way of the REST API.
+    C2b(money::C2b),
     /// What waits for a person, with its evidence; shown and closed.
     Cases(cases::Cases),
     /// Whether each way to M-Pesa sends, and if not why; paused and resumed by hand.
@@ -142,6 +152,10 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Simulate(simulate) => simulate.run(context).await,
         Command::Apps(apps) => apps.run(context).await,
         Command::Payouts(payouts) => payouts.run(context).await,
+        Command::Payments(payments) => payments.run(context).await,
+        Command::Stk(stk) => stk.run(context).await,
+        Command::Inquiries(inquiries) => inquiries.run(context).await,
+        Command::C2b(c2b) => c2b.run(context).await,
         Command::Cases(cases) => cases.run(context).await,
         Command::Rails(rails) => rails.run(context).await,
         Command::Credential(credential) => credential.run(),

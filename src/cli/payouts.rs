@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{Client, Reply};
 use super::rails::word;
+use super::show::{array, expect, show, text};
 use super::{Context, Failure, out};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::limit::AmountLimits;
@@ -134,7 +135,10 @@ impl Payouts {
                 submit(&client, &rows, context.json).await
             }
             Command::List(list) => list.run(&client, context.json).await,
-            Command::Show { id } => show(&client, &id, context.json).await,
+            Command::Show { id } => {
+                let path = format!("/v1/payouts/{}", word(&id)?);
+                show(&client, "payout", &path, context.json).await
+            }
             Command::Inquire { id } => {
                 let path = format!("/v1/payouts/{}/inquire", word(&id)?);
                 let reply = expect(client.act(&path, &Value::Null).await?, 202)?;
@@ -205,40 +209,6 @@ impl List {
         }
         Ok(())
     }
-}
-
-async fn show(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
-    let path = format!("/v1/payouts/{id}");
-    let payout = expect(client.get(&path, &[]).await?, 200)?.body;
-    let events = expect(client.get(&format!("{path}/events"), &[]).await?, 200)?.body;
-    if as_json {
-        let events = events.get("data").cloned().unwrap_or_default();
-        out::data(&json!({"payout": payout, "events": events}).to_string());
-        return Ok(());
-    }
-    for (name, value) in payout.as_object().into_iter().flatten() {
-        if !value.is_null() && value.as_str() != Some("") {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            out::data(&format!("{name:<28} {shown}"));
-        }
-    }
-    let rows: Vec<Vec<String>> = array(&events, "data")
-        .map(|event| {
-            let data = event.get("data").cloned().unwrap_or_default();
-            let messages: Vec<String> =
-                array(&data, "messages").map(|message| text(message, "id")).collect();
-            vec![
-                text(event, "created_at"),
-                text(event, "type"),
-                text(&data, "code"),
-                text(&data, "says"),
-                messages.join(" "),
-            ]
-        })
-        .collect();
-    out::data("");
-    out::data(&out::table(&["at (UTC)", "event", "code", "what happened", "messages"], &rows));
-    Ok(())
 }
 
 /// A row of a file, checked.
@@ -483,22 +453,6 @@ fn check(
 
 fn total(rows: &[Row]) -> Amount {
     rows.iter().fold(Amount::ZERO, |sum, row| sum.checked_add(row.amount).unwrap_or(sum))
-}
-
-fn expect(reply: Reply, status: u16) -> Result<Reply, Failure> {
-    if reply.status == status { Ok(reply) } else { Err(Failure::Failed(reply.problem())) }
-}
-
-fn array<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn text(value: &Value, name: &str) -> String {
-    match value.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) => String::new(),
-        Some(other) => other.to_string(),
-    }
 }
 
 #[cfg(test)]

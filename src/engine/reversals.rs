@@ -28,6 +28,8 @@ pub struct ReversalDraft {
     pub remarks: String,
     /// M-Pesa's `Occasion`; may be empty.
     pub occasion: String,
+    /// Which way it goes.
+    pub rail: Rail,
 }
 
 /// Why a reversal was not taken. In each case nothing was written.
@@ -78,11 +80,11 @@ impl Engine {
         }
         let shortcode = payment.details.shortcode.parse();
         let shortcode = shortcode.unwrap_or_else(|_odd| self.settings.shortcode.clone());
-        let ReversalDraft { receipt, amount, remarks, occasion } = draft;
+        let ReversalDraft { receipt, amount, remarks, occasion, rail } = draft;
         let payment = Some(payment.details.id);
         let kind =
             Kind::Reversal(Reversal { receipt, amount, payment, payout: None, remarks, occasion });
-        let draft = InquiryDraft { kind, rail: Rail::Daraja, shortcode };
+        let draft = InquiryDraft { kind, rail, shortcode };
         Ok(self.take_inquiry(Some(app), Some(key), draft).await?)
     }
 

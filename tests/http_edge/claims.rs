@@ -55,9 +55,9 @@ async fn race(store: Arc<dyn Store>) {
     let payment = verify.put(&api).await.json()["payment"].clone();
     let path = format!("/v1/payments/{}/claim", payment["id"].as_str().expect("an id"));
     let mut tasks = JoinSet::new();
-    for number in 0..CLAIMS {
+    for (number, key) in (0..CLAIMS).zip(keys.iter().cycle()) {
         let body = json!({"purpose": format!("order {number}")}).to_string();
-        let call = Call::post(path.clone()).key(&keys[number % keys.len()]).json(body);
+        let call = Call::post(path.clone()).key(key).json(body);
         let api = api.clone();
         tasks.spawn(async move { call.put(&api).await });
     }

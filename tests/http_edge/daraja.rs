@@ -7,7 +7,7 @@ use mlango::daraja::ack;
 use mlango::domain::inquiry::{Names, State, Tries};
 use mlango::domain::payout::{CaseKind, Status};
 use mlango::soap::result::Report;
-use mlango::store::{Scope, Store};
+use mlango::store::{Channel, Scope, Store};
 use serde_json::{Value, json};
 
 use crate::notices::{call, cases, tag};
@@ -86,6 +86,30 @@ async fn an_address_and_a_name_that_disagree_move_nothing() {
     for payout in [&one, &other] {
         assert_eq!(status(&gateway, payout).await, Status::Accepted);
     }
+}
+
+#[tokio::test]
+async fn a_status_result_is_of_the_question_that_its_address_names() {
+    let gateway = Gateway::with_daraja();
+    let payout = payout(&gateway, "finance").await;
+    // It has the name of the transaction that was asked about (spec/daraja.md §2.3).
+    let body = json!({"Result": {
+        "ResultType": 0, "ResultCode": 0, "ResultDesc": "done",
+        "OriginatorConversationID": name(&payout), "ConversationID": "AG_20240102_0009",
+        "TransactionID": "UA20000000",
+        "ResultParameters": {"ResultParameter": [
+            {"Key": "TransactionStatus", "Value": "Completed"}, {"Key": "Amount", "Value": 1500},
+            {"Key": "ReceiptNo", "Value": "UA24AA00ZZ"},
+        ]},
+    }});
+    let path = format!("result/{}00000001", tag('1', &payout["id"]));
+    assert_eq!(call(&gateway, &path, body.to_string()).await.status, 200);
+    assert!(!cases(&gateway).await.contains(&CaseKind::Mismatch));
+    let events = gateway.store.events(0, 10).await.expect("events");
+    let message = events.last().expect("an event").event.messages[0];
+    let message = gateway.store.message(message).await.expect("a read").expect("a message");
+    assert_eq!(message.channel, Channel::StatusResult);
+    assert_eq!(message.about.map(|about| about.to_string()).as_deref(), payout["id"].as_str());
 }
 
 #[tokio::test]

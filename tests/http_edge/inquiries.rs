@@ -16,13 +16,16 @@ async fn post(gateway: &Gateway, key: &str, path: &str, once: &str, body: &str) 
     gateway.ask(Call::post(path).key(key).once(once).json(body)).await
 }
 
-#[tokio::test]
-async fn an_inquiry_is_taken_and_polled() {
-    let gateway = Gateway::with_daraja();
-    let key = gateway.key("desk", &ALL).await;
-    let table = [
+/// What is asked for, where, and how it is shown.
+fn asks() -> [(&'static str, &'static str, &'static str, Value); 8] {
+    [
         ("/v1/balance-inquiries", "", "balance", json!({})),
-        ("/v1/balance-inquiries", r#"{"shortcode":"600111"}"#, "balance", json!({})),
+        (
+            "/v1/balance-inquiries",
+            r#"{"shortcode":"600111","rail":"daraja"}"#,
+            "balance",
+            json!({}),
+        ),
         (
             "/v1/transaction-status-inquiries",
             r#"{"receipt":"UA24AA00ZZ"}"#,
@@ -61,8 +64,14 @@ async fn an_inquiry_is_taken_and_polled() {
             "tax",
             json!({"prn": "2020000000012345", "amount": "5000.00", "remarks": "VAT"}),
         ),
-    ];
-    for (number, (path, body, kind, request)) in table.into_iter().enumerate() {
+    ]
+}
+
+#[tokio::test]
+async fn an_inquiry_is_taken_and_polled() {
+    let gateway = Gateway::with_daraja();
+    let key = gateway.key("desk", &ALL).await;
+    for (number, (path, body, kind, request)) in asks().into_iter().enumerate() {
         let once = format!("k{number}");
         let told = post(&gateway, &key, path, &once, body).await;
         assert_eq!(told.status, 202, "{path}: {}", told.text());
@@ -177,6 +186,25 @@ async fn a_payment_is_reversed_once() {
     let third = post(&gateway, &key, path, "k3", &reversal("UA24AA00ZZ", "10")).await;
     assert_eq!(third.status, 202, "{}", third.text());
     assert!(Receipt::new("UA24AA00ZZ").is_some());
+}
+
+#[tokio::test]
+async fn an_inquiry_goes_the_way_that_it_names() {
+    let gateway = Gateway::with_daraja();
+    let key = gateway.key("desk", &ALL).await;
+    for (path, body) in [
+        ("/v1/balance-inquiries", json!({"rail": "soap"})),
+        ("/v1/transaction-status-inquiries", json!({"receipt": "UA24AA00ZZ", "rail": "soap"})),
+        ("/v1/c2b/register-urls", json!({"rail": "soap"})),
+        (
+            "/v1/business-payments",
+            json!({"to": "888880", "amount": "10", "account": "A", "remarks": "Rent",
+                   "rail": "soap"}),
+        ),
+    ] {
+        let told = post(&gateway, &key, path, path, &body.to_string()).await;
+        assert_eq!((told.status.as_u16(), &told.json()["rail"]), (202, &json!("soap")), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -304,6 +304,23 @@ async fn what_is_not_paid_is_not_claimed_and_what_is_in_doubt_is_ruled_on() {
 }
 
 #[tokio::test]
+async fn a_case_is_shown_to_whoever_may_read_what_it_is_about() {
+    let gateway = Gateway::with_daraja();
+    let scopes = [Scope::PaymentsWrite, Scope::PayoutsRead];
+    let blind = gateway.key("shop", &scopes).await;
+    let prompt = push(&gateway, &blind, "k", PROMPT).await.json();
+    let path = format!("stk/{}", crate::notices::tag('2', &prompt["id"]));
+    call(&gateway, &path, paid().replace("10.0", "11.0")).await;
+    let auditor = gateway.key("auditor", &[Scope::ReadAll]).await;
+    let cases = get(&gateway, &auditor, "/v1/cases").await;
+    assert_eq!(cases["data"][0]["about"], prompt["id"]);
+    let case = format!("/v1/cases/{}", cases["data"][0]["id"].as_str().expect("an id"));
+    assert_eq!(get(&gateway, &blind, "/v1/cases").await["data"], json!([]));
+    let told = gateway.ask(Call::get(case).key(&blind)).await;
+    assert_eq!(told.problem(), (404, "no_such_case".to_owned()));
+}
+
+#[tokio::test]
 async fn expected_references_are_taken_whole_or_not_at_all() {
     let gateway = Gateway::with_daraja();
     let key = gateway.key("billing", &BOTH).await;

@@ -344,7 +344,7 @@ async fn validated(gateway: &Gateway, account: &str) -> (Vec<u8>, Vec<u8>) {
 async fn a_validation_is_answered_in_its_language_by_whoever_decides() {
     let accept = |id: Option<&str>| (ack::accepted(id).into_bytes(), c2b::accepted(id));
     let reject = |why| (ack::rejected(why).into_bytes(), c2b::rejected(why));
-    let asked = |answer| Some(Arc::new(Asked(answer)) as Arc<dyn Validator>);
+    let asked = |answer| -> Option<Arc<dyn Validator>> { Some(Arc::new(Asked(answer))) };
     let yes = Answer::Accept { third_party_id: Some("77".to_owned()) };
     let no = Answer::Reject(Refusal::Kyc);
     let table = [

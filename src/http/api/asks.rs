@@ -14,22 +14,38 @@ use crate::domain::party::ShortCode;
 use crate::domain::payout::Rail;
 use crate::engine::{Engine, InquiryDraft, ReversalDraft};
 
-pub(in crate::http) const BALANCE_FIELDS: [&str; 1] = ["shortcode"];
-pub(in crate::http) const STATUS_FIELDS: [&str; 3] =
-    ["receipt", "originator_conversation_id", "shortcode"];
-pub(in crate::http) const REVERSAL_FIELDS: [&str; 4] = ["receipt", "amount", "remarks", "occasion"];
+pub(in crate::http) const BALANCE_FIELDS: [&str; 2] = ["shortcode", "rail"];
+pub(in crate::http) const STATUS_FIELDS: [&str; 4] =
+    ["receipt", "originator_conversation_id", "shortcode", "rail"];
+pub(in crate::http) const REVERSAL_FIELDS: [&str; 5] =
+    ["receipt", "amount", "remarks", "occasion", "rail"];
 pub(in crate::http) const REGISTER_FIELDS: [&str; 4] =
     ["shortcode", "response_type", "rail", "version"];
 pub(in crate::http) const SIMULATE_FIELDS: [&str; 6] =
     ["shortcode", "command", "amount", "phone", "account", "version"];
-pub(in crate::http) const BUSINESS_FIELDS: [&str; 7] =
-    ["command", "to", "amount", "account", "requester", "remarks", "occasion"];
+pub(in crate::http) const BUSINESS_FIELDS: [&str; 8] =
+    ["command", "to", "amount", "account", "requester", "remarks", "occasion", "rail"];
 pub(in crate::http) const TAX_FIELDS: [&str; 3] = ["prn", "amount", "remarks"];
 
 /// The organisation's own number, unless another is given.
 fn shortcode(fields: &mut Fields<'_>, own: &ShortCode) -> ShortCode {
     let given = fields.ruled("shortcode", Need::May, rules::shortcode);
     given.parse().unwrap_or_else(|_none| own.clone())
+}
+
+/// Which way, where there may be two: Daraja, unless the gateway has only the broker.
+fn rail(fields: &mut Fields<'_>, engine: &Engine) -> Rail {
+    let ways: Vec<Rail> = engine.rail_states().into_iter().map(|(rail, _state)| rail).collect();
+    match fields.word::<Rail>("rail") {
+        Some(asked) => {
+            if !ways.contains(&asked) {
+                fields.fault("rail", format!("{asked} is not set up on this gateway"));
+            }
+            asked
+        }
+        None if ways.contains(&Rail::Daraja) => Rail::Daraja,
+        None => engine.default_rail(),
+    }
 }
 
 /// The number that customers pay to.
@@ -42,7 +58,8 @@ pub(super) fn balance(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Prob
     let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
     let mut fields = Fields::read(body, &BALANCE_FIELDS)?;
     let shortcode = shortcode(&mut fields, engine.shortcode());
-    fields.done(Some(InquiryDraft { kind: Kind::Balance, rail: Rail::Daraja, shortcode }))
+    let rail = rail(&mut fields, engine);
+    fields.done(Some(InquiryDraft { kind: Kind::Balance, rail, shortcode }))
 }
 
 /// Reads the body of `POST /v1/transaction-status-inquiries`.
@@ -55,23 +72,26 @@ pub(super) fn status(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Probl
     let receipt = fields.ruled("receipt", Need::May, rules::receipt);
     let name = fields.ruled("originator_conversation_id", Need::May, rules::name);
     let shortcode = shortcode(&mut fields, engine.shortcode());
+    let rail = rail(&mut fields, engine);
     let by_name = || ConversationId::new(&name).map(TransactionStatus::Conversation);
     let of = Receipt::new(&receipt).map(TransactionStatus::Receipt).or_else(by_name);
     if of.is_none() {
         fields.fault_unless_any("receipt", "must not be empty");
     }
     let kind = of.map(Kind::TransactionStatus);
-    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail, shortcode }))
 }
 
 /// Reads the body of `POST /v1/reversals`.
-pub(super) fn reversal(body: &[u8]) -> Result<ReversalDraft, Problem> {
+pub(super) fn reversal(body: &[u8], engine: &Engine) -> Result<ReversalDraft, Problem> {
     let mut fields = Fields::read(body, &REVERSAL_FIELDS)?;
     let receipt = fields.ruled("receipt", Need::Must, rules::receipt);
     let amount = fields.money("amount", rules::Limits::default().payments);
     let remarks = fields.ruled("remarks", Need::Must, rules::remarks);
     let occasion = fields.ruled("occasion", Need::May, rules::occasion);
+    let rail = rail(&mut fields, engine);
     let draft = Receipt::new(&receipt).zip(amount).map(|(receipt, amount)| ReversalDraft {
+        rail,
         receipt,
         amount,
         remarks,
@@ -87,7 +107,7 @@ pub(super) fn register(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Pro
     let shortcode = shortcode(&mut fields, &till(engine));
     let response_type = fields.one_of("response_type", &ResponseType::ALL, ResponseType::as_str);
     let version = fields.one_of("version", &C2bVersion::ALL, C2bVersion::as_str);
-    let rail = fields.word("rail").unwrap_or(Rail::Daraja);
+    let rail = rail(&mut fields, engine);
     let kind = Kind::RegisterUrls(RegisterUrls {
         response_type: response_type.unwrap_or(ResponseType::Completed),
         version: version.unwrap_or(C2bVersion::V2),
@@ -145,8 +165,9 @@ pub(super) fn business(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Pro
             occasion,
         })
     });
+    let rail = rail(&mut fields, engine);
     let shortcode = engine.shortcode().clone();
-    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail, shortcode }))
 }
 
 /// Reads the body of `POST /v1/tax-payments`.

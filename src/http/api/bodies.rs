@@ -38,6 +38,9 @@ pub struct NewBalanceInquiry {
     /// The organisation's, unless given.
     #[schema(example = "600999")]
     pub shortcode: Option<String>,
+    /// Which way: `daraja`, unless only the broker is set up, or `soap`.
+    #[schema(example = "daraja")]
+    pub rail: Option<String>,
 }
 
 /// A transaction to be looked up: by exactly one of the two.
@@ -50,6 +53,9 @@ pub struct NewStatusInquiry {
     pub originator_conversation_id: Option<String>,
     /// The organisation's, unless given.
     pub shortcode: Option<String>,
+    /// Which way: `daraja`, unless only the broker is set up, or `soap`.
+    #[schema(example = "daraja")]
+    pub rail: Option<String>,
 }
 
 /// A payment to be given back.
@@ -67,6 +73,9 @@ pub struct NewReversal {
     /// M-Pesa's `Occasion`.
     #[schema(max_length = 100)]
     pub occasion: Option<String>,
+    /// Which way: `daraja`, unless only the broker is set up, or `soap`.
+    #[schema(example = "daraja")]
+    pub rail: Option<String>,
 }
 
 /// Where M-Pesa is to send C2B notices: to this gateway's own addresses.
@@ -79,7 +88,7 @@ pub struct NewRegistration {
     /// `Cancelled`.
     #[schema(example = "Completed")]
     pub response_type: Option<String>,
-    /// Which way; `daraja` unless given.
+    /// Which way: `daraja`, unless only the broker is set up, or `soap`.
     #[schema(example = "daraja")]
     pub rail: Option<String>,
     /// `v1` or, the default, `v2`: they differ in how notices show the payer's phone.
@@ -131,6 +140,9 @@ pub struct NewBusinessPayment {
     /// M-Pesa's `Occassion`.
     #[schema(max_length = 100)]
     pub occasion: Option<String>,
+    /// Which way: `daraja`, unless only the broker is set up, or `soap`.
+    #[schema(example = "daraja")]
+    pub rail: Option<String>,
 }
 
 /// Tax to be paid to the Kenya Revenue Authority.

@@ -12,7 +12,7 @@ use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 use crate::engine::NotClosed;
 use crate::http::problem::Code;
-use crate::store::{self, CaseQuery, Store};
+use crate::store::{self, CaseQuery, Scope, Store};
 
 /// Something that no rule may decide.
 #[derive(Debug, Serialize, ToSchema)]
@@ -122,15 +122,26 @@ impl Page {
 /// `GET /v1/cases`.
 pub(in crate::http) async fn list(caller: Caller, ask: Ask) -> Answer {
     let app = (!caller.oversees()).then_some(caller.app);
-    let page = Page::read(ask.api.engine.store().as_ref(), &ask.parts.uri, app).await?;
+    let mut page = Page::read(ask.api.engine.store().as_ref(), &ask.parts.uri, app).await?;
+    page.rows.retain(|case| reads(caller, case));
     json(StatusCode::OK, &page.view())
+}
+
+/// Whether a key may read what a case of its application is about.
+const fn reads(caller: Caller, case: &store::Case) -> bool {
+    caller.oversees()
+        || match case.about {
+            Some(Subject::Payout(_)) => caller.scopes.allow(Scope::PayoutsRead),
+            Some(Subject::Payment(_)) => caller.scopes.allow(Scope::PaymentsRead),
+            Some(Subject::Inquiry(_) | Subject::Text(_)) | None => true,
+        }
 }
 
 /// `GET /v1/cases/{id}`.
 pub(in crate::http) async fn get(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let case = read(ask.api.engine.store().as_ref(), &ask.id).await?;
-    if caller.oversees() || case.app == Some(caller.app) {
+    if caller.oversees() || (case.app == Some(caller.app) && reads(caller, &case)) {
         json(StatusCode::OK, &Case::from(&case))
     } else {
         Err(no_such_case())

@@ -57,7 +57,7 @@ pub(in crate::http) async fn tax(caller: Caller, ask: Ask) -> Answer {
 pub(in crate::http) async fn reverse(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let once = Once::of(&ask)?;
-    let taken = match asks::reversal(&ask.body) {
+    let taken = match asks::reversal(&ask.body, &ask.api.engine) {
         Ok(draft) => {
             let key = (once.key.as_str(), once.fingerprint);
             ask.api.engine.reverse(caller.app, key, draft).await?

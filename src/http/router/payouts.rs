@@ -139,7 +139,7 @@ pub(super) static ROUTES: [Route; 19] = [
         name: "listCases",
         summary: "What no rule may decide and waits for a person, filtered, a page at a time. With \
                   read:all or admin also what belongs to no payout.",
-        serves: with!(PayoutsRead, api::list_cases),
+        serves: with!(PayoutsRead | PaymentsRead, api::list_cases),
         parameters: CASE_PARAMETERS,
         takes: Takes::Nothing,
         gives: (StatusCode::OK, Gives::Cases),
@@ -150,7 +150,7 @@ pub(super) static ROUTES: [Route; 19] = [
         path: "/v1/cases/{id}",
         name: "getCase",
         summary: "A case, with its evidence.",
-        serves: with!(PayoutsRead, api::get_case),
+        serves: with!(PayoutsRead | PaymentsRead, api::get_case),
         parameters: &[],
         takes: Takes::Nothing,
         gives: (StatusCode::OK, Gives::Case),
