@@ -36,8 +36,8 @@ pub use hearing::{Heard, Hearing, Incoming, NotKept};
 pub use inquiries::{InquiryDraft, InquiryTaken, NotTaken as InquiryNotTaken};
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
 pub use till::{
-    ClaimError, PushDraft, PushError, Pushed, QueryError, Route, Settings as TillSettings,
-    StkHeard, Validated,
+    ClaimError, PushDraft, PushError, Pushed, QueryError, Recovered, Route,
+    Settings as TillSettings, StkHeard, Validated,
 };
 
 use crate::clock::Clock;
