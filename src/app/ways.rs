@@ -4,8 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::NotStarted;
 use crate::config::Serve;
 use crate::config::section::{Broker, Daraja, HeaderNamespace, PasswordCase};
@@ -143,7 +141,7 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
     };
     let settings = daraja_rail::Settings {
         consumer_key: daraja.consumer_key.reveal().to_owned(),
-        consumer_secret: Zeroizing::new(daraja.consumer_secret.reveal().to_owned()),
+        consumer_secret: daraja.consumer_secret.reveal().to_owned().into(),
         payer: rest::Caller {
             shortcode: payer.as_str().to_owned(),
             initiator: operator.initiator.clone(),
@@ -151,7 +149,7 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
         },
         prompts: Prompts {
             shortcode: daraja.shortcode.as_str().to_owned(),
-            passkey: Zeroizing::new(daraja.passkey.reveal().to_owned()),
+            passkey: daraja.passkey.reveal().to_owned().into(),
             to,
             receiver: receiver.as_str().to_owned(),
         },

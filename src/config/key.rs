@@ -1,6 +1,7 @@
 //! Every key there is: the one table behind reading, the check for unknown keys, and
 //! `mlango.example.toml`.
 
+mod side;
 mod till;
 
 use std::time::Duration;
@@ -226,8 +227,8 @@ pub const KEYS: &[&[Key]] = &[
     till::ASK,
     till::SMS,
     till::TEMPLATES,
-    SIMULATOR,
-    LOG,
+    side::SIMULATOR,
+    side::LOG,
 ];
 
 const API: &[Key] = &[
@@ -530,47 +531,6 @@ const BROKER: &[Key] = &[
     later("broker", "server_name"),
     later("broker", "tls"),
     later("broker", "local_address"),
-];
-
-const SIMULATOR: &[Key] = &[
-    key(
-        "simulator",
-        "listen",
-        Kind::Listen,
-        Given::Default("\"127.0.0.1:8310\""),
-        "Address and port of the simulated broker.",
-    ),
-    key(
-        "simulator",
-        "credential_key",
-        Kind::File,
-        Given::Needed(SIMULATE, "\"certs/credential.key\""),
-        "The private key (PEM) that belongs to organisation.credential_certificate.",
-    ),
-    key(
-        "simulator",
-        "balance",
-        Kind::Money,
-        Given::Default("\"10000000.00\""),
-        "What the organisation's simulated account holds at the start.",
-    ),
-];
-
-const LOG: &[Key] = &[
-    key(
-        "log",
-        "level",
-        Kind::LogLevel,
-        Given::Default("\"info\""),
-        "off, error, warn, info, debug or trace; also by part: \"info,mlango::rail=debug\".",
-    ),
-    key(
-        "log",
-        "format",
-        Kind::Word(&["text", "json"]),
-        Given::Default("\"text\""),
-        "\"text\" for people, \"json\" for log collectors.",
-    ),
 ];
 
 /// Every key, in order.
