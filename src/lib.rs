@@ -12,6 +12,7 @@ pub mod domain;
 pub mod engine;
 pub mod http;
 pub mod ids;
+pub mod notify;
 pub mod rail;
 pub mod sim;
 pub mod soap;

@@ -18,3 +18,4 @@ mod random;
 mod sending;
 mod store;
 mod support;
+mod till;

@@ -169,6 +169,9 @@ impl Engine {
                 return Ok(());
             }
         };
-        self.write_reply::<Payment>(id, &event, answer).await
+        self.write_reply::<Payment>(id, &event, answer).await?;
+        // A query names no receipt: its confirmation may have come in the same moment.
+        self.join_if_it_crossed(id).await;
+        Ok(())
     }
 }

@@ -39,10 +39,13 @@ impl Engine {
         notice: Result<C2bNotice, String>,
     ) -> Validated {
         let limit = self.settings.till.validation_timeout;
-        let decided = tokio::time::timeout(limit, self.decide_validation(&notice)).await;
+        let mut ruled = None;
+        let decided =
+            tokio::time::timeout(limit, self.decide_validation(&notice, &mut ruled)).await;
         let validated = decided.unwrap_or_else(|_late| {
             tracing::warn!("a validation took too long and is answered by the rules alone");
-            Validated { answer: self.by_rules(&notice, None), by: "default" }
+            let answer = ruled.unwrap_or_else(|| self.by_rules(&notice, None));
+            Validated { answer, by: "default" }
         });
         let mut message = self.came_in(incoming);
         message.about = None;
@@ -54,7 +57,12 @@ impl Engine {
         validated
     }
 
-    async fn decide_validation(&self, notice: &Result<C2bNotice, String>) -> Validated {
+    /// What is answered; `ruled` is what the rules say, once that is known.
+    async fn decide_validation(
+        &self,
+        notice: &Result<C2bNotice, String>,
+        ruled: &mut Option<Answer>,
+    ) -> Validated {
         let expected = match notice {
             Ok(notice) => match self.parts.store.expected(&notice.account).await {
                 Ok(expected) => expected,
@@ -66,6 +74,7 @@ impl Engine {
             Err(_) => None,
         };
         let by_rules = self.by_rules(notice, expected.as_ref());
+        *ruled = Some(by_rules.clone());
         let (Answer::Accept { .. }, Ok(notice)) = (&by_rules, notice) else {
             return Validated { answer: by_rules, by: "rules" };
         };
@@ -73,6 +82,10 @@ impl Engine {
             return Validated { answer: by_rules, by: "rules" };
         };
         match validators.ask(notice).await {
+            // An id that is expected with the reference comes back with a plain yes, too.
+            Some(Answer::Accept { third_party_id: None }) => {
+                Validated { answer: by_rules, by: "application" }
+            }
             Some(answer) => Validated { answer, by: "application" },
             None => Validated { answer: by_rules, by: "rules" },
         }
@@ -117,7 +130,10 @@ impl Engine {
                 return self.confirm(id, told, message).await;
             }
             match self.give_birth(&notice, by, &mut message).await? {
-                Some(hearing) => return Ok(hearing),
+                Some(hearing) => {
+                    self.join_to_a_prompt(&told).await;
+                    return Ok(hearing);
+                }
                 // Another one with its receipt came first.
                 None => continue,
             }
@@ -131,10 +147,14 @@ impl Engine {
         &self,
         told: &Confirmation,
     ) -> Result<Option<PaymentId>, StoreError> {
-        let store = &self.parts.store;
-        if let Some(id) = store.payment_by_receipt(&told.receipt).await? {
+        if let Some(id) = self.parts.store.payment_by_receipt(&told.receipt).await? {
             return Ok(Some(id));
         }
+        self.adopter_of(told).await
+    }
+
+    /// The prompt that is paid without a receipt, and whose money this is.
+    async fn adopter_of(&self, told: &Confirmation) -> Result<Option<PaymentId>, StoreError> {
         if told.account.is_empty() {
             return Ok(None);
         }
@@ -145,9 +165,22 @@ impl Engine {
             descending: true,
             ..PaymentQuery::all(LOOKED_AT_MAX)
         };
-        let page = store.payments(&query).await?;
+        let page = self.parts.store.payments(&query).await?;
         let adopter = page.rows.iter().rfind(|kept| adopts(&kept.value, told));
         Ok(adopter.map(|kept| kept.value.details.id))
+    }
+
+    /// A prompt may have turned out to be paid while its confirmation was made a payment of its
+    /// own. That one is on the disk: what fails here fails nobody.
+    async fn join_to_a_prompt(&self, told: &Confirmation) {
+        match self.adopter_of(told).await {
+            Ok(Some(id)) => self.join_if_it_crossed(id).await,
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "it could not be looked for whether a prompt is the same \
+                    money");
+            }
+        }
     }
 
     async fn confirm(

@@ -3,13 +3,14 @@
 
 use crate::domain::id::{AppId, EventId, InquiryId, PaymentId, TextId};
 use crate::domain::inquiry::{self, Inquiry};
+use crate::domain::outcome::StkClass;
 use crate::domain::payment::{self, Confirmation, Event, Holder, Payment, holder, would_adopt};
 use crate::domain::payout::Rail;
 use crate::domain::subject::Subject;
 use crate::domain::text::{self, Occasion, Text, Values};
 use crate::domain::time::Timestamp;
-use crate::engine::Engine;
 use crate::engine::lives::{Also, Decided, Follows, Lived};
+use crate::engine::{Engine, NotApplied};
 use crate::store::{
     Kept, Life, LifeWrite, NewEvent, PaymentQuery, Pending, Standing, Store, StoreError,
 };
@@ -65,6 +66,14 @@ impl Lived for Payment {
         Box::pin(async move {
             let mut event = event.clone();
             let found = match &event {
+                // Paid, and the item that holds the receipt is missing.
+                Event::CallbackArrived { facts, .. }
+                    if facts.receipt.is_none()
+                        && self.receipt().is_none()
+                        && facts.class() == StkClass::Paid =>
+                {
+                    engine.own_confirmation(self).await?
+                }
                 Event::CallbackArrived { facts, .. } => {
                     engine.holder_of(self, facts.receipt.as_ref()).await?
                 }
@@ -356,6 +365,32 @@ impl Engine {
         // The oldest that fits is the likeliest; the number of payments is right with any.
         let joining = found.next_back().and_then(|kept| payment::joining(payment, &kept.value));
         Ok(joining.map_or(Holder::Nobody, |joining| Holder::C2b(Box::new(joining))))
+    }
+
+    /// Joins to a prompt that is paid without a receipt the C2B payment that is its money, if that
+    /// came into the book while it was decided that the prompt is paid. Both are on the disk: what
+    /// fails here fails nobody.
+    pub(in crate::engine) async fn join_if_it_crossed(&self, id: PaymentId) {
+        if let Err(error) = self.join_what_crossed(id).await {
+            tracing::error!(payment = %id, %error, "it could not be looked for whether a payment \
+                that was confirmed is the same money");
+        }
+    }
+
+    async fn join_what_crossed(&self, id: PaymentId) -> Result<(), NotApplied> {
+        let Some(kept) = self.parts.store.payment(id).await? else {
+            return Ok(());
+        };
+        let lacks_receipt =
+            kept.value.status() == payment::Status::Succeeded && kept.value.receipt().is_none();
+        if !lacks_receipt {
+            return Ok(());
+        }
+        if let Holder::C2b(joining) = self.own_confirmation(&kept.value).await? {
+            let event = Event::Confirmed { told: joining.told, holder: Holder::default() };
+            self.apply_life::<Payment>(id, &event, &[]).await?;
+        }
+        Ok(())
     }
 
     /// The C2B payment `from` is joined to `to`: what is to be written for that.

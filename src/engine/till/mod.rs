@@ -80,7 +80,8 @@ impl Phones {
     /// `None` while another is being taken in for it.
     fn hold(&self, phone: Msisdn) -> Option<Held<'_>> {
         let mut phones = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        phones.insert(phone).then_some(Held { phones: self, phone })
+        // Made only where it is held: to drop one is to free the phone.
+        phones.insert(phone).then(|| Held { phones: self, phone })
     }
 }
 

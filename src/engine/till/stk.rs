@@ -79,9 +79,15 @@ impl Engine {
             return self.keep(message, CaseKind::Unmatched, why, Hearing::Unmatched).await;
         };
         message.about = Some(id.into());
+        let lacks_receipt = facts.receipt.is_none();
         let event = Event::CallbackArrived { facts, holder: Default::default() };
         match self.apply_life::<Payment>(id, &event, std::slice::from_ref(&message)).await {
-            Ok(Came::Moved { .. }) => Ok(Hearing::Applied),
+            Ok(Came::Moved { .. }) => {
+                if lacks_receipt {
+                    self.join_if_it_crossed(id).await;
+                }
+                Ok(Hearing::Applied)
+            }
             Ok(Came::Noted | Came::Stale | Came::Forbidden(_)) => Ok(Hearing::Noted),
             Ok(Came::Contradicted) => Ok(Hearing::Contradicted),
             Err(NotApplied::NoSuchPayout) => {

@@ -1,6 +1,7 @@
 //! What tests of the engine share: a rail that follows a script, a store that can be troubled, a
 //! clock that keeps to tokio's time, and a house that puts them together.
 
+pub mod counter;
 pub mod house;
 pub mod rail;
 pub mod store;

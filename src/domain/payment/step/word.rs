@@ -51,9 +51,15 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// A callback may lack the item that holds the receipt (spec/daraja.md §2.1): then, as with a
+    /// query, a C2B payment may have it.
     fn from_callback(facts: &'a StkFacts, holder: &'a Holder) -> Self {
+        let of_the_holder = match holder {
+            Holder::C2b(joining) => Some(&joining.told.receipt),
+            Holder::Nobody | Holder::Another => None,
+        };
         Self {
-            receipt: facts.receipt.as_ref(),
+            receipt: facts.receipt.as_ref().or(of_the_holder),
             amount: facts.amount,
             checkout: facts.checkout.as_ref(),
             prompt: prompt_of(facts),
