@@ -30,6 +30,7 @@ use crate::http::callback::{self, Callbacks};
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::ids::{self, RandomIds};
+use crate::notify::NotSetUp;
 use crate::rail::tls::NoTls;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
@@ -69,6 +70,9 @@ pub enum NotStarted {
         /// Why.
         error: NoTls,
     },
+    /// Something that is told or asked cannot be reached as it is set up.
+    #[error("{0}: {1}")]
+    SetUp(&'static str, NotSetUp),
     /// A route names an application that there is not.
     #[error(
         "c2b.routes: there is no application \"{0}\"; `mlango apps create {0}` makes one, \

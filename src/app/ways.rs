@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::NotStarted;
 use crate::config::Serve;
-use crate::config::section::{Broker, Daraja, HeaderNamespace, PasswordCase};
+use crate::config::section::{Ask, Broker, Daraja, HeaderNamespace, PasswordCase};
 use crate::credential::Certificate;
 use crate::daraja::B2cVersion;
 use crate::daraja::request::{self as rest, NameKey};
@@ -16,6 +16,8 @@ use crate::domain::payout::Rail as Way;
 use crate::domain::time::Timestamp;
 use crate::engine::port::{Counter, Notifier, Rails, Validator};
 use crate::engine::{Route, Settings, TillSettings};
+use crate::notify::ask::{AskRule, Asker, Otherwise};
+use crate::notify::sms::{Sms, SmsSettings};
 use crate::rail::daraja::{self as daraja_rail, DarajaRail, Prompts};
 use crate::rail::soap::{self as soap_rail, SoapRail};
 use crate::rail::tls::Tls;
@@ -174,8 +176,19 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
 /// # Errors
 /// [`NotStarted`].
 pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotStarted> {
-    let _sms = &config.sms;
-    Ok(None)
+    let Some(sms) = &config.sms else {
+        return Ok(None);
+    };
+    let settings = SmsSettings {
+        url: sms.url.clone(),
+        username: sms.username.clone(),
+        api_key: sms.api_key.reveal().to_owned(),
+        from: sms.from.clone(),
+        timeout: sms.timeout,
+        ca: sms.ca.clone(),
+    };
+    let sms = Sms::new(settings).map_err(|error| NotStarted::SetUp("sms", error))?;
+    Ok(Some(Arc::new(sms)))
 }
 
 /// The applications that are asked whether a payment is to be taken.
@@ -183,8 +196,23 @@ pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotS
 /// # Errors
 /// [`NotStarted`].
 pub(super) fn validators(config: &Serve) -> Result<Option<Arc<dyn Validator>>, NotStarted> {
-    let _ask = &config.c2b.ask;
-    Ok(None)
+    let rules: Vec<AskRule> = config.c2b.ask.iter().flat_map(asked).collect();
+    if rules.is_empty() {
+        return Ok(None);
+    }
+    let asker = Asker::new(rules).map_err(|error| NotStarted::SetUp("c2b.ask", error))?;
+    Ok(Some(Arc::new(asker)))
+}
+
+/// One rule for each form of account.
+fn asked(ask: &Ask) -> impl Iterator<Item = AskRule> {
+    let default = if ask.accept_by_default { Otherwise::Accept } else { Otherwise::Reject };
+    ask.accounts.iter().cloned().map(move |accounts| AskRule {
+        accounts,
+        url: ask.url.clone(),
+        deadline: ask.deadline,
+        default,
+    })
 }
 
 /// What the engine is told at its start; `apps` are those in the book.

@@ -44,6 +44,7 @@ fn not_started(why: NotStarted) -> Failure {
         NotStarted::Certificate { .. }
         | NotStarted::File { .. }
         | NotStarted::Tls { .. }
+        | NotStarted::SetUp(..)
         | NotStarted::NoSuchApp(_) => Failure::Usage(why.to_string()),
         NotStarted::Listen(..) | NotStarted::Store(_) => Failure::failed(why),
     }

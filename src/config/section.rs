@@ -255,7 +255,7 @@ pub struct Pull {
 #[derive(Clone, Debug)]
 pub struct Sms {
     /// Where Africa's Talking is.
-    pub url: WebOrigin,
+    pub url: String,
     /// The account.
     pub username: String,
     /// Its key.

@@ -10,6 +10,7 @@
 mod answers;
 mod counter;
 mod payouts;
+mod recover;
 mod secrets;
 mod support;
 mod tls;

@@ -145,7 +145,7 @@ async fn get(origin: &Origin, deadlines: Deadlines, body: &[u8]) -> Result<Answe
 #[tokio::test]
 async fn a_payout_goes_over_tls_to_whoever_the_authority_names() {
     let authority = Authority::new();
-    let sim = mlango::sim::Simulator::start(sim_settings(), Arc::new(mlango::clock::SystemClock))
+    let sim = mlango::sim::Simulator::start(sim_settings(), Arc::new(SystemClock))
         .await
         .expect("a simulator");
     let (listener, address) = listen().await;

@@ -283,9 +283,9 @@ pub(super) const SMS: &[Key] = &[
     key(
         "sms",
         "url",
-        Kind::WebOrigin,
-        Given::Default("\"https://api.africastalking.com\""),
-        "Where it is; https://api.sandbox.africastalking.com is the sandbox.",
+        Kind::Url,
+        Given::Default("\"https://api.africastalking.com/version1/messaging\""),
+        "Where it is; the sandbox is at api.sandbox.africastalking.com.",
     ),
     key(
         "sms",

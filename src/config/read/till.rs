@@ -210,7 +210,7 @@ fn ask(r: &mut Reader) -> Option<Vec<Ask>> {
 }
 
 pub(super) fn sms(r: &mut Reader) -> Option<Sms> {
-    let url = r.web_origin("sms.url");
+    let url = r.url("sms.url");
     let username = r.text("sms.username");
     let api_key = r.secret("sms.api_key");
     let from = r.text("sms.from");
@@ -223,6 +223,12 @@ pub(super) fn sms(r: &mut Reader) -> Option<Sms> {
     let templates = templates.collect();
     if !r.has("sms") {
         return None;
+    }
+    if url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_loopback(url)) {
+        r.fault(
+            "sms.url",
+            "is plain HTTP to another machine: api_key would go over it in the open",
+        );
     }
     Some(Sms {
         url: url?,
