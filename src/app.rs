@@ -1,9 +1,12 @@
 //! The composition root: configuration → parts → tasks → drain. The only file that names every
 //! layer.
 
+mod recover;
+mod ways;
+
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::section::{self, HeaderNamespace, PasswordCase};
+use crate::config::section;
 use crate::config::{Serve, StoreUrl};
-use crate::credential::{Certificate, CredentialError};
-use crate::domain::payout::{self, Status};
+use crate::credential::CredentialError;
+use crate::domain::payout::Status;
 use crate::domain::time::Timestamp;
-use crate::engine::port::{Ids, Rails};
-use crate::engine::{Engine, Parts, Settings, TillSettings};
+use crate::engine::port::Ids;
+use crate::engine::{Engine, Parts};
 use crate::http::BodyLimits;
 use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey};
 use crate::http::api::Api;
@@ -27,10 +30,8 @@ use crate::http::callback::{self, Callbacks};
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::ids::{self, RandomIds};
-use crate::rail::soap::{self as soap_rail, SoapRail};
-use crate::rail::transport::Deadlines;
-use crate::soap::header::{HexCase, Namespace};
-use crate::soap::request::Caller;
+use crate::notify::NotSetUp;
+use crate::rail::tls::NoTls;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
 use crate::store::{Scope, Store, StoreError};
@@ -61,6 +62,23 @@ pub enum NotStarted {
         /// Why.
         error: io::Error,
     },
+    /// Connections cannot be encrypted.
+    #[error("{key}: {error}")]
+    Tls {
+        /// Which setting is at fault.
+        key: &'static str,
+        /// Why.
+        error: NoTls,
+    },
+    /// Something that is told or asked cannot be reached as it is set up.
+    #[error("{0}: {1}")]
+    SetUp(&'static str, NotSetUp),
+    /// A route names an application that there is not.
+    #[error(
+        "c2b.routes: there is no application \"{0}\"; `mlango apps create {0}` makes one, \
+         `mlango apps list` shows those that there are"
+    )]
+    NoSuchApp(String),
     /// A port is in use, or an address is not this machine's.
     #[error("{0}: {1}")]
     Listen(&'static str, io::Error),
@@ -103,15 +121,15 @@ impl Gateway {
             .map_err(|error| NotStarted::Listen("api.listen", error))?;
         let callbacks = Server::bind(config.callbacks.listen)
             .map_err(|error| NotStarted::Listen("callbacks.listen", error))?;
-        let caller = caller(config, started_at)?;
+        let ways = ways::ways(config, started_at)?;
+        let (notifier, validators) = (ways::notifier(config)?, ways::validators(config)?);
         let store = open(&config.store).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
-        let rails = Rails::only(payout::Rail::Soap, Arc::new(rail(config, caller)));
+        let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let engine = Engine::new(
-            Parts { counter: None, notifier: None, validators: None, store, rails, clock, ids },
-            settings(config),
-        );
+        let (rails, counter) = (ways.rails, ways.counter);
+        let parts = Parts { counter, notifier, validators, store, rails, clock, ids };
+        let engine = Engine::new(parts, settings);
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
         let rescued = engine.start(&work, &stop).await?;
@@ -135,6 +153,10 @@ impl Gateway {
             started_at,
         };
         gateway.serve(config, (api, callbacks), office);
+        if let Some(pull) = config.c2b.pull {
+            let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
+            gateway.work.spawn(recover::run(engine, pull, stop));
+        }
         metric::announce();
         Ok(gateway)
     }
@@ -274,69 +296,6 @@ pub fn socket(url: &StoreUrl) -> Option<PathBuf> {
     match url {
         StoreUrl::Memory => None,
         StoreUrl::Sled(dir) => Some(admin::socket_beside(dir)),
-    }
-}
-
-fn caller(config: &Serve, now: Timestamp) -> Result<Caller, NotStarted> {
-    let organisation = &config.organisation;
-    let path: &Path = &organisation.credential_certificate;
-    let shown = path.display().to_string();
-    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
-    let bytes =
-        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
-    let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
-    if certificate.is_expired(now) {
-        tracing::warn!(certificate = %path.display(),
-            "the credential certificate has expired; M-Pesa does not mind, but ask for a newer one");
-    }
-    let password = organisation.operator.initiator_password.reveal();
-    let provider = &config.broker.provider;
-    let base = config.callbacks.public_url.trim_end_matches('/');
-    let token = config.callbacks.token.reveal();
-    Ok(Caller {
-        namespace: match config.broker.link.header_namespace {
-            HeaderNamespace::A => Namespace::A,
-            HeaderNamespace::B => Namespace::B,
-        },
-        hex_case: match config.broker.link.password_case {
-            PasswordCase::Upper => HexCase::Upper,
-            PasswordCase::Lower => HexCase::Lower,
-        },
-        sp_id: provider.sp_id.clone(),
-        sp_password: provider.sp_password.reveal().to_owned(),
-        service_id: provider.service_id.clone(),
-        shortcode: organisation.operator.shortcode.as_str().to_owned(),
-        initiator: organisation.operator.initiator.clone(),
-        // One value serves for as long as the password does (spec/soap.md §6).
-        security_credential: certificate.encrypt(password).map_err(wrong)?,
-        result_url: format!("{base}/cb/{token}/b2c/result"),
-        queue_timeout_url: format!("{base}/cb/{token}/b2c/timeout"),
-    })
-}
-
-fn rail(config: &Serve, caller: Caller) -> SoapRail {
-    let link = &config.broker.link;
-    let limits = soap_rail::Limits {
-        deadlines: Deadlines {
-            connect: link.connect_timeout,
-            send: link.send_timeout,
-            answer: link.timeout,
-        },
-        max_per_second: link.max_per_second,
-        max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
-    };
-    SoapRail::new(config.broker.url.host(), config.broker.url.port(), caller, limits)
-}
-
-fn settings(config: &Serve) -> Settings {
-    Settings {
-        organisation: config.organisation.name.clone(),
-        shortcode: config.organisation.operator.shortcode.clone(),
-        rail: payout::Rail::Soap,
-        policy: config.payouts.policy.clone(),
-        till: TillSettings::default(),
-        first_result_wait: config.payouts.first_result_wait,
-        limits: config.payouts.amounts,
     }
 }
 

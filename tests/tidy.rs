@@ -118,9 +118,15 @@ const CRATES: &[(&str, &[&str])] = &[
     ("strsim", &["config/"]),
     ("subtle", &["http/"]),
     ("tempfile", &["cli/"]),
-    ("tokio", &["app.rs", "cli/", "engine/", "http/", "notify/", "rail/", "sim/", "store/"]),
+    (
+        "tokio",
+        &["app.rs", "app/", "cli/", "engine/", "http/", "notify/", "rail/", "sim/", "store/"],
+    ),
     ("tokio_rustls", &["rail/tls.rs"]),
-    ("tokio_util", &["app.rs", "cli/", "engine/", "http/", "notify/", "rail/", "sim/", "store/"]),
+    (
+        "tokio_util",
+        &["app.rs", "app/", "cli/", "engine/", "http/", "notify/", "rail/", "sim/", "store/"],
+    ),
     ("toml_edit", &["config/"]),
     ("tower", &["http/", "sim/"]),
     ("tracing_subscriber", &["telemetry/"]),

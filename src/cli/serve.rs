@@ -41,7 +41,11 @@ fn cut(counts: &Counts) -> Failure {
 /// A file that will not do is bad configuration; a port or a store that is in use is not.
 fn not_started(why: NotStarted) -> Failure {
     match why {
-        NotStarted::Certificate { .. } | NotStarted::File { .. } => Failure::Usage(why.to_string()),
+        NotStarted::Certificate { .. }
+        | NotStarted::File { .. }
+        | NotStarted::Tls { .. }
+        | NotStarted::SetUp(..)
+        | NotStarted::NoSuchApp(_) => Failure::Usage(why.to_string()),
         NotStarted::Listen(..) | NotStarted::Store(_) => Failure::failed(why),
     }
 }

@@ -1,6 +1,6 @@
 //! Writes a commented configuration from the table of keys.
 
-use super::key::{self, Given, Key, Kind};
+use super::key::{self, Given, Key, Kind, Section, Shape};
 use super::value::{size_words, time_words};
 
 /// What stands at the top.
@@ -8,6 +8,8 @@ const HEAD: &str = "\
 # Configuration of Mlango. Every key is here.
 #
 # - What is commented out has the default that is shown; what is not must be set.
+# - Where \"#\" stands without a blank behind it, nothing is set and the value is an example: of keys
+#   and lists that may be left out, and of sections that as a whole may be.
 # - Each key is also an environment variable, which wins: [broker] url is MLANGO__BROKER__URL.
 #   Lists there are texts with commas between.
 # - A secret `name` can be given as `name_file` instead: the first line of that file.
@@ -25,18 +27,27 @@ pub fn example() -> String {
 pub fn with(values: &[(&str, &str)]) -> String {
     let mut text = HEAD.to_owned();
     for section in key::SECTIONS.iter().filter(|known| !known.doc.is_empty()) {
-        text.push_str(&format!("\n[{}] # {}\n", section.name, section.doc));
+        text.push_str(&head_of(section));
         let keys = key::all().filter(|key| key.section == section.name && key.given.is_open());
         for key in keys {
             let full_name = key.full_name();
             let value = values.iter().find(|(name, _)| *name == full_name);
-            write_key(&mut text, key, value.map(|(_, value)| *value));
+            write_key(&mut text, (section, key), value.map(|(_, value)| *value));
         }
     }
     text
 }
 
-fn write_key(text: &mut String, key: &Key, value: Option<&str>) {
+fn head_of(section: &Section) -> String {
+    let Section { name, doc, shape } = section;
+    match shape {
+        Shape::Always => format!("\n[{name}] # {doc}\n"),
+        Shape::Optional => format!("\n[{name}] # {doc} Optional.\n"),
+        Shape::Rows => format!("\n#[[{name}]] # {doc} Optional; as many as you like.\n"),
+    }
+}
+
+fn write_key(text: &mut String, (section, key): (&Section, &Key), value: Option<&str>) {
     for line in key.doc.lines() {
         text.push_str(&format!("# {line}\n"));
     }
@@ -46,6 +57,10 @@ fn write_key(text: &mut String, key: &Key, value: Option<&str>) {
     let name = key.name;
     let line = match (value, key.given) {
         (Some(value), _) => format!("{name} = {value}\n"),
+        (None, Given::Default(toml) | Given::Needed(_, toml)) if section.shape != Shape::Always => {
+            format!("#{name} = {toml}\n")
+        }
+        (None, Given::Optional(toml)) => format!("#{name} = {toml}\n"),
         (None, Given::Default(toml)) => format!("# {name} = {toml}\n"),
         (None, Given::Needed(_, toml)) => format!("{name} = {toml}\n"),
         (None, Given::Later) => String::new(),
@@ -71,6 +86,11 @@ fn bounds(kind: Kind) -> Option<String> {
         | Kind::Listen
         | Kind::PublicUrl
         | Kind::HttpOrigin
+        | Kind::WebOrigin
+        | Kind::Url
+        | Kind::Patterns
+        | Kind::ShortCodes
+        | Kind::Template
         | Kind::StoreUrl
         | Kind::File
         | Kind::Networks

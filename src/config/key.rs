@@ -1,6 +1,9 @@
 //! Every key there is: the one table behind reading, the check for unknown keys, and
 //! `mlango.example.toml`.
 
+mod side;
+mod till;
+
 use std::time::Duration;
 
 /// What a section is for.
@@ -10,6 +13,19 @@ pub struct Section {
     pub name: &'static str,
     /// What it sets, for the example file. Empty: its keys are not in this version.
     pub doc: &'static str,
+    /// Whether it stands there at all, and how often.
+    pub shape: Shape,
+}
+
+/// Whether a section stands in a configuration, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Always: its keys are what is needed, or have defaults.
+    Always,
+    /// Where something of it is set, what it needs must be; where nothing is, it is not there.
+    Optional,
+    /// A list of tables, each written with its name in two brackets.
+    Rows,
 }
 
 /// A command, as far as it decides which keys must be set.
@@ -29,6 +45,8 @@ pub enum Given {
     /// These commands need it; the example file holds this, in TOML. A text in angle brackets is
     /// a placeholder, which no command accepts.
     Needed(&'static [Purpose], &'static str),
+    /// It may be left out, and has no default; the example file shows this, in TOML.
+    Optional(&'static str),
     /// It is of a later version; setting it is a fault, so that nobody counts on it.
     Later,
 }
@@ -55,6 +73,16 @@ pub enum Kind {
     PublicUrl,
     /// `http://host:port`.
     HttpOrigin,
+    /// `https://host`, perhaps with a port; `http://` too.
+    WebOrigin,
+    /// A whole address of a program of yours.
+    Url,
+    /// A list of forms that accounts have.
+    Patterns,
+    /// A list of short codes.
+    ShortCodes,
+    /// What a text message says.
+    Template,
     /// Where the book is kept.
     StoreUrl,
     /// A file.
@@ -109,7 +137,7 @@ impl Key {
 
     /// The environment variable that overrides it.
     pub fn variable(&self) -> String {
-        let (section, name) = (self.section, self.name);
+        let (section, name) = (self.section.replace('.', "__"), self.name);
         format!("MLANGO__{section}__{name}").to_uppercase()
     }
 }
@@ -154,22 +182,54 @@ pub const SECTIONS: &[Section] = &[
     section("store", "Where the book is kept."),
     section("organisation", "Who pays."),
     section("payouts", "What may be paid, and how long to wait."),
-    section("broker", "The SOAP rail: M-Pesa's broker."),
+    section(
+        "broker",
+        "The SOAP rail: M-Pesa's broker. Not needed where payouts.rail is \"daraja\".",
+    ),
+    optional("daraja", "M-Pesa over REST: prompts, notices, inquiries, and a rail for payouts."),
+    section("stk", "Prompts on payers' phones."),
+    section("c2b", "Payments that come by themselves."),
+    rows("c2b.routes", "Whose payments to some accounts are; the first that fits counts."),
+    rows("c2b.ask", "Who is asked whether a payment is to be taken; the first that fits counts."),
+    optional("sms", "Text messages, by Africa's Talking."),
+    section("sms.templates", "What they say. What is left out is not sent."),
     section("simulator", "Only for `mlango simulate`."),
     section("log", "What is written to standard error."),
-    section("daraja", ""),
-    section("sms", ""),
     section("webhooks", ""),
     section("dashboard", ""),
     section("telemetry", ""),
 ];
 
 const fn section(name: &'static str, doc: &'static str) -> Section {
-    Section { name, doc }
+    Section { name, doc, shape: Shape::Always }
+}
+
+const fn optional(name: &'static str, doc: &'static str) -> Section {
+    Section { name, doc, shape: Shape::Optional }
+}
+
+const fn rows(name: &'static str, doc: &'static str) -> Section {
+    Section { name, doc, shape: Shape::Rows }
 }
 
 /// All keys, by section, in the order of the example file.
-pub const KEYS: &[&[Key]] = &[API, CALLBACKS, STORE, ORGANISATION, PAYOUTS, BROKER, SIMULATOR, LOG];
+pub const KEYS: &[&[Key]] = &[
+    API,
+    CALLBACKS,
+    STORE,
+    ORGANISATION,
+    PAYOUTS,
+    BROKER,
+    till::DARAJA,
+    till::STK,
+    till::C2B,
+    till::ROUTES,
+    till::ASK,
+    till::SMS,
+    till::TEMPLATES,
+    side::SIMULATOR,
+    side::LOG,
+];
 
 const API: &[Key] = &[
     key(
@@ -313,7 +373,13 @@ const ORGANISATION: &[Key] = &[
 ];
 
 const PAYOUTS: &[Key] = &[
-    key("payouts", "rail", Kind::Word(&["soap"]), Given::Default("\"soap\""), "The way to M-Pesa."),
+    key(
+        "payouts",
+        "rail",
+        Kind::Word(&["soap", "daraja"]),
+        Given::Default("\"soap\""),
+        "The way to M-Pesa that payouts go which name none: \"soap\" or \"daraja\"; it must be set up.",
+    ),
     key(
         "payouts",
         "result_overdue",
@@ -467,50 +533,29 @@ const BROKER: &[Key] = &[
     later("broker", "local_address"),
 ];
 
-const SIMULATOR: &[Key] = &[
-    key(
-        "simulator",
-        "listen",
-        Kind::Listen,
-        Given::Default("\"127.0.0.1:8310\""),
-        "Address and port of the simulated broker.",
-    ),
-    key(
-        "simulator",
-        "credential_key",
-        Kind::File,
-        Given::Needed(SIMULATE, "\"certs/credential.key\""),
-        "The private key (PEM) that belongs to organisation.credential_certificate.",
-    ),
-    key(
-        "simulator",
-        "balance",
-        Kind::Money,
-        Given::Default("\"10000000.00\""),
-        "What the organisation's simulated account holds at the start.",
-    ),
-];
-
-const LOG: &[Key] = &[
-    key(
-        "log",
-        "level",
-        Kind::LogLevel,
-        Given::Default("\"info\""),
-        "off, error, warn, info, debug or trace; also by part: \"info,mlango::rail=debug\".",
-    ),
-    key(
-        "log",
-        "format",
-        Kind::Word(&["text", "json"]),
-        Given::Default("\"text\""),
-        "\"text\" for people, \"json\" for log collectors.",
-    ),
-];
-
 /// Every key, in order.
 pub fn all() -> impl Iterator<Item = &'static Key> {
     KEYS.iter().flat_map(|keys| keys.iter())
+}
+
+/// The section of this name.
+pub fn section_of(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|known| known.name == name)
+}
+
+/// The key of a full name; in a list of tables the number of the table stands before the last
+/// point.
+pub fn of(full_name: &str) -> Option<&'static Key> {
+    let (section, name) = full_name.rsplit_once('.')?;
+    find(without_number(section), name)
+}
+
+/// The name of a section without the number of the table in a list.
+pub fn without_number(section: &str) -> &str {
+    match section.rsplit_once('.') {
+        Some((list, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => list,
+        Some(_) | None => section,
+    }
 }
 
 /// The key of this name.

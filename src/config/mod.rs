@@ -24,10 +24,11 @@ use self::key::{Given, Key, Purpose};
 use self::reader::{NamedFile, Reader};
 pub use self::secret::Secret;
 use self::section::{
-    Api, Broker, Callbacks, Log, Operator, Organisation, Payouts, Provider, Simulator, Store,
+    Api, Broker, C2b, Callbacks, Daraja, Log, Operator, Organisation, Payouts, Provider, Simulator,
+    Sms, Stk, Store,
 };
 pub use self::source::{Environment, Source};
-pub use self::value::{HttpOrigin, StoreUrl};
+pub use self::value::{HttpOrigin, StoreUrl, WebOrigin};
 
 /// What was loaded, and what is risky about it.
 #[derive(Clone, Debug)]
@@ -57,6 +58,14 @@ pub struct Config {
     pub broker: Option<Broker>,
     /// `[broker]`, who we are to it.
     pub provider: Option<Provider>,
+    /// `[daraja]`.
+    pub daraja: Option<Daraja>,
+    /// `[stk]`.
+    pub stk: Stk,
+    /// `[c2b]`.
+    pub c2b: C2b,
+    /// `[sms]`.
+    pub sms: Option<Sms>,
     /// `[simulator]`.
     pub simulator: Simulator,
     /// `[simulator] credential_key`.
@@ -78,8 +87,16 @@ pub struct Serve {
     pub organisation: Organisation,
     /// `[payouts]`.
     pub payouts: Payouts,
-    /// `[broker]`.
-    pub broker: Broker,
+    /// `[broker]`; `None` only where payouts go over Daraja.
+    pub broker: Option<Broker>,
+    /// `[daraja]`; `None` only where payouts go over SOAP.
+    pub daraja: Option<Daraja>,
+    /// `[stk]`.
+    pub stk: Stk,
+    /// `[c2b]`.
+    pub c2b: C2b,
+    /// `[sms]`.
+    pub sms: Option<Sms>,
     /// `[log]`.
     pub log: Log,
 }
@@ -121,7 +138,11 @@ impl Source {
                 store: config.store,
                 organisation: config.organisation?,
                 payouts: config.payouts,
-                broker: config.broker?,
+                broker: config.broker,
+                daraja: config.daraja,
+                stk: config.stk,
+                c2b: config.c2b,
+                sms: config.sms,
                 log: config.log,
             })
         })
@@ -151,9 +172,20 @@ impl Source {
         let mut reader = Reader::new(self.gather()?);
         let config = read::config(&mut reader);
         let mut faults = reader.faults;
-        let missing = reader.missing.into_iter();
+        let excused = reader.excused;
+        let is_excused =
+            |key: &Key| purpose == Some(Purpose::Serve) && excused.contains(key.section);
+        let missing = reader.missing.into_iter().filter(|key| !is_excused(key));
         faults.extend(missing.filter_map(|key| missed(key, purpose)));
-        let needed = |key: &Key| purpose.is_some_and(|purpose| needs(key.given, purpose));
+        // A file that may be left out is looked at by whoever is to use it.
+        let needed = |key: &Key| {
+            purpose.is_some_and(|purpose| match key.given {
+                Given::Optional(_) => purpose == Purpose::Serve,
+                given @ (Given::Needed(..) | Given::Default(_) | Given::Later) => {
+                    needs(given, purpose)
+                }
+            })
+        };
         let files = reader.files.into_iter().filter(|file| needed(file.key));
         faults.extend(files.filter_map(|file| unreadable(&file)));
         faults.sort_by(|a, b| a.place.cmp(&b.place));

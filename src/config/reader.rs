@@ -25,6 +25,7 @@ pub(super) struct NamedFile {
 /// answer is then `None`.
 pub(super) struct Reader {
     values: BTreeMap<String, Found>,
+    rows: BTreeMap<String, Vec<Place>>,
     base: PathBuf,
     /// What is wrong so far.
     pub faults: Vec<Fault>,
@@ -32,6 +33,8 @@ pub(super) struct Reader {
     pub warnings: Vec<Fault>,
     /// Keys that have no default and are not set.
     pub missing: Vec<&'static Key>,
+    /// Sections that the gateway does without, so that nothing of them is missing there.
+    pub excused: BTreeSet<&'static str>,
     /// The files that are named.
     pub files: Vec<NamedFile>,
     /// Every name that was asked for.
@@ -42,10 +45,12 @@ impl Reader {
     pub fn new(gathered: Gathered) -> Self {
         Self {
             values: gathered.values,
+            rows: gathered.rows,
             base: gathered.base,
             faults: gathered.faults,
             warnings: Vec::new(),
             missing: Vec::new(),
+            excused: BTreeSet::new(),
             files: Vec::new(),
             asked: BTreeSet::new(),
         }
@@ -64,7 +69,34 @@ impl Reader {
     }
 
     fn remark(&self, name: &str, what: String) -> Fault {
-        Fault { place: self.place(name), key: name.to_owned(), what }
+        Fault { place: self.place(name), key: shown_name(name), what }
+    }
+
+    /// Whether a key is set, or its `_file`.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(name) || self.values.contains_key(&format!("{name}_file"))
+    }
+
+    /// Whether anything of a section is set, or of a section within it.
+    pub fn has(&self, section: &str) -> bool {
+        let is_of = |name: &str| name.strip_prefix(section).is_some_and(|it| it.starts_with('.'));
+        self.values.keys().any(|name| is_of(name)) || self.rows.keys().any(|name| is_of(name))
+    }
+
+    /// The names of the tables in a list, each of which its keys' names begin with.
+    pub fn tables(&mut self, section: &'static str) -> Vec<String> {
+        for key in key::all().filter(|key| key.section == section) {
+            self.asked.insert(key.full_name());
+        }
+        let count = self.rows.get(section).map_or(0, Vec::len);
+        (0..count).map(|nth| format!("{section}.{nth}")).collect()
+    }
+
+    /// Where a table of a list stands.
+    fn place_of_table(&self, name: &str) -> Option<Place> {
+        let (table, _) = name.rsplit_once('.')?;
+        let (list, nth) = table.rsplit_once('.')?;
+        self.rows.get(list)?.get(nth.parse::<usize>().ok()?).cloned()
     }
 
     /// Where the key (or its `_file`) stands.
@@ -112,6 +144,27 @@ impl Reader {
         self.take(name, |raw, _, _| value::http_origin(raw))
     }
 
+    pub fn web_origin(&mut self, name: &str) -> Option<value::WebOrigin> {
+        self.take(name, |raw, _, _| value::web_origin(raw))
+    }
+
+    pub fn url(&mut self, name: &str) -> Option<String> {
+        self.take(name, |raw, _, _| value::url(raw))
+    }
+
+    pub fn template(&mut self, name: &str) -> Option<crate::domain::text::Template> {
+        self.take(name, |raw, _, _| value::template(raw))
+    }
+
+    /// A list of texts, each of which is parsed.
+    pub fn list<T>(&mut self, name: &str) -> Option<Vec<T>>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        self.take(name, |raw, _, _| value::list(raw))
+    }
+
     pub fn store_url(&mut self, name: &str) -> Option<value::StoreUrl> {
         self.take(name, |raw, _, base| value::store_url(raw, base))
     }
@@ -119,9 +172,8 @@ impl Reader {
     /// A file, which is also noted in [`Self::files`].
     pub fn file(&mut self, name: &str) -> Option<PathBuf> {
         let path = self.take(name, |raw, _, base| value::file(raw, base))?;
-        let (section, short) = name.split_once('.')?;
         self.files.push(NamedFile {
-            key: key::find(section, short)?,
+            key: key::of(name)?,
             place: self.place(name),
             path: path.clone(),
         });
@@ -169,15 +221,6 @@ impl Reader {
                 return Err(misfit(kind));
             };
             value::times(raw, least, most)
-        })
-    }
-
-    pub fn rail(&mut self, name: &str) -> Option<&'static str> {
-        self.take(name, |raw, kind, _| {
-            let Kind::Word(words) = kind else {
-                return Err(misfit(kind));
-            };
-            value::rail(raw, words)
         })
     }
 
@@ -233,9 +276,8 @@ impl Reader {
         name: &str,
         parse: impl FnOnce(&Raw, Kind, &Path) -> Result<T, Bad>,
     ) -> Option<T> {
-        self.asked.insert(name.to_owned());
-        let (section, short) = name.split_once('.').unwrap_or_default();
-        let Some(key) = key::find(section, short) else {
+        self.asked.insert(shown_name(name));
+        let Some(key) = key::of(name) else {
             self.fault(name, "is missing from the table of keys: a bug in Mlango");
             return None;
         };
@@ -243,15 +285,21 @@ impl Reader {
             (Some(found), _) => (found.raw.clone(), found.from_variable),
             (None, Given::Default(toml)) => (source::literal(toml), false),
             (None, Given::Needed(..)) => {
-                self.missing.push(key);
+                if let Some(place) = self.place_of_table(name) {
+                    let (key, doc) = (shown_name(name), key.doc);
+                    self.faults.push(Fault { place, key, what: format!("is not set. {doc}") });
+                } else {
+                    self.missing.push(key);
+                }
                 return None;
             }
-            (None, Given::Later) => return None,
+            (None, Given::Later | Given::Optional(_)) => return None,
         };
         let raw = match (raw, key.kind) {
-            (Raw::Text(text), Kind::Networks | Kind::Times(..)) if from_variable => {
-                source::list_of(&text)
-            }
+            (
+                Raw::Text(text),
+                Kind::Networks | Kind::Times(..) | Kind::Patterns | Kind::ShortCodes,
+            ) if from_variable => source::list_of(&text),
             (raw, _) => raw,
         };
         let base = self.base_of(from_variable);
@@ -274,6 +322,14 @@ impl Reader {
     /// where the program was started.
     fn base_of(&self, from_variable: bool) -> PathBuf {
         if from_variable { PathBuf::new() } else { self.base.clone() }
+    }
+}
+
+/// A key's name without the number of the table in a list.
+fn shown_name(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((section, short)) => format!("{}.{short}", key::without_number(section)),
+        None => name.to_owned(),
     }
 }
 

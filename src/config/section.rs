@@ -1,5 +1,6 @@
 //! The sections, typed.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,11 +8,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::secret::Secret;
-use super::value::{HttpOrigin, StoreUrl};
+use super::value::{HttpOrigin, StoreUrl, WebOrigin};
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::party::ShortCode;
-use crate::domain::payout::Policy;
+use crate::domain::payment;
+use crate::domain::payment::validation::{Pattern, Rules};
+use crate::domain::payout::{Policy, Rail};
+use crate::domain::text::{Occasion, Template};
 
 /// `[api]`: the REST API and the metrics.
 #[derive(Clone, Debug)]
@@ -79,8 +83,8 @@ pub struct Organisation {
 /// `[payouts]`: what may be paid, and how long to wait.
 #[derive(Clone, Debug)]
 pub struct Payouts {
-    /// The way to M-Pesa: `soap`.
-    pub rail: &'static str,
+    /// The way to M-Pesa of payouts that name none.
+    pub rail: Rail,
     /// The pace of a payout's life, and of its doubts.
     pub policy: Policy,
     /// How long the first message after a start is waited for alone.
@@ -146,6 +150,124 @@ pub enum PasswordCase {
     Upper,
     /// As much working code has it.
     Lower,
+}
+
+/// `[daraja]`: M-Pesa over REST.
+#[derive(Clone, Debug)]
+pub struct Daraja {
+    /// Where it is.
+    pub url: WebOrigin,
+    /// The app's consumer key.
+    pub consumer_key: Secret,
+    /// The app's consumer secret.
+    pub consumer_secret: Secret,
+    /// The passkey of [`Self::shortcode`].
+    pub passkey: Secret,
+    /// The number that customers pay.
+    pub shortcode: ShortCode,
+    /// The short code that payouts are paid from; `None`: the organisation's.
+    pub b2c_shortcode: Option<ShortCode>,
+    /// The till that prompts are paid to; `None`: they are paid to the pay bill number.
+    pub till: Option<ShortCode>,
+    /// Whether M-Pesa is told our name for a payout: version 3 of B2C, and not version 1.
+    pub names_payouts: bool,
+    /// Whether questions call it `OriginatorConversationID`, and not `OriginalConversationID`.
+    pub by_originator: bool,
+    /// How to talk to it.
+    pub link: DarajaLink,
+    /// Certificate authorities that are trusted besides this machine's.
+    pub ca: Option<PathBuf>,
+}
+
+/// `[daraja]`: how to talk to it.
+#[derive(Clone, Copy, Debug)]
+pub struct DarajaLink {
+    /// How long to wait for an answer once a request is sent.
+    pub timeout: Duration,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long sending a request may take.
+    pub send_timeout: Duration,
+    /// How many payouts may await their answer at once, and how many other calls.
+    pub max_in_flight: u32,
+    /// How many requests may be sent to one interface per second.
+    pub max_per_second: u32,
+    /// The pause between questions about prompts.
+    pub stk_query_every: Duration,
+}
+
+/// `[stk]`: prompts.
+#[derive(Clone, Debug)]
+pub struct Stk {
+    /// The pace of a prompt's life.
+    pub policy: payment::Policy,
+    /// The least and the most that one may ask for.
+    pub amounts: AmountLimits,
+}
+
+/// `[c2b]`: payments that come by themselves.
+#[derive(Clone, Debug)]
+pub struct C2b {
+    /// Which are taken.
+    pub rules: Rules,
+    /// Whose they are; the first that fits counts.
+    pub routes: Vec<Route>,
+    /// Who is asked whether to take one; the first that fits counts.
+    pub ask: Vec<Ask>,
+    /// How long a validation may take in all.
+    pub validation_timeout: Duration,
+    /// How payments are pulled whose confirmations are missing; `None`: not at all.
+    pub pull: Option<Pull>,
+}
+
+/// `[[c2b.routes]]`: whose payments to some accounts are.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The accounts; one of these forms.
+    pub accounts: Vec<Pattern>,
+    /// The application's name.
+    pub app: String,
+}
+
+/// `[[c2b.ask]]`: who is asked whether to take a payment.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The accounts; one of these forms.
+    pub accounts: Vec<Pattern>,
+    /// Who is asked.
+    pub url: String,
+    /// How long he may take.
+    pub deadline: Duration,
+    /// Whether it is taken when he does not answer in time.
+    pub accept_by_default: bool,
+}
+
+/// How payments are pulled.
+#[derive(Clone, Copy, Debug)]
+pub struct Pull {
+    /// How often.
+    pub every: Duration,
+    /// How far back each time.
+    pub window: Duration,
+}
+
+/// `[sms]`: text messages.
+#[derive(Clone, Debug)]
+pub struct Sms {
+    /// Where Africa's Talking is.
+    pub url: String,
+    /// The account.
+    pub username: String,
+    /// Its key.
+    pub api_key: Secret,
+    /// The sender id.
+    pub from: Option<String>,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+    /// Certificate authorities that are trusted besides this machine's.
+    pub ca: Option<PathBuf>,
+    /// What is said on each occasion; on others nothing is.
+    pub templates: BTreeMap<Occasion, Template>,
 }
 
 /// `[simulator]`: only for `mlango simulate`.

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::fault::{Fault, Faults, Place};
-use super::key::{self, Given};
+use super::key::{self, Given, Shape};
 use super::near;
 
 /// The largest configuration or secret file that is read: far more than anyone writes by hand.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// What every variable of ours begins with.
 const PREFIX: &str = "MLANGO__";
+/// The most tables in one list.
+const ROWS_MAX: usize = 1_000;
 /// The file that is read when none is named, if it is there.
 const DEFAULT_FILE: &str = "mlango.toml";
 
@@ -85,6 +87,7 @@ pub struct Source {
     base: PathBuf,
     environment: Environment,
     faults: Vec<Fault>,
+    rows: BTreeMap<String, Vec<Place>>,
 }
 
 impl fmt::Debug for Source {
@@ -118,6 +121,7 @@ impl Source {
             text,
             environment,
             faults: Vec::new(),
+            rows: BTreeMap::new(),
         })
     }
 
@@ -130,6 +134,7 @@ impl Source {
             base,
             environment: Environment::default(),
             faults: Vec::new(),
+            rows: BTreeMap::new(),
         }
     }
 
@@ -153,7 +158,7 @@ impl Source {
         let mut values = BTreeMap::new();
         self.gather_file(&mut values)?;
         self.gather_environment(&mut values);
-        Ok(Gathered { values, base: self.base, faults: self.faults })
+        Ok(Gathered { values, rows: self.rows, base: self.base, faults: self.faults })
     }
 
     fn gather_file(&mut self, values: &mut BTreeMap<String, Found>) -> Result<(), Faults> {
@@ -194,12 +199,67 @@ impl Source {
         for (name, item) in table.iter() {
             let span = table.key(name).and_then(toml_edit::Key::span);
             let place = self.place(span.or_else(|| item.span()));
-            if let Err(what) = known(section, name) {
-                self.fault(place, format!("{section}.{name}"), what);
+            let full_name = format!("{section}.{name}");
+            if let Some(inner) = key::section_of(&full_name) {
+                self.gather_inner(inner, item, place, values);
+                continue;
+            }
+            if let Err(what) = known(key::without_number(section), name) {
+                let list = key::without_number(section);
+                self.fault(place, format!("{list}.{name}"), what);
                 continue;
             }
             let found = Found { raw: raw(item), place, from_variable: false };
-            values.insert(format!("{section}.{name}"), found);
+            values.insert(full_name, found);
+        }
+    }
+
+    /// A section within a section: one table, or a list of them.
+    fn gather_inner<'t>(
+        &mut self,
+        section: &key::Section,
+        item: &'t Item,
+        place: Place,
+        values: &mut BTreeMap<String, Found>,
+    ) {
+        let name = section.name;
+        let is_list = section.shape == Shape::Rows;
+        let tables: Vec<(&dyn TableLike, Option<std::ops::Range<usize>>)> = match item {
+            Item::ArrayOfTables(list) if is_list => {
+                let table = |table: &'t toml_edit::Table| -> (&'t dyn TableLike, _) {
+                    (table, table.span())
+                };
+                list.iter().map(table).collect()
+            }
+            Item::Value(Value::Array(list)) if is_list => {
+                let table = |one: &'t Value| -> Option<(&'t dyn TableLike, _)> {
+                    Some((one.as_inline_table()?, one.span()))
+                };
+                let found: Vec<_> = list.iter().filter_map(table).collect();
+                if found.len() < list.len() {
+                    self.fault(place, name.to_owned(), format!("must be written [[{name}]]"));
+                    return;
+                }
+                found
+            }
+            item if !is_list => match item.as_table_like() {
+                Some(table) => return self.gather_section(name, table, values),
+                None => vec![],
+            },
+            Item::None | Item::Value(_) | Item::Table(_) | Item::ArrayOfTables(_) => vec![],
+        };
+        if tables.is_empty() || tables.len() > ROWS_MAX {
+            let what = match (is_list, tables.len()) {
+                (false, _) => format!("must be a section, written [{name}]"),
+                (true, 0) => format!("must be a list of tables, each written [[{name}]]"),
+                (true, _) => format!("has more than {ROWS_MAX} tables"),
+            };
+            return self.fault(place, name.to_owned(), what);
+        }
+        for (nth, (table, span)) in tables.into_iter().enumerate() {
+            let place = self.place(span);
+            self.rows.entry(name.to_owned()).or_default().push(place);
+            self.gather_section(&format!("{name}.{nth}"), table, values);
         }
     }
 
@@ -207,8 +267,15 @@ impl Source {
         for (variable, value) in std::mem::take(&mut self.environment.0) {
             let place = Place::Variable(variable.clone());
             let bare = variable.strip_prefix(PREFIX).unwrap_or_default();
-            let name = bare.to_lowercase();
-            let (section, name) = name.split_once("__").unwrap_or((name.as_str(), ""));
+            let name = bare.to_lowercase().replace("__", ".");
+            let (section, name) = name.rsplit_once('.').unwrap_or((name.as_str(), ""));
+            let is_list =
+                |name: &str| key::section_of(name).is_some_and(|known| known.shape == Shape::Rows);
+            if is_list(key::without_number(section)) || is_list(&format!("{section}.{name}")) {
+                let what = "is a list of tables, which can stand in the file only".to_owned();
+                self.fault(place, format!("{section}.{name}"), what);
+                continue;
+            }
             if let Err(what) = known(section, name) {
                 let key = format!("{section}.{name}");
                 self.fault(place, key.trim_end_matches('.').to_owned(), what);
@@ -249,6 +316,8 @@ impl Source {
 pub(super) struct Gathered {
     /// By full name, `section.name` or `section.name_file`.
     pub values: BTreeMap<String, Found>,
+    /// Where the tables of each list stand.
+    pub rows: BTreeMap<String, Vec<Place>>,
     /// Where relative files of the configuration file are looked for.
     pub base: PathBuf,
     /// Names that are unknown.
@@ -266,7 +335,7 @@ fn known(section: &str, name: &str) -> Result<(), String> {
     let known = key::find(section, name).or_else(|| name.strip_suffix("_file").and_then(of_file));
     match known.map(|key| key.given) {
         Some(Given::Later) => Err(later()),
-        Some(Given::Default(_) | Given::Needed(..)) => Ok(()),
+        Some(Given::Default(_) | Given::Needed(..) | Given::Optional(_)) => Ok(()),
         None => match near::key(section, name) {
             Some(meant) => Err(format!("is unknown; did you mean {meant}?")),
             None => Err("is unknown".to_owned()),

@@ -93,7 +93,17 @@ fn a_wrong_variable_is_named_and_not_shown_when_secret() {
             "broker.timeouts: is unknown; did you mean \"broker.timeout\"?",
         ),
         ("MLANGO__BROKER", "x", "broker: is unknown"),
-        ("MLANGO__DARAJA__PASSKEY", "x", "daraja.passkey: is not in this version; take it out"),
+        ("MLANGO__TELEMETRY__URL", "x", "telemetry.url: is not in this version; take it out"),
+        (
+            "MLANGO__C2B__ROUTES",
+            "[]",
+            "c2b.routes: is a list of tables, which can stand in the file only",
+        ),
+        (
+            "MLANGO__SMS__TEMPLATES__PAYMENT_RECEIVED",
+            "{",
+            "sms.templates.payment_received: has a \"{\" that no \"}\" closes",
+        ),
         (
             "MLANGO__CALLBACKS__ALLOW",
             "[oops",
@@ -131,10 +141,25 @@ fn names_that_are_not_known_or_not_yet_known_are_faults() {
             "line 2: callbacks.tls_key: is not in this version; take it out",
         ),
         (
-            "[daraja]\npasskey = \"x\"",
-            "line 2: daraja.passkey: is not in this version; take it out",
+            "[webhooks]\nanything = 1",
+            "line 2: webhooks.anything: is not in this version; take it out",
         ),
-        ("[sms]\nanything = 1", "line 2: sms.anything: is not in this version; take it out"),
+        (
+            "[sms]\ntemplates = 5",
+            "line 2: sms.templates: must be a section, written [sms.templates]",
+        ),
+        (
+            "[c2b.routes]\napp = \"x\"",
+            "line 1: c2b.routes: must be a list of tables, each written [[c2b.routes]]",
+        ),
+        ("[c2b]\nroutes = [1]", "line 2: c2b.routes: must be written [[c2b.routes]]"),
+        (
+            "[[c2b.routes]]\naccounts = [\"A\"]\napp = \"x\"\n\n[[c2b.routes]]\naccounts = [\"\"]\nap = \"x\"",
+            "line 5: c2b.routes.app: is not set. Whose they are: the name of an application \
+             (`mlango apps create NAME`).\n\
+             line 6: c2b.routes.accounts: found [\"\"]; expected text of 1 to 200 printable characters\n\
+             line 7: c2b.routes.ap: is unknown; did you mean \"c2b.routes.app\"?",
+        ),
         ("[sms]\n[webhooks]\n[dashboard]\n[telemetry]", "none"),
         (
             "[api]\nlisten = {a = 1}",
@@ -224,12 +249,15 @@ fn a_whole_configuration_is_read_as_it_says() {
     let intervals = [5, 30, 120, 600, 3_600].map(Duration::from_secs);
     assert_eq!(config.payouts.policy.inquiry_intervals, intervals);
     assert_eq!(config.payouts.amounts, crate::domain::limit::AmountLimits::default());
-    assert_eq!(config.broker.url.to_string(), "http://192.0.2.49:18423");
-    assert_eq!(config.broker.provider.sp_id, "100001");
-    assert_eq!(config.broker.link.timeout, Duration::from_secs(30));
-    assert_eq!(config.broker.link.max_in_flight, 64);
-    assert_eq!(config.broker.link.header_namespace, HeaderNamespace::A);
-    assert_eq!(config.broker.link.password_case, PasswordCase::Upper);
+    assert_eq!(
+        config.broker.as_ref().expect("a broker").url.to_string(),
+        "http://192.0.2.49:18423"
+    );
+    assert_eq!(config.broker.as_ref().expect("a broker").provider.sp_id, "100001");
+    assert_eq!(config.broker.as_ref().expect("a broker").link.timeout, Duration::from_secs(30));
+    assert_eq!(config.broker.as_ref().expect("a broker").link.max_in_flight, 64);
+    assert_eq!(config.broker.as_ref().expect("a broker").link.header_namespace, HeaderNamespace::A);
+    assert_eq!(config.broker.as_ref().expect("a broker").link.password_case, PasswordCase::Upper);
     assert_eq!(config.log.format, LogFormat::Text);
     let simulate = Source::text(complete(), dir.path()).simulate().expect("no faults").config;
     assert_eq!(simulate.simulator.balance, Amount::from_shillings(10_000_000));
@@ -267,8 +295,8 @@ fn variables_win_over_the_file() {
         ("PATH", "is none of ours"),
     ];
     let config = serve(&complete(), &variables).expect("no faults").config;
-    assert_eq!(config.broker.url.host(), "[2001:db8::1]");
-    assert_eq!(config.broker.url.authority(), "[2001:db8::1]:9");
+    assert_eq!(config.broker.as_ref().expect("a broker").url.host(), "[2001:db8::1]");
+    assert_eq!(config.broker.as_ref().expect("a broker").url.authority(), "[2001:db8::1]:9");
     assert_eq!(config.organisation.operator.shortcode.as_str(), "600998");
     assert_eq!(config.payouts.policy.inquiry_intervals.len(), 2);
     // What a variable names is looked for from where the program was started.
@@ -428,12 +456,108 @@ fn the_committed_example_is_the_generated_one() {
     );
 }
 
+fn is_always(key: &key::Key) -> bool {
+    key::section_of(key.section).is_some_and(|section| section.shape == key::Shape::Always)
+}
+
+/// What begins with `#` alone in the example, set: every section and list there is.
+fn everything() -> String {
+    let open = |line: &str| match line.strip_prefix('#') {
+        Some(set) if set.starts_with(|c: char| c == '[' || c.is_ascii_alphabetic()) => {
+            set.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = complete().lines().map(open).collect();
+    ["consumer key", "consumer secret"]
+        .iter()
+        .fold(lines.join("\n"), |text, word| {
+            text.replace(&format!("\"<the app's {word}>\""), "\"a\"")
+        })
+        .replace("\"<the short code's passkey>\"", "\"a-passkey\"")
+        .replace("\"<the account's API key>\"", "\"a-key\"")
+}
+
+#[test]
+fn everything_that_the_example_shows_can_be_set() {
+    let dir = place();
+    std::fs::write(dir.path().join("certs/ca.pem"), "not looked into here").expect("ca");
+    let read = |text: &str| Source::text(text, dir.path()).serve();
+    let config = read(&everything()).expect("no faults").config;
+    let daraja = config.daraja.expect("daraja");
+    assert_eq!((daraja.url.https, daraja.url.port), (true, 443));
+    assert_eq!(daraja.url.host, "sandbox.safaricom.co.ke");
+    assert!(daraja.names_payouts && !daraja.by_originator);
+    assert_eq!(daraja.till.expect("a till").as_str(), "5123456");
+    assert_eq!(daraja.link.stk_query_every, Duration::from_secs(12));
+    assert_eq!(config.c2b.routes.len(), 1);
+    assert_eq!(config.c2b.routes[0].app, "billing");
+    assert!(config.c2b.routes[0].accounts[0].fits("inv-77"));
+    assert_eq!(config.c2b.ask[0].deadline, Duration::from_secs(3));
+    assert!(config.c2b.ask[0].accept_by_default && config.c2b.pull.is_none());
+    assert_eq!(config.stk.policy, crate::domain::payment::Policy::default());
+    assert_eq!(config.c2b.rules, crate::domain::payment::validation::Rules::default());
+    let sms = config.sms.expect("sms");
+    assert_eq!((sms.templates.len(), sms.from.as_deref()), (3, Some("EXAMPLEORG")));
+    // The broker may be left out where payouts go another way, and Daraja where they do not.
+    let only = everything().replace("# rail = \"soap\"", "rail = \"daraja\"");
+    let (before, rest) = only.split_once("\n[broker]").expect("a broker");
+    let (_broker, after) = rest.split_once("\n[daraja]").expect("daraja");
+    let config = read(&format!("{before}\n[daraja]{after}")).expect("no faults").config;
+    assert!(config.broker.is_none() && config.daraja.is_some());
+    let neither = complete().replace("# rail = \"soap\"", "rail = \"daraja\"");
+    let found = read(&neither).expect_err("no way to pay").to_string();
+    for key in ["url", "consumer_key", "consumer_secret", "passkey", "shortcode"] {
+        let wanted = format!("daraja.{key}: is not set, and `mlango serve` needs it");
+        assert!(found.contains(&wanted), "{found}");
+    }
+    let half = complete().replace("#shortcode = \"174379\"", "shortcode = \"174379\"");
+    let found = read(&half).expect_err("the rest is missing").to_string();
+    assert_eq!(found.lines().count(), 4, "{found}");
+}
+
+#[test]
+fn what_daraja_refuses_is_named() {
+    let dir = place();
+    std::fs::write(dir.path().join("certs/ca.pem"), "not looked into here").expect("ca");
+    let found = |changes: &[(&str, &str)]| {
+        let text = changes.iter().fold(everything(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        let faults = Source::text(text, dir.path()).serve().expect_err("a fault");
+        assert_eq!(faults.0.len(), 1, "{faults}");
+        faults.to_string()
+    };
+    let public_url = "public_url = \"https://gw.example.org\"";
+    let word = found(&[(public_url, "public_url = \"https://mpesa.example.org\"")]);
+    assert!(word.contains("callbacks.public_url: has \"mpesa\" in it"), "{word}");
+    let plain = found(&[
+        (public_url, "public_url = \"http://gw.example.org\""),
+        ("https://sandbox.safaricom.co.ke\"", "https://api.safaricom.co.ke\""),
+    ]);
+    assert!(plain.contains("callbacks.public_url: must be an https address"), "{plain}");
+    let again = found(&[
+        ("b2c_version = \"v3\"", "b2c_version = \"v1\""),
+        ("# on_not_found = \"resend\"", "on_not_found = \"resend\""),
+    ]);
+    assert!(again.contains("payouts.on_not_found: must be \"person\""), "{again}");
+    let pull = found(&[("# pull_every = \"0s\"", "pull_every = \"4h\"")]);
+    assert!(pull.contains("c2b.pull_window: is shorter than two pulls"), "{pull}");
+    let text = everything().replace("b2c_version = \"v3\"", "b2c_version = \"v1\"");
+    let config = Source::text(text, dir.path()).serve().expect("no faults").config;
+    let rule = config.payouts.policy.on_not_found;
+    assert_eq!(rule, crate::domain::payout::NotFoundRule::Person, "whatever its default is");
+}
+
 #[test]
 fn the_example_is_right_but_for_its_placeholders() {
     let found = serve(&example(), &[]).expect_err("placeholders");
     let keys: Vec<&str> = found.0.iter().map(|fault| fault.key.as_str()).collect();
-    let secrets: Vec<String> =
-        key::all().filter(|key| key.kind.is_secret()).map(key::Key::full_name).collect();
+    let secrets: Vec<String> = key::all()
+        .filter(|key| key.kind.is_secret() && is_always(key))
+        .map(key::Key::full_name)
+        .collect();
     assert_eq!(keys, secrets);
     // With every default written out it says the same.
     let names: BTreeSet<&str> = key::all().map(|key| key.name).collect();

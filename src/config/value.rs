@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::source::Raw;
 use crate::domain::money::Amount;
+use crate::domain::text::{NotATemplate, Template};
 
 /// The longest plain text.
 const TEXT_CHARS_MAX: usize = 200;
@@ -20,6 +21,8 @@ const TOKEN_DIGITS_MAX: usize = 128;
 const TIMES_MAX: usize = 20;
 /// The most source networks.
 const NETWORKS_MAX: usize = 1_000;
+/// The most texts in a list.
+const LIST_MAX: usize = 1_000;
 /// The words that M-Pesa filters out of addresses, in any case (spec/daraja.md §7).
 const FILTERED_WORDS: &[&str] = &["m-pesa", "mpesa", "safaricom", "exe", "cmd", "sql", "query"];
 
@@ -239,14 +242,6 @@ pub(super) fn word(raw: &Raw, words: &[&'static str]) -> Result<&'static str, Ba
     }
 }
 
-/// The rail; one that comes with a later version is named as such.
-pub(super) fn rail(raw: &Raw, words: &[&'static str]) -> Result<&'static str, Bad> {
-    match raw {
-        Raw::Text(text) if text == "daraja" => later("the rail \"daraja\""),
-        Raw::Text(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => word(raw, words),
-    }
-}
-
 /// `level` or `part=level`, with commas between.
 pub(super) fn log_level(raw: &Raw) -> Result<String, Bad> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -356,6 +351,73 @@ pub(super) fn http_origin(raw: &Raw) -> Result<HttpOrigin, Bad> {
             Ok(HttpOrigin::new(host, uri.port_u16().unwrap_or(80)))
         }
         _ => expected(WANTED),
+    }
+}
+
+/// `https://host`, perhaps with a port, where a peer is reached; `http://` too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOrigin {
+    /// Whether the connection is encrypted.
+    pub https: bool,
+    /// Name or address; an IPv6 address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// `https://host` or `http://host`, perhaps with a port, without a path.
+pub(super) fn web_origin(raw: &Raw) -> Result<WebOrigin, Bad> {
+    const WANTED: &str = "https://HOST, perhaps with a port, without a path";
+    let text = text(raw)?;
+    let Ok(uri) = text.parse::<http::Uri>() else {
+        return expected(WANTED);
+    };
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none() && !text.contains('#');
+    let user = uri.authority().is_some_and(|it| it.as_str().contains('@'));
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let https = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        Some(_) | None => return expected(WANTED),
+    };
+    if !bare || user || host.is_empty() {
+        return expected(WANTED);
+    }
+    let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+    Ok(WebOrigin { https, host, port })
+}
+
+/// A whole address of a program, which may have a path and a query.
+pub(super) fn url(raw: &Raw) -> Result<String, Bad> {
+    const WANTED: &str = "https://HOST/PATH, without a user name in it";
+    let text = text(raw)?;
+    let is_url = text.parse::<http::Uri>().is_ok_and(|uri| {
+        let user = uri.authority().is_some_and(|it| it.as_str().contains('@'));
+        let host = uri.host().is_some_and(|host| !host.is_empty());
+        matches!(uri.scheme_str(), Some("http" | "https")) && host && !user
+    });
+    if is_url && !text.contains('#') { Ok(text) } else { expected(WANTED) }
+}
+
+/// What a text message says.
+pub(super) fn template(raw: &Raw) -> Result<Template, Bad> {
+    match raw {
+        Raw::Text(text) => text.parse().or_else(|error: NotATemplate| says(error.to_string())),
+        Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => expected("the words of a text message"),
+    }
+}
+
+/// A list of texts, each of which is parsed.
+pub(super) fn list<T>(raw: &Raw) -> Result<Vec<T>, Bad>
+where
+    T: std::str::FromStr,
+    T::Err: fmt::Display,
+{
+    match raw {
+        Raw::List(list) if list.len() <= LIST_MAX => list.iter().map(parsed).collect(),
+        Raw::List(_) | Raw::Text(_) | Raw::Integer(_) | Raw::Other(_) => {
+            expected(format!("a list of at most {LIST_MAX} texts, such as [\"A\", \"B\"]"))
+        }
     }
 }
 

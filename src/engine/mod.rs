@@ -38,8 +38,8 @@ pub use inquiries::{InquiryDraft, InquiryError, InquiryTaken, NotTaken as Inquir
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
 pub use reversals::{NotReversed, ReversalDraft};
 pub use till::{
-    ClaimError, PushDraft, PushError, Pushed, QueryError, Route, Settings as TillSettings,
-    StkHeard, Validated,
+    ClaimError, PushDraft, PushError, Pushed, QueryError, Recovered, Route,
+    Settings as TillSettings, StkHeard, Validated,
 };
 
 use crate::clock::Clock;

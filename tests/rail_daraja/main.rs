@@ -3,7 +3,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test: it panics to fail"
 )]
@@ -11,6 +10,7 @@
 mod answers;
 mod counter;
 mod payouts;
+mod recover;
 mod secrets;
 mod support;
 mod tls;

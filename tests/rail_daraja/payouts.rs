@@ -1,12 +1,16 @@
 //! Payouts and questions about them: taken, doubted, never sent twice.
 
+use std::time::Duration;
+
 use mlango::daraja::{Api, B2cVersion};
 use mlango::domain::outcome::AnswerClass;
 use mlango::domain::payout::{AskBy, Question, WhyNoAnswer, WhyNothingSent};
-use mlango::engine::port::{Outcome, Rail};
-use mlango::rail::transport::Deadlines;
+use mlango::engine::port::{Outcome, Pending, Rail};
+use mlango::rail::daraja::DarajaRail;
+use mlango::rail::pace::Pace;
+use mlango::rail::transport::{Answer, Deadlines, Request, Unanswered, Web};
 
-use crate::support::{House, NOW, patient, payout, secs, settings, sim_settings};
+use crate::support::{House, NOW, Watched, patient, pay, payout, secs, settings, sim_settings};
 
 const B2C: Api = Api::B2c(B2cVersion::V3);
 
@@ -110,6 +114,43 @@ async fn nobody_there_is_nothing_sent_and_a_lost_answer_is_not() {
     assert_eq!(house.asked(B2C), 4, "and none was sent twice");
     let House { sim, rail, .. } = house;
     sim.shutdown().await;
-    let sent = crate::support::pay(&rail, &payout(9)).await;
+    let sent = pay(&rail, &payout(9)).await;
     assert_eq!(sent.outcome, Outcome::NothingSent(WhyNothingSent::Connect));
+}
+
+/// Gives a token, and this to everything else.
+#[derive(Debug)]
+struct Canned(String);
+
+impl Web for Canned {
+    fn send<'a>(
+        &'a self,
+        request: Request,
+        _pace: &'a Pace,
+    ) -> Pending<'a, Result<Answer, Unanswered>> {
+        let token = r#"{"access_token":"Zq8vPlaceholder","expires_in":"3599"}"#.to_owned();
+        let body = if request.path.starts_with("/oauth") { token } else { self.0.clone() };
+        Box::pin(async { Ok(Answer::new(200, body.into_bytes())) })
+    }
+
+    fn longest(&self) -> Duration {
+        secs(1)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_names_another_payout_is_doubt() {
+    let payout = payout(1);
+    let ours = payout.details.originator_conversation_id.as_str();
+    for (name, class) in [(ours, AnswerClass::Taken), ("another", AnswerClass::Doubt)] {
+        let answer = format!(
+            "{{\"ConversationID\":\"AG_1\",\"OriginatorConversationID\":\"{name}\",\
+             \"ResponseCode\":\"0\",\"ResponseDescription\":\"Accepted\"}}"
+        );
+        let rail = DarajaRail::new(Watched::new(Canned(answer)), settings());
+        let Outcome::Answered(facts) = pay(&rail, &payout).await.outcome else {
+            panic!("an answer")
+        };
+        assert_eq!(facts.class(), class, "{name}");
+    }
 }

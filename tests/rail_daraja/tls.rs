@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mlango::clock::{Clock, SystemClock};
 use mlango::domain::payout::{WhyNoAnswer, WhyNothingSent};
 use mlango::engine::port::{Outcome, Rail};
 use mlango::rail::daraja::DarajaRail;
@@ -97,13 +98,7 @@ fn certificate(
     built.set_issuer_name(issuer).expect("issuer");
     let days = leaf.map_or(30, |(_, days)| days);
     let day = 24 * 60 * 60;
-    let now = i64::try_from(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("after 1970")
-            .as_secs(),
-    )
-    .expect("before 2262");
+    let now = SystemClock.now().millis() / 1_000;
     let time = |days: i64| Asn1Time::from_unix(now + days * day).expect("a time");
     built.set_not_before(&time(-60)).expect("from");
     built.set_not_after(&time(days.into())).expect("until");
@@ -150,7 +145,7 @@ async fn get(origin: &Origin, deadlines: Deadlines, body: &[u8]) -> Result<Answe
 #[tokio::test]
 async fn a_payout_goes_over_tls_to_whoever_the_authority_names() {
     let authority = Authority::new();
-    let sim = mlango::sim::Simulator::start(sim_settings(), Arc::new(mlango::clock::SystemClock))
+    let sim = mlango::sim::Simulator::start(sim_settings(), Arc::new(SystemClock))
         .await
         .expect("a simulator");
     let (listener, address) = listen().await;

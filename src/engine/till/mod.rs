@@ -4,6 +4,7 @@ mod c2b;
 mod claim;
 mod life;
 mod push;
+mod recover;
 mod stk;
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use c2b::Validated;
 pub use claim::ClaimError;
 pub use push::{PushDraft, PushError, Pushed};
+pub use recover::Recovered;
 pub use stk::{QueryError, StkHeard};
 
 use crate::domain::id::AppId;

@@ -219,12 +219,13 @@ mod tests {
     use crate::engine::port::Pending;
     use crate::rail::transport::Answer;
     use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Answers from a list, each after a second.
     #[derive(Debug, Default)]
     struct Script {
         answers: Mutex<VecDeque<Answer>>,
-        asked: Mutex<u32>,
+        asked: AtomicU32,
     }
 
     impl Script {
@@ -233,7 +234,7 @@ mod tests {
         }
 
         fn asked(&self) -> u32 {
-            *self.asked.lock().expect("a lock")
+            self.asked.load(Ordering::SeqCst)
         }
     }
 
@@ -247,7 +248,7 @@ mod tests {
             assert!(request.headers.iter().any(|(_, value)| value == "Basic a2V5OnNlY3JldA=="));
             Box::pin(async move {
                 pace.enter().await;
-                *self.asked.lock().expect("a lock") += 1;
+                self.asked.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 let answer = self.answers.lock().expect("a lock").pop_front();
                 answer.ok_or(Unanswered::NothingSent(WhyNothingSent::Connect))
@@ -272,12 +273,13 @@ mod tests {
     async fn of_many_one_fetches_and_the_others_wait_for_him() {
         let script = Script::of([given("first", 3599)]);
         let tokens = Arc::new(tokens(&script));
-        let many = (0..50).map(|_| {
+        let mut many = tokio::task::JoinSet::new();
+        for _ in 0..50 {
             let tokens = Arc::clone(&tokens);
-            tokio::spawn(async move { tokens.get().await.expect("a token").bearer() })
-        });
-        for one in many.collect::<Vec<_>>() {
-            assert_eq!(one.await.expect("no panic"), "Bearer first");
+            many.spawn(async move { tokens.get().await.expect("a token").bearer() });
+        }
+        for bearer in many.join_all().await {
+            assert_eq!(bearer, "Bearer first");
         }
         assert_eq!(script.asked(), 1);
     }

@@ -1,0 +1,254 @@
+//! From the configuration to the ways out: rails, counter, text messages, and what the engine is
+//! told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::NotStarted;
+use crate::config::Serve;
+use crate::config::section::{Ask, Broker, Daraja, HeaderNamespace, PasswordCase};
+use crate::credential::Certificate;
+use crate::daraja::B2cVersion;
+use crate::daraja::request::{self as rest, NameKey};
+use crate::daraja::rules::{Limits as Amounts, Place};
+use crate::domain::inquiry::{self, PaidTo};
+use crate::domain::payout::Rail as Way;
+use crate::domain::time::Timestamp;
+use crate::engine::port::{Counter, Notifier, Rails, Validator};
+use crate::engine::{Route, Settings, TillSettings};
+use crate::notify::ask::{AskRule, Asker, Otherwise};
+use crate::notify::sms::{Sms, SmsSettings};
+use crate::rail::daraja::{self as daraja_rail, DarajaRail, Prompts};
+use crate::rail::soap::{self as soap_rail, SoapRail};
+use crate::rail::tls::Tls;
+use crate::rail::transport::{Deadlines, Origin, Site};
+use crate::soap::header::{HexCase, Namespace};
+use crate::soap::request::Caller;
+use crate::store::App;
+
+/// The host of M-Pesa's production (spec/daraja.md §1); anything else is a sandbox.
+const PRODUCTION: &str = "api.safaricom.co.ke";
+
+/// The ways to M-Pesa.
+pub(super) struct Ways {
+    /// For payouts.
+    pub rails: Rails,
+    /// For everything else; `None` without `[daraja]`.
+    pub counter: Option<Arc<dyn Counter>>,
+}
+
+/// Builds the ways to M-Pesa that are set up. Nothing is sent.
+///
+/// # Errors
+/// [`NotStarted`].
+pub(super) fn ways(config: &Serve, now: Timestamp) -> Result<Ways, NotStarted> {
+    // One value serves for as long as the password does (spec/soap.md §6; spec/daraja.md §5).
+    let credential = credential(config, now)?;
+    let mut ways = Ways { rails: Rails::default(), counter: None };
+    if let Some(broker) = &config.broker {
+        let rail = soap(config, broker, credential.clone());
+        ways.rails = ways.rails.with(Way::Soap, Arc::new(rail));
+    }
+    if let Some(daraja) = &config.daraja {
+        let rail = Arc::new(rest(config, daraja, credential)?);
+        if !rail.names_payouts() {
+            tracing::warn!(
+                "daraja.b2c_version is \"v1\": M-Pesa is not told our name for a payout, and one \
+                 whose answer is lost cannot be asked about; prefer \"v3\""
+            );
+        }
+        ways.rails = ways.rails.with(Way::Daraja, Arc::<DarajaRail>::clone(&rail));
+        ways.counter = Some(rail);
+    }
+    Ok(ways)
+}
+
+fn credential(config: &Serve, now: Timestamp) -> Result<String, NotStarted> {
+    let organisation = &config.organisation;
+    let path: &Path = &organisation.credential_certificate;
+    let shown = path.display().to_string();
+    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
+    let bytes =
+        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
+    let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
+    if certificate.is_expired(now) {
+        tracing::warn!(certificate = %path.display(),
+            "the credential certificate has expired; M-Pesa does not mind, but ask for a newer one");
+    }
+    certificate.encrypt(organisation.operator.initiator_password.reveal()).map_err(wrong)
+}
+
+/// Where M-Pesa calls, without a slash at the end.
+fn callbacks(config: &Serve) -> String {
+    let base = config.callbacks.public_url.trim_end_matches('/');
+    format!("{base}/cb/{}", config.callbacks.token.reveal())
+}
+
+fn soap(config: &Serve, broker: &Broker, credential: String) -> SoapRail {
+    let operator = &config.organisation.operator;
+    let (provider, link) = (&broker.provider, &broker.link);
+    let callbacks = callbacks(config);
+    let caller = Caller {
+        namespace: match link.header_namespace {
+            HeaderNamespace::A => Namespace::A,
+            HeaderNamespace::B => Namespace::B,
+        },
+        hex_case: match link.password_case {
+            PasswordCase::Upper => HexCase::Upper,
+            PasswordCase::Lower => HexCase::Lower,
+        },
+        sp_id: provider.sp_id.clone(),
+        sp_password: provider.sp_password.reveal().to_owned(),
+        service_id: provider.service_id.clone(),
+        shortcode: operator.shortcode.as_str().to_owned(),
+        initiator: operator.initiator.clone(),
+        security_credential: credential,
+        result_url: format!("{callbacks}/b2c/result"),
+        queue_timeout_url: format!("{callbacks}/b2c/timeout"),
+    };
+    let limits = soap_rail::Limits {
+        deadlines: Deadlines {
+            connect: link.connect_timeout,
+            send: link.send_timeout,
+            answer: link.timeout,
+        },
+        max_per_second: link.max_per_second,
+        max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
+    };
+    SoapRail::new(broker.url.host(), broker.url.port(), caller, limits)
+}
+
+fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRail, NotStarted> {
+    let url = &daraja.url;
+    let tls = if url.https {
+        let key = if daraja.ca.is_some() { "daraja.ca" } else { "daraja.url" };
+        let tls = Tls::to(&url.host, daraja.ca.as_deref());
+        Some(tls.map_err(|error| NotStarted::Tls { key, error })?)
+    } else {
+        None
+    };
+    let site = Site {
+        origin: Origin { host: url.host.clone(), port: url.port, tls },
+        deadlines: Deadlines {
+            connect: daraja.link.connect_timeout,
+            send: daraja.link.send_timeout,
+            answer: daraja.link.timeout,
+        },
+    };
+    let operator = &config.organisation.operator;
+    let payer = daraja.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
+    let (to, receiver) = match &daraja.till {
+        Some(till) => (PaidTo::Till, till),
+        None => (PaidTo::PayBill, &daraja.shortcode),
+    };
+    let settings = daraja_rail::Settings {
+        consumer_key: daraja.consumer_key.reveal().to_owned(),
+        consumer_secret: daraja.consumer_secret.reveal().to_owned().into(),
+        payer: rest::Caller {
+            shortcode: payer.as_str().to_owned(),
+            initiator: operator.initiator.clone(),
+            security_credential: credential,
+        },
+        prompts: Prompts {
+            shortcode: daraja.shortcode.as_str().to_owned(),
+            passkey: daraja.passkey.reveal().to_owned().into(),
+            to,
+            receiver: receiver.as_str().to_owned(),
+        },
+        callbacks: callbacks(config),
+        b2c: if daraja.names_payouts { B2cVersion::V3 } else { B2cVersion::V1 },
+        name_key: if daraja.by_originator { NameKey::Originator } else { NameKey::Original },
+        amounts: Amounts {
+            payments: config.stk.amounts,
+            payouts: config.payouts.amounts,
+            ..Amounts::default()
+        },
+        place: if url.host == PRODUCTION { Place::Production } else { Place::Sandbox },
+        max_in_flight: daraja.link.max_in_flight,
+        max_per_second: daraja.link.max_per_second,
+        stk_query_every: daraja.link.stk_query_every,
+    };
+    Ok(DarajaRail::new(Arc::new(site), settings))
+}
+
+/// The way to phones, if one is set up.
+///
+/// # Errors
+/// [`NotStarted`].
+pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotStarted> {
+    let Some(sms) = &config.sms else {
+        return Ok(None);
+    };
+    let settings = SmsSettings {
+        url: sms.url.clone(),
+        username: sms.username.clone(),
+        api_key: sms.api_key.reveal().to_owned(),
+        from: sms.from.clone(),
+        timeout: sms.timeout,
+        ca: sms.ca.clone(),
+    };
+    let sms = Sms::new(settings).map_err(|error| NotStarted::SetUp("sms", error))?;
+    Ok(Some(Arc::new(sms)))
+}
+
+/// The applications that are asked whether a payment is to be taken.
+///
+/// # Errors
+/// [`NotStarted`].
+pub(super) fn validators(config: &Serve) -> Result<Option<Arc<dyn Validator>>, NotStarted> {
+    let rules: Vec<AskRule> = config.c2b.ask.iter().flat_map(asked).collect();
+    if rules.is_empty() {
+        return Ok(None);
+    }
+    let asker = Asker::new(rules).map_err(|error| NotStarted::SetUp("c2b.ask", error))?;
+    Ok(Some(Arc::new(asker)))
+}
+
+/// One rule for each form of account.
+fn asked(ask: &Ask) -> impl Iterator<Item = AskRule> {
+    let default = if ask.accept_by_default { Otherwise::Accept } else { Otherwise::Reject };
+    ask.accounts.iter().cloned().map(move |accounts| AskRule {
+        accounts,
+        url: ask.url.clone(),
+        deadline: ask.deadline,
+        default,
+    })
+}
+
+/// What the engine is told at its start; `apps` are those in the book.
+///
+/// # Errors
+/// [`NotStarted::NoSuchApp`].
+pub(super) fn settings(config: &Serve, apps: &[App]) -> Result<Settings, NotStarted> {
+    Ok(Settings {
+        organisation: config.organisation.name.clone(),
+        shortcode: config.organisation.operator.shortcode.clone(),
+        rail: config.payouts.rail,
+        policy: config.payouts.policy.clone(),
+        till: till(config, apps)?,
+        first_result_wait: config.payouts.first_result_wait,
+        limits: config.payouts.amounts,
+    })
+}
+
+fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
+    let default = TillSettings::default();
+    let paid_to = config.daraja.as_ref().map(|it| it.till.as_ref().unwrap_or(&it.shortcode));
+    let mut routes = Vec::new();
+    for route in &config.c2b.routes {
+        let is_meant = |app: &&App| app.name == route.app && app.revoked_at.is_none();
+        let app = apps.iter().find(is_meant);
+        let app = app.ok_or_else(|| NotStarted::NoSuchApp(route.app.clone()))?.id;
+        routes.extend(route.accounts.iter().cloned().map(|accounts| Route { accounts, app }));
+    }
+    Ok(TillSettings {
+        shortcode: paid_to.map_or(default.shortcode, |code| code.as_str().to_owned()),
+        policy: config.stk.policy.clone(),
+        inquiries: inquiry::Policy::default(),
+        amounts: config.stk.amounts,
+        rules: config.c2b.rules.clone(),
+        routes,
+        templates: config.sms.as_ref().map(|sms| sms.templates.clone()).unwrap_or_default(),
+        validation_timeout: config.c2b.validation_timeout,
+    })
+}
