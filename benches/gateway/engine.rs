@@ -166,7 +166,8 @@ fn micros(since: Instant) -> u64 {
     since.elapsed().as_micros() as u64
 }
 
-async fn report(begun: Instant, mut tasks: JoinSet<Vec<u64>>) -> Report {
+/// What tasks that measured themselves found, taken together.
+pub async fn report(begun: Instant, mut tasks: JoinSet<Vec<u64>>) -> Report {
     let mut all = Vec::new();
     while let Some(took) = tasks.join_next().await {
         all.extend(took.expect("a task ends"));

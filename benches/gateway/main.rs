@@ -5,9 +5,10 @@
 //! system's figures for that process. The load generator and, end to end, the simulator run in
 //! this process, on the same cores.
 //!
-//! Words choose parts: `accepts`, `results`, `whole`, `limits`, `growth`. `profile` is a part of
-//! its own, of a fixed number of accepts and results, for `MLANGO_BENCH_UNDER='perf record -g'` or
-//! another command under which the gateway shall run. `MLANGO_BENCH_DIR` puts stores elsewhere.
+//! Words choose parts: `accepts`, `results`, `till`, `whole`, `limits`, `growth`. `profile` is a
+//! part of its own, of a fixed number of accepts and results, for
+//! `MLANGO_BENCH_UNDER='perf record -g'` or another command under which the gateway shall run.
+//! `MLANGO_BENCH_DIR` puts stores elsewhere.
 
 #![expect(
     clippy::as_conversions,
@@ -28,6 +29,7 @@ mod home;
 mod limits;
 mod paths;
 mod show;
+mod till;
 mod wire;
 
 use std::time::Duration;
@@ -91,6 +93,9 @@ fn main() {
         }
         if part("results") {
             paths::results(size).await;
+        }
+        if part("till") {
+            till::all(size).await;
         }
         if part("whole") {
             paths::whole(size).await;

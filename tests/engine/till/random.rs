@@ -1,9 +1,9 @@
 //! Whatever is said of one prompt, in whatever order, however often the program dies: in the end it
 //! is one payment with one receipt, and the payer was prompted once and thanked once.
 //!
-//! In each case M-Pesa's own book is known: the payer paid once, or was never prompted. What
-//! M-Pesa says of that (answers, callbacks, queries, confirmations; some of it wrong, late, twice
-//! or never) and what befalls the program is drawn from a seed.
+//! In each case M-Pesa's own book is known: the payer paid once, or was never prompted. What M-Pesa
+//! says of that (answers, callbacks, queries, confirmations; some wrong, late, twice or never) and
+//! what befalls the program is drawn from a seed.
 
 use std::sync::Arc;
 use std::time::Duration;
