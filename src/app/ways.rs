@@ -12,7 +12,7 @@ use crate::daraja::B2cVersion;
 use crate::daraja::request::{self as rest, NameKey};
 use crate::daraja::rules::{Limits as Amounts, Place};
 use crate::domain::inquiry::{self, PaidTo};
-use crate::domain::payout::Rail as Way;
+use crate::domain::payout::{Policy, Rail as Way};
 use crate::domain::time::Timestamp;
 use crate::engine::port::{Counter, Notifier, Rails, Validator};
 use crate::engine::{Route, Settings, TillSettings};
@@ -20,6 +20,7 @@ use crate::notify::ask::{AskRule, Asker, Otherwise};
 use crate::notify::sms::{Sms, SmsSettings};
 use crate::rail::daraja::{self as daraja_rail, DarajaRail, Prompts};
 use crate::rail::soap::{self as soap_rail, SoapRail};
+use crate::rail::soap_counter::{Counters, SoapCounter};
 use crate::rail::tls::Tls;
 use crate::rail::transport::{Deadlines, Origin, Site};
 use crate::soap::header::{HexCase, Namespace};
@@ -45,9 +46,11 @@ pub(super) fn ways(config: &Serve, now: Timestamp) -> Result<Ways, NotStarted> {
     // One value serves for as long as the password does (spec/soap.md §6; spec/daraja.md §5).
     let credential = credential(config, now)?;
     let mut ways = Ways { rails: Rails::default(), counter: None };
+    let mut counters = Counters { soap: None, daraja: None };
     if let Some(broker) = &config.broker {
-        let rail = soap(config, broker, credential.clone());
+        let (rail, counter) = soap(config, broker, credential.clone());
         ways.rails = ways.rails.with(Way::Soap, Arc::new(rail));
+        counters.soap = Some(Arc::new(counter));
     }
     if let Some(daraja) = &config.daraja {
         let rail = Arc::new(rest(config, daraja, credential)?);
@@ -58,7 +61,11 @@ pub(super) fn ways(config: &Serve, now: Timestamp) -> Result<Ways, NotStarted> {
             );
         }
         ways.rails = ways.rails.with(Way::Daraja, Arc::<DarajaRail>::clone(&rail));
-        ways.counter = Some(rail);
+        counters.daraja = Some(rail);
+    }
+    // Without Daraja there are no prompts; the engine asks for a counter before it takes one.
+    if counters.daraja.is_some() {
+        ways.counter = Some(Arc::new(counters));
     }
     Ok(ways)
 }
@@ -84,7 +91,8 @@ fn callbacks(config: &Serve) -> String {
     format!("{base}/cb/{}", config.callbacks.token.reveal())
 }
 
-fn soap(config: &Serve, broker: &Broker, credential: String) -> SoapRail {
+/// The rail to the broker, and the counter at it.
+fn soap(config: &Serve, broker: &Broker, credential: String) -> (SoapRail, SoapCounter) {
     let operator = &config.organisation.operator;
     let (provider, link) = (&broker.provider, &broker.link);
     let callbacks = callbacks(config);
@@ -115,7 +123,13 @@ fn soap(config: &Serve, broker: &Broker, credential: String) -> SoapRail {
         max_per_second: link.max_per_second,
         max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
     };
-    SoapRail::new(broker.url.host(), broker.url.port(), caller, limits)
+    let (host, port) = (broker.url.host(), broker.url.port());
+    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+    let origin = Origin { host: bare.to_owned(), port, tls: None };
+    let site = Site { origin, deadlines: limits.deadlines };
+    let names = (callbacks, config.organisation.name.clone());
+    let counter = SoapCounter::new(Arc::new(site), caller.clone(), names, &limits);
+    (SoapRail::new(host, port, caller, limits), counter)
 }
 
 fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRail, NotStarted> {
@@ -224,11 +238,17 @@ pub(super) fn settings(config: &Serve, apps: &[App]) -> Result<Settings, NotStar
         organisation: config.organisation.name.clone(),
         shortcode: config.organisation.operator.shortcode.clone(),
         rail: config.payouts.rail,
-        policy: config.payouts.policy.clone(),
+        policy: Policy { unnamed: unnamed(config), ..config.payouts.policy.clone() },
         till: till(config, apps)?,
         first_result_wait: config.payouts.first_result_wait,
         limits: config.payouts.amounts,
     })
+}
+
+/// Rails whose requests do not carry our name.
+fn unnamed(config: &Serve) -> Vec<Way> {
+    let nameless = config.daraja.as_ref().is_some_and(|daraja| !daraja.names_payouts);
+    nameless.then_some(Way::Daraja).into_iter().collect()
 }
 
 fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {

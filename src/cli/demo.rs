@@ -3,6 +3,8 @@
 //! Everything goes over real sockets and the real wire formats. What stands in the table is read
 //! from the gateway's API and from the simulator's ledger, and compared.
 
+mod money_in;
+
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -17,10 +19,13 @@ use super::{Asked, Context, Failure, init, out, simulate};
 use crate::app::Gateway;
 use crate::config::{Environment, Source};
 use crate::domain::money::Amount;
-use crate::sim::{Delivery, Running};
+use crate::sim::{Delivery, Running, SmsSettings};
 use crate::store::Scope;
 use crate::telemetry;
 
+/// What payers are told; set in the demo's configuration.
+const THANKS: &str = "\"Hello {first_name}, we have received your payment of {amount} for \
+    {account}. {receipt}\"";
 /// How long every payout may take to come to where it should stand.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -45,6 +50,8 @@ struct Sample {
     ends: &'static str,
     /// Whether M-Pesa's ledger should show it.
     paid: bool,
+    /// Which way it goes.
+    rail: &'static str,
 }
 
 const fn sample(
@@ -54,14 +61,18 @@ const fn sample(
     ends: &'static str,
     paid: bool,
 ) -> Sample {
-    Sample { phone, amount, story, ends, paid }
+    Sample { phone, amount, story, ends, paid, rail: "soap" }
 }
 
 /// The contract's phones (part 4), and ordinary ones.
-const SAMPLES: [Sample; 12] = [
+const SAMPLES: [Sample; 13] = [
     sample("254722123456", "1500.00", "an ordinary payout", "succeeded", true),
     sample("254110123457", "25000.00", "an ordinary payout", "succeeded", true),
     sample("254733123458", "10.00", "an ordinary payout, the smallest", "succeeded", true),
+    Sample {
+        rail: "daraja",
+        ..sample("254722123459", "1200.00", "an ordinary payout, over Daraja", "succeeded", true)
+    },
     sample("254722000001", "100.00", "M-Pesa refuses it at once", "failed", false),
     sample("254722000002", "200.00", "taken, then: recipient can't take it", "failed", false),
     sample("254722000003", "300.00", "taken, then: insufficient funds", "failed", false),
@@ -144,7 +155,13 @@ async fn set_up(dir: &Path) -> Result<Stage, Failure> {
     let gateway = Gateway::start(&serve).await.map_err(Failure::failed)?;
     // A name of its own for each run: with --dir, the store remembers those before.
     let name = format!("demo {}", gateway.started_at());
-    let scopes = [Scope::PayoutsWrite, Scope::PayoutsRead];
+    let scopes = [
+        Scope::PayoutsWrite,
+        Scope::PayoutsRead,
+        Scope::PaymentsWrite,
+        Scope::PaymentsRead,
+        Scope::Admin,
+    ];
     let key = gateway.create_app(&name, &scopes).await.map_err(Failure::failed)?;
     let client = Client::to(base_of(gateway.api), key.clone())?;
     let mpesa = Client::to(base_of(simulator.addr), String::new())?;
@@ -155,6 +172,7 @@ async fn set_up(dir: &Path) -> Result<Stage, Failure> {
 fn overrides() -> Result<Vec<(&'static str, String)>, Failure> {
     let (api, callbacks, broker) = (free_port(8080)?, free_port(8081)?, free_port(8310)?);
     let address = |port: u16| format!("\"127.0.0.1:{port}\"");
+    let texts = SmsSettings::default();
     Ok(vec![
         ("api.listen", address(api)),
         ("callbacks.listen", address(callbacks)),
@@ -169,6 +187,12 @@ fn overrides() -> Result<Vec<(&'static str, String)>, Failure> {
         // Sent again under its id it would be lost again, three times: too long to watch.
         ("payouts.on_not_found", "\"fail\"".to_owned()),
         ("simulator.listen", address(broker)),
+        ("daraja.url", format!("\"http://127.0.0.1:{broker}\"")),
+        ("daraja.timeout", "\"2s\"".to_owned()),
+        ("sms.url", format!("\"http://127.0.0.1:{broker}/version1/messaging\"")),
+        ("sms.username", format!("\"{}\"", texts.username)),
+        ("sms.api_key", format!("\"{}\"", texts.api_key)),
+        ("sms.templates.payment_received", THANKS.to_owned()),
         ("log.level", "\"error\"".to_owned()),
     ])
 }
@@ -197,6 +221,7 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
             "phone": sample.phone,
             "reference": format!("DEMO-{nth:02}"),
             "remarks": "demo",
+            "rail": sample.rail,
         });
         let key = format!("demo-{nth}");
         let reply = stage.client.post("/v1/payouts", &key, &body).await?;
@@ -207,7 +232,8 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
     }
     let outcomes = settle(stage, &ids).await?;
     report(&outcomes, as_json);
-    let faults = faults(stage, &outcomes).await?;
+    let mut faults = faults(stage, &outcomes).await?;
+    faults.extend(money_in::play(stage, as_json).await?);
     for fault in &faults {
         out::say(fault);
     }

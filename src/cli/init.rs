@@ -11,6 +11,7 @@ use super::{Failure, out};
 use crate::config::example;
 use crate::credential;
 use crate::ids;
+use crate::sim::DarajaSettings;
 
 /// Days that the throw-away credential certificate is good for.
 const CERTIFICATE_DAYS: u32 = 3650;
@@ -73,6 +74,8 @@ fn configuration(values: &[(&str, String)]) -> Result<String, Failure> {
         ids::random(&mut random).map_err(Failure::Failed)?;
         Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
     };
+    // What the simulator's Daraja knows.
+    let simulated = DarajaSettings::default();
     let mut all: Vec<(&str, String)> = vec![
         ("callbacks.public_url", "\"http://127.0.0.1:8081\"".to_owned()),
         ("callbacks.token", format!("\"{}\"", secret(24)?)),
@@ -86,6 +89,11 @@ fn configuration(values: &[(&str, String)]) -> Result<String, Failure> {
         ("broker.sp_password", format!("\"{}\"", secret(12)?)),
         ("broker.service_id", "\"100001000\"".to_owned()),
         ("simulator.credential_key", "\"certs/credential.key\"".to_owned()),
+        ("daraja.url", "\"http://127.0.0.1:8310\"".to_owned()),
+        ("daraja.consumer_key", format!("\"{}\"", simulated.consumer_key)),
+        ("daraja.consumer_secret", format!("\"{}\"", simulated.consumer_secret)),
+        ("daraja.passkey", format!("\"{}\"", simulated.passkey)),
+        ("daraja.shortcode", "\"174379\"".to_owned()),
     ];
     for (name, value) in values {
         all.retain(|(known, _value)| known != name);
