@@ -68,11 +68,11 @@ pub enum NotStarted {
         /// Which setting is at fault.
         key: &'static str,
         /// Why.
-        error: NoTls,
+        error: Box<NoTls>,
     },
     /// Something that is told or asked cannot be reached as it is set up.
     #[error("{0}: {1}")]
-    SetUp(&'static str, NotSetUp),
+    SetUp(&'static str, Box<NotSetUp>),
     /// A route names an application that there is not.
     #[error(
         "c2b.routes: there is no application \"{0}\"; `mlango apps create {0}` makes one, \

@@ -137,7 +137,7 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
     let tls = if url.https {
         let key = if daraja.ca.is_some() { "daraja.ca" } else { "daraja.url" };
         let tls = Tls::to(&url.host, daraja.ca.as_deref());
-        Some(tls.map_err(|error| NotStarted::Tls { key, error })?)
+        Some(tls.map_err(|error| NotStarted::Tls { key, error: Box::new(error) })?)
     } else {
         None
     };
@@ -201,7 +201,7 @@ pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotS
         timeout: sms.timeout,
         ca: sms.ca.clone(),
     };
-    let sms = Sms::new(settings).map_err(|error| NotStarted::SetUp("sms", error))?;
+    let sms = Sms::new(settings).map_err(|error| NotStarted::SetUp("sms", Box::new(error)))?;
     Ok(Some(Arc::new(sms)))
 }
 
@@ -214,7 +214,7 @@ pub(super) fn validators(config: &Serve) -> Result<Option<Arc<dyn Validator>>, N
     if rules.is_empty() {
         return Ok(None);
     }
-    let asker = Asker::new(rules).map_err(|error| NotStarted::SetUp("c2b.ask", error))?;
+    let asker = Asker::new(rules).map_err(|error| NotStarted::SetUp("c2b.ask", Box::new(error)))?;
     Ok(Some(Arc::new(asker)))
 }
 

@@ -1,6 +1,8 @@
 //! Inquiries, and questions what became of those that move money.
 
-use super::{Engine, Errand, NotApplied, moved};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, Errand, NotApplied, admitted, moved};
 use crate::domain::id::InquiryId;
 use crate::domain::inquiry::{Event, Inquiry, Kind, State, ask_by};
 use crate::domain::payout::WhyNothingSent;
@@ -63,7 +65,11 @@ impl Engine {
     }
 
     /// Sends an inquiry, or the question what became of it, whichever is due.
-    pub(super) async fn inquire_errand(&self, id: InquiryId) -> Result<(), NotApplied> {
+    pub(super) async fn inquire_errand(
+        &self,
+        id: InquiryId,
+        stop: &CancellationToken,
+    ) -> Result<(), NotApplied> {
         let Some(counter) = self.counter() else {
             return Ok(());
         };
@@ -86,8 +92,8 @@ impl Engine {
             }
         }
         match &kept.value.state {
-            State::Queued { .. } => self.send_inquiry(counter.as_ref(), kept).await,
-            State::Unknown { .. } => self.ask_of_inquiry(counter.as_ref(), kept).await,
+            State::Queued { .. } => self.send_inquiry(counter.as_ref(), kept, stop).await,
+            State::Unknown { .. } => self.ask_of_inquiry(counter.as_ref(), kept, stop).await,
             State::Sending { .. }
             | State::Accepted { .. }
             | State::Succeeded { .. }
@@ -99,9 +105,13 @@ impl Engine {
         &self,
         counter: &dyn Counter,
         kept: Kept<Inquiry>,
+        stop: &CancellationToken,
     ) -> Result<(), NotApplied> {
         let id = kept.value.details.id;
-        let place = counter.admit(api_of(&kept.value.details.kind)).await;
+        let api = api_of(&kept.value.details.kind);
+        let Some(place) = admitted(counter, api, stop).await else {
+            return Ok(());
+        };
         let subject = Subject::Inquiry(id);
         let call = self.build(counter, Call::Inquiry(&kept.value), subject);
         let out = call
@@ -144,10 +154,13 @@ impl Engine {
         &self,
         counter: &dyn Counter,
         kept: Kept<Inquiry>,
+        stop: &CancellationToken,
     ) -> Result<(), NotApplied> {
         let id = kept.value.details.id;
         let subject = Subject::Inquiry(id);
-        let place = counter.admit(Api::Status).await;
+        let Some(place) = admitted(counter, Api::Status, stop).await else {
+            return Ok(());
+        };
         let nth = kept.value.state.tries().questions.saturating_add(1);
         let call = ask_by(&kept.value)
             .map(|_name| self.build(counter, Call::InquiryQuestion(&kept.value, nth), subject));

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lives::{Came, Lived};
 use super::outbox::Outbox;
-use super::port::{Call, Counter, Notifier, PreparedCall, RawAnswer, Replied};
+use super::port::{Admission, Api, Call, Counter, Notifier, PreparedCall, RawAnswer, Replied};
 use super::{Engine, NotApplied};
 use crate::domain::id::MessageId;
 use crate::domain::payout::Lease;
@@ -139,11 +139,16 @@ impl Engine {
         }
     }
 
-    async fn run_errand(&self, errand: Errand, subject: Subject) -> Result<(), NotApplied> {
+    async fn run_errand(
+        &self,
+        errand: Errand,
+        subject: Subject,
+        stop: &CancellationToken,
+    ) -> Result<(), NotApplied> {
         match (errand, subject) {
-            (Errand::Prompts, Subject::Payment(id)) => self.prompt(id).await,
-            (Errand::Queries, Subject::Payment(id)) => self.query(id).await,
-            (Errand::Inquiries, Subject::Inquiry(id)) => self.inquire_errand(id).await,
+            (Errand::Prompts, Subject::Payment(id)) => self.prompt(id, stop).await,
+            (Errand::Queries, Subject::Payment(id)) => self.query(id, stop).await,
+            (Errand::Inquiries, Subject::Inquiry(id)) => self.inquire_errand(id, stop).await,
             (Errand::Texts, Subject::Text(id)) => self.send_text(id).await,
             (Errand::Prompts | Errand::Queries | Errand::Inquiries | Errand::Texts, _) => Ok(()),
         }
@@ -160,7 +165,7 @@ impl Engine {
         &self,
         counter: &dyn Counter,
         call: PreparedCall,
-        place: super::port::Admission,
+        place: Admission,
         (proof, until): (Durable, Timestamp),
     ) -> Option<Replied> {
         if self.parts.clock.now().after(counter.longest_call()) > until {
@@ -269,11 +274,11 @@ async fn run(engine: Arc<Engine>, errand: Errand, tasks: TaskTracker, stop: Canc
             () = stop.cancelled() => return,
             both = both => both,
         };
-        let engine = Arc::clone(&engine);
+        let (engine, stop) = (Arc::clone(&engine), stop.clone());
         tasks.spawn(async move {
             let _place = place;
             let _work = Work { engine: &engine, errand, subject };
-            if let Err(error) = engine.run_errand(errand, subject).await {
+            if let Err(error) = engine.run_errand(errand, subject, &stop).await {
                 tracing::warn!(%subject, %error, "a call could not be begun or written down");
                 engine.timers.add(engine.parts.clock.now().after(FULL_PAUSE), subject);
             }
@@ -298,6 +303,16 @@ impl Drop for Work<'_> {
         if let Some(line) = self.engine.errands.line(self.errand) {
             line.outbox.put_back(self.subject);
         }
+    }
+}
+
+/// A place at the counter, or nothing once the engine is to stop: an interface may rest for a
+/// minute, and what waits for it has not begun. It is due again after the next start.
+async fn admitted(counter: &dyn Counter, api: Api, stop: &CancellationToken) -> Option<Admission> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        place = counter.admit(api) => Some(place),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Prompts on payers' phones, and questions how they ended.
 
-use super::{Engine, Errand, NotApplied, moved};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, Errand, NotApplied, admitted, moved};
 use crate::domain::id::PaymentId;
 use crate::domain::payment::{Event, Payment, State};
 use crate::domain::payout::WhyNothingSent;
@@ -50,11 +52,17 @@ impl Engine {
 
     /// Prompts a payer, if he is still to be prompted: the intent is on the disk before the first
     /// byte leaves, and the outcome is written down whatever it is.
-    pub(super) async fn prompt(&self, id: PaymentId) -> Result<(), NotApplied> {
+    pub(super) async fn prompt(
+        &self,
+        id: PaymentId,
+        stop: &CancellationToken,
+    ) -> Result<(), NotApplied> {
         let Some(counter) = self.counter() else {
             return Ok(());
         };
-        let place = counter.admit(Api::Prompt).await;
+        let Some(place) = admitted(counter.as_ref(), Api::Prompt, stop).await else {
+            return Ok(());
+        };
         let Some(kept) = self.parts.store.payment(id).await? else {
             return Ok(());
         };
@@ -107,11 +115,17 @@ impl Engine {
     }
 
     /// Asks M-Pesa how a prompt ended, if it is still to be asked.
-    pub(super) async fn query(&self, id: PaymentId) -> Result<(), NotApplied> {
+    pub(super) async fn query(
+        &self,
+        id: PaymentId,
+        stop: &CancellationToken,
+    ) -> Result<(), NotApplied> {
         let Some(counter) = self.counter() else {
             return Ok(());
         };
-        let place = counter.admit(Api::PromptQuery).await;
+        let Some(place) = admitted(counter.as_ref(), Api::PromptQuery, stop).await else {
+            return Ok(());
+        };
         let Some(kept) = self.parts.store.payment(id).await? else {
             return Ok(());
         };
