@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use self::money_in::MoneyIn;
 use super::client::{Client, base_of};
 use super::{Asked, Context, Failure, init, out, simulate};
 use crate::app::Gateway;
@@ -231,9 +232,10 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
         ids.push((sample, id.ok_or_else(refused)?));
     }
     let outcomes = settle(stage, &ids).await?;
-    report(&outcomes, as_json);
+    let money_in = money_in::play(stage).await?;
+    report(&outcomes, &money_in, as_json);
     let mut faults = faults(stage, &outcomes).await?;
-    faults.extend(money_in::play(stage, as_json).await?);
+    faults.extend(money_in.faults);
     for fault in &faults {
         out::say(fault);
     }
@@ -321,7 +323,7 @@ async fn faults(stage: &Stage, outcomes: &[Outcome]) -> Result<Vec<String>, Fail
     Ok(faults)
 }
 
-fn report(outcomes: &[Outcome], as_json: bool) {
+fn report(outcomes: &[Outcome], money_in: &MoneyIn, as_json: bool) {
     if as_json {
         let rows: Vec<Value> = outcomes
             .iter()
@@ -330,7 +332,8 @@ fn report(outcomes: &[Outcome], as_json: bool) {
                        "ledger": entry})
             })
             .collect();
-        out::data(&json!({ "data": rows }).to_string());
+        let payments = &money_in.payments;
+        out::data(&json!({ "data": rows, "payments": payments }).to_string());
         return;
     }
     let rows: Vec<Vec<String>> = outcomes
@@ -355,6 +358,9 @@ fn report(outcomes: &[Outcome], as_json: bool) {
     out::data(&out::table(&head, &rows));
     out::data("");
     out::data(&summary(outcomes));
+    out::data("");
+    let head = ["type", "    amount", "what happens", "the gateway says", "receipt"];
+    out::data(&out::table(&head, &money_in.rows));
 }
 
 fn summary(outcomes: &[Outcome]) -> String {

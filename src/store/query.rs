@@ -39,7 +39,7 @@ pub struct PayoutQuery {
     pub after: Option<PayoutId>,
     /// Newest first.
     pub descending: bool,
-    /// At most so many, and never more than [`PAGE_LEN_MAX`].
+    /// At most so many, and never more than [`super::PAGE_LEN_MAX`].
     pub limit: usize,
 }
 
@@ -101,7 +101,7 @@ pub struct CaseQuery {
     pub after: Option<CaseId>,
     /// Newest first.
     pub descending: bool,
-    /// At most so many, and never more than [`PAGE_LEN_MAX`].
+    /// At most so many, and never more than [`super::PAGE_LEN_MAX`].
     pub limit: usize,
 }
 

@@ -77,6 +77,10 @@ fn recorded_messages_are_shown_without_what_must_not_be_seen() {
     let mut shown = 0;
     for entry in fs::read_dir(project("tests/golden")).expect("golden messages") {
         let path = entry.expect("a file").path();
+        if path.is_dir() {
+            // Daraja's, which are JSON.
+            continue;
+        }
         let done = house.run(&["xml", "show", path.to_str().expect("a path")]);
         assert_eq!(done.code, 0, "{}: {}", path.display(), done.err);
         assert_clean(&done.out, &[]);

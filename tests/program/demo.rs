@@ -45,9 +45,18 @@ fn once_shows_what_became_of_each_phone_and_ends_well() {
     }
     let ordinary = done.out.lines().filter(|line| line.contains("an ordinary payout")).count();
     assert!(ordinary >= 2, "{}", done.out);
-    let book = "8 succeeded (29510.00), 4 failed (1500.00), 0 unknown (0.00)";
+    let book = "9 succeeded (30710.00), 4 failed (1500.00), 0 unknown (0.00)";
     assert!(done.out.contains(book), "{}", done.out);
-    assert!(done.out.contains("8 paid (29510.00)"), "{}", done.out);
+    assert!(done.out.contains("9 paid (30710.00)"), "{}", done.out);
+    for (story, says, detail) in [
+        ("a prompt, answered with the PIN", "succeeded", ""),
+        ("a prompt that is cancelled", "failed", "code 1032"),
+        ("a prompt that nobody answers", "failed", "code 1037"),
+        ("a customer pays by himself", "succeeded", ""),
+    ] {
+        let row = done.out.lines().find(|line| line.contains(story)).expect(story);
+        assert!(row.contains(says) && row.contains(detail), "{row}");
+    }
 }
 
 #[test]
@@ -58,7 +67,8 @@ fn kept_in_a_directory_it_can_be_played_again() {
         let done = house.run(&["--json", "demo", "--once", "--dir", "kept"]);
         let shown: Value = done.json();
         let rows = shown["data"].as_array().expect("rows");
-        assert_eq!(rows.len(), 12);
+        assert_eq!(rows.len(), 13);
+        assert_eq!(shown["payments"].as_array().map(Vec::len), Some(4), "{shown}");
         for row in rows {
             assert_eq!(row["payout"]["status"], row["expected"], "{row}");
         }

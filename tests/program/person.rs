@@ -120,7 +120,7 @@ fn a_pause_holds_payouts_back_over_a_restart_and_can_be_set_and_lifted_without_a
     let _gateway = house.serve();
     api.until(id_of(&taken), "succeeded");
 
-    for args in [["rails", "resume", "daraja"], ["rails", "resume", "a/b"]] {
+    for args in [["rails", "resume", "pigeon"], ["rails", "resume", "a/b"]] {
         let done = house.run(&args);
         assert!(done.code != 0 && !done.err.is_empty(), "{done:?}");
     }
