@@ -364,8 +364,8 @@ fn to_be_sent_again_it_must_no_longer_arrive_and_to_be_failed_the_broker_must_no
         (strange, WINDOW, DAY),
         (Doubt::LeaseLapsed, WINDOW, DAY),
         (Doubt::QueueTimeout, WINDOW, WINDOW),
-        (Doubt::ResultOverdue, WINDOW, WINDOW),
-        (Doubt::AskedEarly, WINDOW, WINDOW),
+        (Doubt::ResultOverdue, WINDOW, DAY),
+        (Doubt::AskedEarly, WINDOW, DAY),
     ];
     for (why, resend, fail) in table {
         for (rule, least) in [(Resend, resend), (Fail, fail)] {

@@ -233,9 +233,10 @@ impl Moment<'_> {
             return Verdict::Noted("M-Pesa knows no such transaction; nothing follows from it now");
         };
         let mut arrives_until = *arrives_until;
-        // What was not heard may have been that the broker holds the request. A re-send under the
-        // same name would then be refused as a duplicate; `failed` would be wrong.
-        let fails = self.policy.on_not_found == NotFoundRule::Fail && is_unanswered(why);
+        // What was not heard may have been that the broker holds the request, and what was taken
+        // may wait. A re-send under the same name would then be refused as a duplicate; `failed`
+        // would be wrong.
+        let fails = self.policy.on_not_found == NotFoundRule::Fail && may_be_held(why);
         let held_since = if let Doubt::RefusedLater { .. } = why {
             tries.sent_at
         } else {
@@ -327,9 +328,18 @@ impl Moment<'_> {
     }
 }
 
-/// Whether it is not known what M-Pesa answered to the request.
-const fn is_unanswered(why: &Doubt) -> bool {
-    matches!(why, Doubt::NoAnswer | Doubt::Answer { .. } | Doubt::LeaseLapsed)
+/// Whether M-Pesa may have the request without knowing of a payment yet: it is not known what it
+/// answered, or it took the request and has not said what became of it. What it took over Daraja
+/// waits in a queue before the core that looks payments up has heard of it.
+const fn may_be_held(why: &Doubt) -> bool {
+    matches!(
+        why,
+        Doubt::NoAnswer
+            | Doubt::Answer { .. }
+            | Doubt::LeaseLapsed
+            | Doubt::ResultOverdue
+            | Doubt::AskedEarly
+    )
 }
 
 /// Whether M-Pesa has spoken of the payment before, or we never sent it: then its word that it
