@@ -34,7 +34,7 @@ use crate::notify::NotSetUp;
 use crate::rail::tls::NoTls;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Scope, Store, StoreError, Verified};
 use crate::telemetry::metric;
 
 /// How long requests that are under way may go on once the program is to stop.
@@ -336,6 +336,14 @@ impl Book {
     /// What may be done to rails and cases.
     pub fn alone(&self) -> Alone<'_> {
         Alone { store: self.store.as_ref(), clock: &SystemClock, ids: &self.ids }
+    }
+
+    /// Reads everything and says what it found ([`Store::verify`]).
+    ///
+    /// # Errors
+    /// Something could not be read at all.
+    pub async fn verify(&self) -> Result<Verified, StoreError> {
+        self.store.verify().await
     }
 
     /// Lets go of the store.

@@ -18,6 +18,7 @@ mod serve;
 mod show;
 mod simulate;
 mod socket;
+mod verify;
 mod xml;
 
 use std::fmt;
@@ -71,6 +72,8 @@ enum Command {
     Cases(cases::Cases),
     /// Whether each way to M-Pesa sends, and if not why; paused and resumed by hand.
     Rails(rails::Rails),
+    /// Check the whole store: every record readable, every index right, the events unbroken.
+    Verify,
     /// The initiator's password and certificate.
     #[command(subcommand)]
     Credential(credential::Credential),
@@ -158,6 +161,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::C2b(c2b) => c2b.run(context).await,
         Command::Cases(cases) => cases.run(context).await,
         Command::Rails(rails) => rails.run(context).await,
+        Command::Verify => verify::run(context).await,
         Command::Credential(credential) => credential.run(),
         Command::Xml(xml) => xml.run(),
     }

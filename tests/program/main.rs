@@ -31,4 +31,5 @@ mod person;
 mod process;
 mod readme;
 mod stop;
+mod verify;
 mod wire;
