@@ -2,6 +2,7 @@
 //! layer.
 
 mod recover;
+mod upkeep;
 mod ways;
 
 use std::io;
@@ -13,11 +14,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::upkeep::Again;
+use self::upkeep::Upkeep;
+use self::ways::Ways;
 use crate::clock::{Clock, SystemClock};
 use crate::config::section;
-use crate::config::{Serve, StoreUrl};
+use crate::config::{Secret, Serve, StoreUrl};
 use crate::credential::CredentialError;
-use crate::domain::payout::Status;
+use crate::domain::payout::{Rail, Status};
 use crate::domain::time::Timestamp;
 use crate::engine::port::Ids;
 use crate::engine::{Engine, Parts};
@@ -26,16 +30,16 @@ use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey};
 use crate::http::api::Api;
 use crate::http::apps::{Desk, NotDone};
 use crate::http::auth::Apps;
-use crate::http::callback::{self, Callbacks};
+use crate::http::callback::{self, Callbacks, Tokens};
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::ids::{self, RandomIds};
 use crate::notify::NotSetUp;
-use crate::rail::tls::NoTls;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
 use crate::store::{Scope, Store, StoreError, Verified};
 use crate::telemetry::metric;
+use crate::tls::{Acceptor, NoTls};
 
 /// How long requests that are under way may go on once the program is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -108,11 +112,19 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Opens the store, puts what was in flight in its right state, and serves.
+    /// Opens the store, puts what was in flight in its right state, and serves. Files are read once.
     ///
     /// # Errors
     /// [`NotStarted`].
     pub async fn start(config: &Serve) -> Result<Self, NotStarted> {
+        Self::start_kept(config, None).await
+    }
+
+    /// The same; secrets and certificates are read by `again` when their files change.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub async fn start_kept(config: &Serve, again: Option<Again>) -> Result<Self, NotStarted> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_at = clock.now();
         // Everything that can fail is done before anything is sent: ports first, as they are
@@ -121,14 +133,17 @@ impl Gateway {
             .map_err(|error| NotStarted::Listen("api.listen", error))?;
         let callbacks = Server::bind(config.callbacks.listen)
             .map_err(|error| NotStarted::Listen("callbacks.listen", error))?;
-        let ways = ways::ways(config, started_at)?;
-        let (notifier, validators) = (ways::notifier(config)?, ways::validators(config)?);
+        let plain = config.callbacks.plain_listen.map(Server::bind).transpose();
+        let plain = plain.map_err(|error| NotStarted::Listen("callbacks.plain_listen", error))?;
+        let doors = doors(config)?;
+        let ways = Ways::new(config, &clock)?;
+        let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let (rails, counter) = (ways.rails, ways.counter);
-        let parts = Parts { counter, notifier, validators, store, rails, clock, ids };
+        let (rails, counter, notifier) = (ways.rails(), ways.counter(), ways.notifier());
+        let parts = Parts { counter, notifier, validators, store, rails, ids, clock: Arc::clone(&clock) };
         let engine = Engine::new(parts, settings);
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
@@ -152,7 +167,16 @@ impl Gateway {
             closing: CancellationToken::new(),
             started_at,
         };
-        gateway.serve(config, (api, callbacks), office);
+        let upkeep = Upkeep {
+            ways,
+            tokens: tokens(config),
+            doors,
+            engine: Arc::clone(&gateway.engine),
+            clock,
+            notes: Arc::default(),
+        };
+        gateway.serve(config, (api, callbacks, plain), office, &upkeep);
+        gateway.keep_up(config, upkeep, again);
         if let Some(pull) = config.c2b.pull {
             let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
             gateway.work.spawn(recover::run(engine, pull, stop));
@@ -164,8 +188,9 @@ impl Gateway {
     fn serve(
         &self,
         config: &Serve,
-        (api, callbacks): (Server, Server),
+        (api, callbacks, plain): (Server, Server, Option<Server>),
         office: Option<(Server, Router)>,
+        upkeep: &Upkeep,
     ) {
         let body =
             BodyLimits { bytes: config.api.max_body_bytes, timeout: config.api.body_timeout };
@@ -179,23 +204,43 @@ impl Gateway {
             engine: Arc::clone(&self.engine),
             apps: Arc::clone(&self.apps),
             limits: body,
+            notes: Arc::clone(&upkeep.notes),
             shutdown: self.stop.clone(),
         });
-        let callback_router = callback::router(Callbacks {
-            engine: Arc::clone(&self.engine),
-            token: config.callbacks.token.reveal().to_owned(),
-            allow: config.callbacks.allow.clone(),
-            public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
-            limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
-        });
-        let refused = metric::CALLBACK_REFUSED.with(["network"]);
-        let callbacks = callbacks.only_from(config.callbacks.allow.clone(), refused);
         let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
-        self.host(api, api_router, limits, &self.stop);
-        self.host(callbacks, callback_router, callback_limits, &self.closing);
+        let callback_router = |client_names| {
+            callback::router(Callbacks {
+                engine: Arc::clone(&self.engine),
+                tokens: Arc::clone(&upkeep.tokens),
+                client_names,
+                allow: config.callbacks.allow.clone(),
+                public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
+                limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
+            })
+        };
+        let refused = metric::CALLBACK_REFUSED.with(["network"]);
+        let allow = &config.callbacks.allow;
+        self.host(upkeep.encrypt(api, "api"), api_router, limits, &self.stop);
+        let callbacks = callbacks.only_from(allow.clone(), refused.clone());
+        let router = callback_router(config.callbacks.client_names.clone());
+        self.host(upkeep.encrypt(callbacks, "callbacks"), router, callback_limits, &self.closing);
+        if let Some(plain) = plain {
+            let plain = plain.only_from(allow.clone(), refused);
+            self.host(plain, callback_router(Vec::new()), callback_limits, &self.closing);
+        }
         if let Some((server, router)) = office {
             self.host(server, router, Limits { connections: 16, ..limits }, &self.stop);
         }
+    }
+
+    /// What goes on beside the work.
+    fn keep_up(&self, config: &Serve, upkeep: Upkeep, again: Option<Again>) {
+        let every = config.broker.as_ref().map(|broker| broker.way.probe_every);
+        if let Some(every) = every.filter(|every| !every.is_zero()) {
+            let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+            self.work.spawn(async move { engine.probe(Rail::Soap, every, stop).await });
+        }
+        self.work.spawn(upkeep.run(config.clone(), again, self.stop.clone()));
     }
 
     fn host(&self, server: Server, router: Router, limits: Limits, stop: &CancellationToken) {
@@ -257,6 +302,26 @@ impl Gateway {
             tracing::info!(awaited, "results have not come yet; they are awaited after the start");
         }
     }
+}
+
+/// The listeners' encryption, by section.
+fn doors(config: &Serve) -> Result<Vec<(&'static str, Acceptor)>, NotStarted> {
+    let sections = [
+        ("api", "api.tls_certificate", &config.api.tls),
+        ("callbacks", "callbacks.tls_certificate", &config.callbacks.tls),
+    ];
+    let set = sections.into_iter().filter_map(|(section, key, tls)| Some((section, key, tls.as_ref()?)));
+    set.map(|(section, key, tls)| {
+        let acceptor = Acceptor::new(tls.clone());
+        let no_tls = |error| NotStarted::Tls { key, error: Box::new(error) };
+        Ok((section, acceptor.map_err(no_tls)?))
+    })
+    .collect()
+}
+
+fn tokens(config: &Serve) -> Arc<Tokens> {
+    let previous = config.callbacks.previous_token.as_ref().map(Secret::reveal);
+    Arc::new(Tokens::new(config.callbacks.token.reveal(), previous))
 }
 
 /// Opens the store.

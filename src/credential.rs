@@ -72,7 +72,7 @@ impl CredentialError {
 }
 
 /// What a file looks like, from its first bytes.
-fn looks_like(bytes: &[u8]) -> &'static str {
+pub fn looks_like(bytes: &[u8]) -> &'static str {
     let text: String = bytes.iter().take(4096).map(|byte| char::from(*byte)).collect();
     let table = [
         ("BEGIN PKCS7", "a PKCS#7 bundle (.p7b); convert it with \"openssl pkcs7 -print_certs\""),
@@ -184,7 +184,8 @@ impl Certificate {
     }
 }
 
-fn moment(time: &Asn1TimeRef) -> Option<Timestamp> {
+/// A certificate's time; `None` if it cannot be read, or lies outside of what can be told.
+pub fn moment(time: &Asn1TimeRef) -> Option<Timestamp> {
     let epoch = Asn1Time::from_unix(0).ok()?;
     let since = epoch.diff(time).ok()?;
     let seconds = i64::from(since.days).checked_mul(86_400)?.checked_add(i64::from(since.secs))?;

@@ -18,3 +18,4 @@ pub mod sim;
 pub mod soap;
 pub mod store;
 pub mod telemetry;
+pub mod tls;

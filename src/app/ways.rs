@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::NotStarted;
+use crate::clock::Clock;
 use crate::config::Serve;
 use crate::config::section::{Ask, Broker, Daraja, HeaderNamespace, PasswordCase};
 use crate::credential::Certificate;
@@ -14,75 +15,151 @@ use crate::daraja::rules::{Limits as Amounts, Place};
 use crate::domain::inquiry::{self, PaidTo};
 use crate::domain::payout::{Policy, Rail as Way};
 use crate::domain::time::Timestamp;
-use crate::engine::port::{Counter, Notifier, Rails, Validator};
+use crate::engine::port::{Counter, Notifier, Rail, Rails, Validator};
 use crate::engine::{Route, Settings, TillSettings};
 use crate::notify::ask::{AskRule, Asker, Otherwise};
 use crate::notify::sms::{Sms, SmsSettings};
 use crate::rail::daraja::{self as daraja_rail, DarajaRail, Prompts};
 use crate::rail::soap::{self as soap_rail, SoapRail};
 use crate::rail::soap_counter::{Counters, SoapCounter};
-use crate::rail::tls::Tls;
-use crate::rail::transport::{Deadlines, Origin, Site};
+use crate::rail::link::Link;
+use crate::rail::renewable::Renewable;
+use crate::rail::transport::{Deadlines, Origin, Site, Source};
 use crate::soap::header::{HexCase, Namespace};
 use crate::soap::request::Caller;
 use crate::store::App;
+use crate::tls::{Backend, Client, ClientSettings, NoTls, Trust};
 
 /// The host of M-Pesa's production (spec/daraja.md §1); anything else is a sandbox.
 const PRODUCTION: &str = "api.safaricom.co.ke";
 
-/// The ways to M-Pesa.
+/// The ways to M-Pesa and to phones, as they may be renewed while they are used.
 pub(super) struct Ways {
-    /// For payouts.
-    pub rails: Rails,
-    /// For everything else; `None` without `[daraja]`.
-    pub counter: Option<Arc<dyn Counter>>,
+    /// The broker's, for payouts and for everything else.
+    pub soap: Option<(Arc<Renewable<SoapRail>>, Arc<Renewable<SoapCounter>>)>,
+    /// Daraja's.
+    pub daraja: Option<Arc<Renewable<DarajaRail>>>,
+    /// To phones.
+    pub sms: Option<Arc<Renewable<Sms>>>,
+    /// How each is encrypted, by the section that says so.
+    pub encryption: Vec<(&'static str, Client)>,
 }
 
-/// Builds the ways to M-Pesa that are set up. Nothing is sent.
-///
-/// # Errors
-/// [`NotStarted`].
-pub(super) fn ways(config: &Serve, now: Timestamp) -> Result<Ways, NotStarted> {
-    // One value serves for as long as the password does (spec/soap.md §6; spec/daraja.md §5).
-    let credential = credential(config, now)?;
-    let mut ways = Ways { rails: Rails::default(), counter: None };
-    let mut counters = Counters { soap: None, daraja: None };
-    if let Some(broker) = &config.broker {
-        let (rail, counter) = soap(config, broker, credential.clone());
-        ways.rails = ways.rails.with(Way::Soap, Arc::new(rail));
-        counters.soap = Some(Arc::new(counter));
-    }
-    if let Some(daraja) = &config.daraja {
-        let rail = Arc::new(rest(config, daraja, credential)?);
-        if !rail.names_payouts() {
-            tracing::warn!(
-                "daraja.b2c_version is \"v1\": M-Pesa is not told our name for a payout, and one \
-                 whose answer is lost cannot be asked about; prefer \"v3\""
-            );
+impl Ways {
+    /// Builds what is set up. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub fn new(config: &Serve, clock: &Arc<dyn Clock>) -> Result<Self, NotStarted> {
+        // One value serves for as long as the password does (spec/soap.md §6; spec/daraja.md §5).
+        let credential = credential(config, clock.now())?;
+        let mut ways = Self { soap: None, daraja: None, sms: None, encryption: Vec::new() };
+        if let Some(broker) = &config.broker {
+            let origin = broker_origin(broker, clock)?;
+            ways.encryption.extend(origin.tls.clone().map(|tls| ("broker", tls)));
+            ways.soap = Some(soap(config, broker, origin, credential.clone()));
         }
-        ways.rails = ways.rails.with(Way::Daraja, Arc::<DarajaRail>::clone(&rail));
-        counters.daraja = Some(rail);
+        if let Some(daraja) = &config.daraja {
+            let site = daraja_site(daraja, clock)?;
+            ways.encryption.extend(site.origin.tls.clone().map(|tls| ("daraja", tls)));
+            let rail = DarajaRail::new(
+                Arc::new(site.clone()),
+                daraja_settings(config, daraja, credential),
+            );
+            if !rail.names_payouts() {
+                tracing::warn!(
+                    "daraja.b2c_version is \"v1\": M-Pesa is not told our name for a payout, and \
+                     one whose answer is lost cannot be asked about; prefer \"v3\""
+                );
+            }
+            ways.daraja = Some(Arc::new(Renewable::new(rail.watched(site))));
+        }
+        ways.sms = sms(config)?.map(|sms| Arc::new(Renewable::new(sms)));
+        Ok(ways)
     }
-    // Without Daraja there are no prompts; the engine asks for a counter before it takes one.
-    if counters.daraja.is_some() {
-        ways.counter = Some(Arc::new(counters));
+
+    /// For payouts.
+    pub fn rails(&self) -> Rails {
+        let mut rails = Rails::default();
+        if let Some((rail, _counter)) = &self.soap {
+            let rail: Arc<dyn Rail> = Arc::<Renewable<SoapRail>>::clone(rail);
+            rails = rails.with(Way::Soap, rail);
+        }
+        if let Some(rail) = &self.daraja {
+            let rail: Arc<dyn Rail> = Arc::<Renewable<DarajaRail>>::clone(rail);
+            rails = rails.with(Way::Daraja, rail);
+        }
+        rails
     }
-    Ok(ways)
+
+    /// For everything else; `None` without `[daraja]`: without it there are no prompts, and the
+    /// engine asks for a counter before it takes one.
+    pub fn counter(&self) -> Option<Arc<dyn Counter>> {
+        let daraja: Arc<dyn Counter> = Arc::<Renewable<DarajaRail>>::clone(self.daraja.as_ref()?);
+        let soap = self.soap.as_ref().map(|(_rail, counter)| {
+            let counter: Arc<dyn Counter> = Arc::<Renewable<SoapCounter>>::clone(counter);
+            counter
+        });
+        Some(Arc::new(Counters { soap, daraja: Some(daraja) }))
+    }
+
+    /// To phones.
+    pub fn notifier(&self) -> Option<Arc<dyn Notifier>> {
+        let sms: Arc<dyn Notifier> = Arc::<Renewable<Sms>>::clone(self.sms.as_ref()?);
+        Some(sms)
+    }
+
+    /// Takes passwords, keys and tokens from `config`, which was read again, and reads the files
+    /// of certificates again. What will not do leaves everything as it was.
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub fn renew(&self, config: &Serve, now: Timestamp) -> Result<(), NotStarted> {
+        let credential = credential(config, now)?;
+        let texts = sms(config)?;
+        for (key, client) in &self.encryption {
+            client.renew().map_err(|error| no_tls(key, error))?;
+        }
+        if let (Some((rail, counter)), Some(broker)) = (&self.soap, &config.broker) {
+            let caller = caller(config, broker, credential.clone());
+            rail.renew(rail.current().renewed(caller.clone()));
+            counter.renew(counter.current().renewed(caller, callbacks(config)));
+        }
+        if let (Some(rail), Some(daraja)) = (&self.daraja, &config.daraja) {
+            rail.renew(rail.current().renewed(daraja_settings(config, daraja, credential)));
+        }
+        if let (Some(sms), Some(texts)) = (&self.sms, texts) {
+            sms.renew(texts);
+        }
+        Ok(())
+    }
+}
+
+fn no_tls(key: &'static str, error: NoTls) -> NotStarted {
+    NotStarted::Tls { key, error: Box::new(error) }
 }
 
 fn credential(config: &Serve, now: Timestamp) -> Result<String, NotStarted> {
     let organisation = &config.organisation;
-    let path: &Path = &organisation.credential_certificate;
-    let shown = path.display().to_string();
-    let wrong = |error| NotStarted::Certificate { path: shown.clone(), error };
-    let bytes =
-        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
-    let certificate = Certificate::from_bytes(&bytes).map_err(wrong)?;
+    let (certificate, path) = credential_certificate(config)?;
     if certificate.is_expired(now) {
-        tracing::warn!(certificate = %path.display(),
+        tracing::warn!(certificate = path,
             "the credential certificate has expired; M-Pesa does not mind, but ask for a newer one");
     }
-    certificate.encrypt(organisation.operator.initiator_password.reveal()).map_err(wrong)
+    certificate
+        .encrypt(organisation.operator.initiator_password.reveal())
+        .map_err(|error| NotStarted::Certificate { path, error })
+}
+
+/// M-Pesa's certificate for passwords, and its file.
+pub(super) fn credential_certificate(config: &Serve) -> Result<(Certificate, String), NotStarted> {
+    let path: &Path = &config.organisation.credential_certificate;
+    let shown = path.display().to_string();
+    let bytes =
+        std::fs::read(path).map_err(|error| NotStarted::File { path: shown.clone(), error })?;
+    let certificate = Certificate::from_bytes(&bytes)
+        .map_err(|error| NotStarted::Certificate { path: shown.clone(), error })?;
+    Ok((certificate, shown))
 }
 
 /// Where M-Pesa calls, without a slash at the end.
@@ -91,12 +168,42 @@ fn callbacks(config: &Serve) -> String {
     format!("{base}/cb/{}", config.callbacks.token.reveal())
 }
 
-/// The rail to the broker, and the counter at it.
-fn soap(config: &Serve, broker: &Broker, credential: String) -> (SoapRail, SoapCounter) {
+/// The broker, and the way there.
+pub(super) fn broker_origin(
+    broker: &Broker,
+    clock: &Arc<dyn Clock>,
+) -> Result<Origin, NotStarted> {
+    let (url, way) = (&broker.url, &broker.way);
+    let tls = url.https.then(|| Client::new(broker_encryption(broker))).transpose();
+    Ok(Origin {
+        host: url.host.clone(),
+        port: url.port,
+        tls: tls.map_err(|error| no_tls("broker", error))?,
+        source: Source { address: way.local_address, interface: way.interface.clone() },
+        link: Some(Arc::new(Link::new("soap", Arc::clone(clock)))),
+    })
+}
+
+/// How the way to the broker is encrypted, where it is.
+pub(super) fn broker_encryption(broker: &Broker) -> ClientSettings {
+    let way = &broker.way;
+    ClientSettings {
+        host: broker.url.host.clone(),
+        server_name: way.server_name.clone(),
+        // A partner's own authority counts alone: nobody else vouches for the broker.
+        trust: way.ca.clone().map_or(Trust::Machine, Trust::Only),
+        identity: way.identity.clone(),
+        pins: way.pins.clone(),
+        backend: if way.old { Backend::Old } else { Backend::Strong },
+    }
+}
+
+/// Who we are to the broker.
+fn caller(config: &Serve, broker: &Broker, credential: String) -> Caller {
     let operator = &config.organisation.operator;
     let (provider, link) = (&broker.provider, &broker.link);
     let callbacks = callbacks(config);
-    let caller = Caller {
+    Caller {
         namespace: match link.header_namespace {
             HeaderNamespace::A => Namespace::A,
             HeaderNamespace::B => Namespace::B,
@@ -113,7 +220,18 @@ fn soap(config: &Serve, broker: &Broker, credential: String) -> (SoapRail, SoapC
         security_credential: credential,
         result_url: format!("{callbacks}/b2c/result"),
         queue_timeout_url: format!("{callbacks}/b2c/timeout"),
-    };
+    }
+}
+
+/// The rail to the broker, and the counter at it.
+fn soap(
+    config: &Serve,
+    broker: &Broker,
+    origin: Origin,
+    credential: String,
+) -> (Arc<Renewable<SoapRail>>, Arc<Renewable<SoapCounter>>) {
+    let link = &broker.link;
+    let caller = caller(config, broker, credential);
     let limits = soap_rail::Limits {
         deadlines: Deadlines {
             connect: link.connect_timeout,
@@ -123,39 +241,39 @@ fn soap(config: &Serve, broker: &Broker, credential: String) -> (SoapRail, SoapC
         max_per_second: link.max_per_second,
         max_in_flight: u32::try_from(link.max_in_flight).unwrap_or(u32::MAX),
     };
-    let (host, port) = (broker.url.host(), broker.url.port());
-    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
-    let origin = Origin { host: bare.to_owned(), port, tls: None };
-    let site = Site { origin, deadlines: limits.deadlines };
-    let names = (callbacks, config.organisation.name.clone());
+    let site = Site { origin: origin.clone(), deadlines: limits.deadlines };
+    let names = (callbacks(config), config.organisation.name.clone());
     let counter = SoapCounter::new(Arc::new(site), caller.clone(), names, &limits);
-    (SoapRail::new(host, port, caller, limits), counter)
+    let rail = SoapRail::new(origin, caller, limits);
+    (Arc::new(Renewable::new(rail)), Arc::new(Renewable::new(counter)))
 }
 
-fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRail, NotStarted> {
+/// Daraja, and the way there.
+pub(super) fn daraja_site(daraja: &Daraja, clock: &Arc<dyn Clock>) -> Result<Site, NotStarted> {
     let url = &daraja.url;
-    let tls = if url.https {
-        let key = if daraja.ca.is_some() { "daraja.ca" } else { "daraja.url" };
-        let tls = Tls::to(&url.host, daraja.ca.as_deref());
-        Some(tls.map_err(|error| NotStarted::Tls { key, error: Box::new(error) })?)
-    } else {
-        None
-    };
-    let site = Site {
-        origin: Origin { host: url.host.clone(), port: url.port, tls },
+    let key = if daraja.ca.is_some() { "daraja.ca" } else { "daraja.url" };
+    let tls = url.https.then(|| Client::to(&url.host, daraja.ca.clone())).transpose();
+    let tls = tls.map_err(|error| no_tls(key, error))?;
+    let link = Some(Arc::new(Link::new("daraja", Arc::clone(clock))));
+    Ok(Site {
+        origin: Origin { tls, link, ..Origin::plain(url.host.clone(), url.port) },
         deadlines: Deadlines {
             connect: daraja.link.connect_timeout,
             send: daraja.link.send_timeout,
             answer: daraja.link.timeout,
         },
-    };
+    })
+}
+
+/// Who we are to Daraja.
+fn daraja_settings(config: &Serve, daraja: &Daraja, credential: String) -> daraja_rail::Settings {
     let operator = &config.organisation.operator;
     let payer = daraja.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
     let (to, receiver) = match &daraja.till {
         Some(till) => (PaidTo::Till, till),
         None => (PaidTo::PayBill, &daraja.shortcode),
     };
-    let settings = daraja_rail::Settings {
+    daraja_rail::Settings {
         consumer_key: daraja.consumer_key.reveal().to_owned(),
         consumer_secret: daraja.consumer_secret.reveal().to_owned().into(),
         payer: rest::Caller {
@@ -177,19 +295,15 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
             payouts: config.payouts.amounts,
             ..Amounts::default()
         },
-        place: if url.host == PRODUCTION { Place::Production } else { Place::Sandbox },
+        place: if daraja.url.host == PRODUCTION { Place::Production } else { Place::Sandbox },
         max_in_flight: daraja.link.max_in_flight,
         max_per_second: daraja.link.max_per_second,
         stk_query_every: daraja.link.stk_query_every,
-    };
-    Ok(DarajaRail::new(Arc::new(site), settings))
+    }
 }
 
 /// The way to phones, if one is set up.
-///
-/// # Errors
-/// [`NotStarted`].
-pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotStarted> {
+fn sms(config: &Serve) -> Result<Option<Sms>, NotStarted> {
     let Some(sms) = &config.sms else {
         return Ok(None);
     };
@@ -201,8 +315,7 @@ pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotS
         timeout: sms.timeout,
         ca: sms.ca.clone(),
     };
-    let sms = Sms::new(settings).map_err(|error| NotStarted::SetUp("sms", Box::new(error)))?;
-    Ok(Some(Arc::new(sms)))
+    Sms::new(settings).map(Some).map_err(|error| NotStarted::SetUp("sms", Box::new(error)))
 }
 
 /// The applications that are asked whether a payment is to be taken.

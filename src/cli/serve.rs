@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Asked, Context, Failure, out};
-use crate::app::{Gateway, NotStarted};
+use crate::app::{Again, Gateway, NotStarted};
+use crate::config::{Environment, Source};
 use crate::domain::payout::Status;
 use crate::store::Counts;
 use crate::telemetry;
@@ -15,8 +16,18 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         tracing::warn!(%warning, "configuration");
     }
     let mut asked = Asked::listen()?;
-    let gateway = Gateway::start(&loaded.config).await.map_err(not_started)?;
-    out::say(&format!("API on http://{}, callbacks on http://{}", gateway.api, gateway.callbacks));
+    let config = context.config.clone();
+    let again = Again { read: Box::new(move || Source::open(config.as_deref(), Environment::process())?.serve()) };
+    let gateway = Gateway::start_kept(&loaded.config, Some(again)).await.map_err(not_started)?;
+    let scheme = |tls: bool| if tls { "https" } else { "http" };
+    let (api, callbacks) = (&loaded.config.api.tls, &loaded.config.callbacks.tls);
+    out::say(&format!(
+        "API on {}://{}, callbacks on {}://{}",
+        scheme(api.is_some()),
+        gateway.api,
+        scheme(callbacks.is_some()),
+        gateway.callbacks
+    ));
     asked.wait().await;
     tracing::info!("asked to stop: finishing what is under way");
     let store = Arc::clone(gateway.store());

@@ -28,7 +28,7 @@ pub fn with(values: &[(&str, &str)]) -> String {
     let mut text = HEAD.to_owned();
     for section in key::SECTIONS.iter().filter(|known| !known.doc.is_empty()) {
         text.push_str(&head_of(section));
-        let keys = key::all().filter(|key| key.section == section.name && key.given.is_open());
+        let keys = key::all().filter(|key| key.section == section.name);
         for key in keys {
             let full_name = key.full_name();
             let value = values.iter().find(|(name, _)| *name == full_name);
@@ -63,7 +63,6 @@ fn write_key(text: &mut String, (section, key): (&Section, &Key), value: Option<
         (None, Given::Optional(toml)) => format!("#{name} = {toml}\n"),
         (None, Given::Default(toml)) => format!("# {name} = {toml}\n"),
         (None, Given::Needed(_, toml)) => format!("{name} = {toml}\n"),
-        (None, Given::Later) => String::new(),
     };
     text.push_str(&line);
 }
@@ -85,10 +84,13 @@ fn bounds(kind: Kind) -> Option<String> {
         | Kind::Token
         | Kind::Listen
         | Kind::PublicUrl
-        | Kind::HttpOrigin
         | Kind::WebOrigin
         | Kind::Url
         | Kind::Patterns
+        | Kind::Texts
+        | Kind::Fingerprints
+        | Kind::Address
+        | Kind::Day
         | Kind::ShortCodes
         | Kind::Template
         | Kind::StoreUrl

@@ -1,6 +1,8 @@
 //! Every key there is: the one table behind reading, the check for unknown keys, and
 //! `mlango.example.toml`.
 
+mod broker;
+mod doors;
 mod side;
 mod till;
 
@@ -47,15 +49,6 @@ pub enum Given {
     Needed(&'static [Purpose], &'static str),
     /// It may be left out, and has no default; the example file shows this, in TOML.
     Optional(&'static str),
-    /// It is of a later version; setting it is a fault, so that nobody counts on it.
-    Later,
-}
-
-impl Given {
-    /// Whether the key may be set in this version.
-    pub const fn is_open(self) -> bool {
-        !matches!(self, Self::Later)
-    }
 }
 
 /// What a value must look like.
@@ -71,14 +64,20 @@ pub enum Kind {
     Listen,
     /// How M-Pesa reaches the callbacks.
     PublicUrl,
-    /// `http://host:port`.
-    HttpOrigin,
     /// `https://host`, perhaps with a port; `http://` too.
     WebOrigin,
     /// A whole address of a program of yours.
     Url,
     /// A list of forms that accounts have.
     Patterns,
+    /// A list of texts.
+    Texts,
+    /// A list of certificates' fingerprints.
+    Fingerprints,
+    /// An address of this machine.
+    Address,
+    /// A day.
+    Day,
     /// A list of short codes.
     ShortCodes,
     /// What a text message says.
@@ -171,10 +170,6 @@ const fn key(
     Key { section, name, kind, given, doc }
 }
 
-const fn later(section: &'static str, name: &'static str) -> Key {
-    key(section, name, Kind::Text, Given::Later, "")
-}
-
 /// All sections, in the order of the example file.
 pub const SECTIONS: &[Section] = &[
     section("api", "The REST API and the metrics, for your own systems."),
@@ -214,12 +209,12 @@ const fn rows(name: &'static str, doc: &'static str) -> Section {
 
 /// All keys, by section, in the order of the example file.
 pub const KEYS: &[&[Key]] = &[
-    API,
-    CALLBACKS,
+    doors::API,
+    doors::CALLBACKS,
     STORE,
     ORGANISATION,
     PAYOUTS,
-    BROKER,
+    broker::BROKER,
     till::DARAJA,
     till::STK,
     till::C2B,
@@ -229,92 +224,6 @@ pub const KEYS: &[&[Key]] = &[
     till::TEMPLATES,
     side::SIMULATOR,
     side::LOG,
-];
-
-const API: &[Key] = &[
-    key(
-        "api",
-        "listen",
-        Kind::Listen,
-        Given::Default("\"127.0.0.1:8080\""),
-        "Address and port. It speaks plain HTTP: keep it on loopback or behind a TLS proxy.",
-    ),
-    key(
-        "api",
-        "max_connections",
-        Kind::Count(1, CONNECTIONS_MAX),
-        Given::Default("1024"),
-        "How many connections may be open at once; more wait to be accepted.",
-    ),
-    key(
-        "api",
-        "max_body_bytes",
-        Kind::Size(KIB, 16 * MIB),
-        Given::Default("65536"),
-        "The largest request body; a larger one is answered 413.",
-    ),
-    key(
-        "api",
-        "header_timeout",
-        Kind::Time(secs(1), DEADLINE_MAX),
-        Given::Default("\"10s\""),
-        "How long a client may take over its request's head.",
-    ),
-    key(
-        "api",
-        "body_timeout",
-        Kind::Time(secs(1), DEADLINE_MAX),
-        Given::Default("\"15s\""),
-        "How long a client may take over its request's body.",
-    ),
-];
-
-const CALLBACKS: &[Key] = &[
-    key(
-        "callbacks",
-        "listen",
-        Kind::Listen,
-        Given::Default("\"127.0.0.1:8081\""),
-        "Address and port; its own, so that it alone is reachable over the VPN.",
-    ),
-    key(
-        "callbacks",
-        "public_url",
-        Kind::PublicUrl,
-        Given::Needed(SERVE, "\"https://gw.example.org\""),
-        "How M-Pesa reaches this listener; /cb/TOKEN/… is appended.",
-    ),
-    key(
-        "callbacks",
-        "token",
-        Kind::Token,
-        Given::Needed(SERVE, "\"<32 or more hexadecimal digits>\""),
-        "The secret part of the callback paths: `openssl rand -hex 24` makes one.",
-    ),
-    key(
-        "callbacks",
-        "allow",
-        Kind::Networks,
-        Given::Default("[]"),
-        "Source networks that may call, such as [\"196.201.212.0/22\"]. Empty: any.",
-    ),
-    key(
-        "callbacks",
-        "max_connections",
-        Kind::Count(1, CONNECTIONS_MAX),
-        Given::Default("1024"),
-        "How many connections may be open at once; more wait to be accepted.",
-    ),
-    key(
-        "callbacks",
-        "max_body_bytes",
-        Kind::Size(16 * KIB, 16 * MIB),
-        Given::Default("1048576"),
-        "The largest message; a larger one is refused.",
-    ),
-    later("callbacks", "tls_certificate"),
-    later("callbacks", "tls_key"),
-    later("callbacks", "client_ca"),
 ];
 
 const STORE: &[Key] = &[
@@ -362,6 +271,14 @@ const ORGANISATION: &[Key] = &[
         Kind::Secret,
         Given::Needed(BOTH, "\"<the API operator's password>\""),
         "The API operator's password.",
+    ),
+    key(
+        "organisation",
+        "initiator_password_set_on",
+        Kind::Day,
+        Given::Optional("\"2026-11-01\""),
+        "The day on which the password was set: M-Pesa takes it for ninety days. Without it, the day\n\
+         on which the file of initiator_password_file was last changed.",
     ),
     key(
         "organisation",
@@ -443,94 +360,6 @@ const PAYOUTS: &[Key] = &[
         Given::Default("\"0\""),
         "\"0\": no payout waits for approval. Nothing else is in this version.",
     ),
-];
-
-const BROKER: &[Key] = &[
-    key(
-        "broker",
-        "url",
-        Kind::HttpOrigin,
-        Given::Needed(SERVE, "\"http://192.0.2.49:18423\""),
-        "The broker's host and port; /mminterface/request and the rest are appended.",
-    ),
-    key(
-        "broker",
-        "sp_id",
-        Kind::Text,
-        Given::Needed(BOTH, "\"100001\""),
-        "The service provider's id (spId).",
-    ),
-    key(
-        "broker",
-        "sp_password",
-        Kind::Secret,
-        Given::Needed(BOTH, "\"<the service provider's password>\""),
-        "The service provider's password, from which each request's spPassword is made.",
-    ),
-    key(
-        "broker",
-        "service_id",
-        Kind::Text,
-        Given::Needed(BOTH, "\"100001000\""),
-        "The service's id (serviceId).",
-    ),
-    key(
-        "broker",
-        "timeout",
-        Kind::Time(secs(1), DEADLINE_MAX),
-        Given::Default("\"30s\""),
-        "How long to wait for the broker's answer once a request is sent.",
-    ),
-    key(
-        "broker",
-        "connect_timeout",
-        Kind::Time(Duration::from_millis(100), MINUTE),
-        Given::Default("\"10s\""),
-        "How long to wait for a connection.",
-    ),
-    key(
-        "broker",
-        "send_timeout",
-        Kind::Time(Duration::from_millis(100), MINUTE),
-        Given::Default("\"10s\""),
-        "How long sending a request may take.",
-    ),
-    key(
-        "broker",
-        "max_in_flight",
-        Kind::Count(1, 10_000),
-        Given::Default("64"),
-        "How many requests may await their answer at once.",
-    ),
-    key(
-        "broker",
-        "max_per_second",
-        Kind::Count(1, 100_000),
-        Given::Default("20"),
-        "How many requests may be sent per second: what your contract with M-Pesa allows.",
-    ),
-    key(
-        "broker",
-        "header_namespace",
-        Kind::Word(&["a", "b"]),
-        Given::Default("\"a\""),
-        "The namespace of RequestSOAPHeader: \"a\" is http://www.huawei.com/schema/osg/common/v2_1,\n\
-         \"b\" is http://www.huawei.com.cn/schema/common/v2_1. The broker takes either.",
-    ),
-    key(
-        "broker",
-        "password_case",
-        Kind::Word(&["upper", "lower"]),
-        Given::Default("\"upper\""),
-        "The case of the hexadecimal digits inside spPassword. The broker takes either.",
-    ),
-    later("broker", "ca"),
-    later("broker", "client_certificate"),
-    later("broker", "client_key"),
-    later("broker", "client_pkcs12"),
-    later("broker", "server_name"),
-    later("broker", "tls"),
-    later("broker", "local_address"),
 ];
 
 /// Every key, in order.

@@ -16,6 +16,7 @@ mod source;
 mod tests;
 mod value;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ use self::section::{
     Sms, Stk, Store,
 };
 pub use self::source::{Environment, Source};
-pub use self::value::{HttpOrigin, StoreUrl, WebOrigin};
+pub use self::value::{StoreUrl, WebOrigin};
 
 /// What was loaded, and what is risky about it.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Loaded<T> {
     pub config: T,
     /// Nothing wrong, but worth a word.
     pub warnings: Vec<Fault>,
+    /// Every file that it came from or that it names.
+    pub files: BTreeSet<PathBuf>,
 }
 
 /// What every command may ask for; parts that are not wholly set are `None`.
@@ -171,6 +174,7 @@ impl Source {
     ) -> Result<Loaded<T>, Faults> {
         let mut reader = Reader::new(self.gather()?);
         let config = read::config(&mut reader);
+        let read_from = reader.all_files();
         let mut faults = reader.faults;
         let excused = reader.excused;
         let is_excused =
@@ -181,7 +185,7 @@ impl Source {
         let needed = |key: &Key| {
             purpose.is_some_and(|purpose| match key.given {
                 Given::Optional(_) => purpose == Purpose::Serve,
-                given @ (Given::Needed(..) | Given::Default(_) | Given::Later) => {
+                given @ (Given::Needed(..) | Given::Default(_)) => {
                     needs(given, purpose)
                 }
             })
@@ -190,7 +194,9 @@ impl Source {
         faults.extend(files.filter_map(|file| unreadable(&file)));
         faults.sort_by(|a, b| a.place.cmp(&b.place));
         match config.and_then(pick) {
-            Some(config) if faults.is_empty() => Ok(Loaded { config, warnings: reader.warnings }),
+            Some(config) if faults.is_empty() => {
+                Ok(Loaded { config, warnings: reader.warnings, files: read_from })
+            }
             _ => Err(Faults(faults)),
         }
     }

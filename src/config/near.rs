@@ -5,12 +5,12 @@ use super::key;
 /// The known key nearest to `section.name`, quoted, if any is near.
 pub(super) fn key(section: &str, name: &str) -> Option<String> {
     // The right name in the wrong section comes first: no spelling is nearer.
-    let moved = key::all().find(|known| known.name == name && known.given.is_open());
+    let moved = key::all().find(|known| known.name == name);
     if let Some(known) = moved {
         return Some(quoted(&known.full_name()));
     }
     let full = format!("{section}.{name}");
-    let names = key::all().filter(|known| known.given.is_open()).map(key::Key::full_name);
+    let names = key::all().map(key::Key::full_name);
     nearest(&full, names)
 }
 

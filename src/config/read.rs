@@ -1,18 +1,17 @@
 //! Reads every section and checks what no single key can.
 
+mod broker;
+mod doors;
 mod till;
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::Config;
 use super::fault::{Fault, Place};
 use super::reader::Reader;
 use super::section::{
-    Api, Broker, Callbacks, HeaderNamespace, Link, Log, LogFormat, Operator, Organisation,
-    PasswordCase, Payouts, Provider, Simulator, Store,
+    Log, LogFormat, Operator, Organisation, Payouts, Simulator, Store,
 };
-use super::value::filtered_word;
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::payout::{NotFoundRule, Policy, Rail};
@@ -22,14 +21,14 @@ const TOKEN_DIGITS_ADVISED: usize = 32;
 
 /// Reads every section; `None` when something is wrong, which the reader then knows.
 pub(super) fn config(r: &mut Reader) -> Option<Config> {
-    let (api, store) = (api(r), store(r));
-    let callbacks = callbacks(r, api.as_ref());
+    let (api, store) = (doors::api(r), store(r));
+    let callbacks = doors::callbacks(r, api.as_ref());
     let operator = operator(r);
     let organisation = organisation(r, operator.clone());
     let payouts = payouts(r);
     excuse(r, payouts.as_ref().map(|payouts| payouts.rail));
-    let provider = provider(r);
-    let broker = broker(r, provider.clone(), payouts.as_ref());
+    let provider = broker::provider(r);
+    let broker = broker::broker(r, provider.clone(), payouts.as_ref());
     let daraja = till::daraja(r, callbacks.as_ref());
     let payouts = till::never_again(r, payouts, daraja.as_ref());
     let (stk, c2b) = (till::stk(r), till::c2b(r, daraja.as_ref()));
@@ -79,93 +78,6 @@ fn excuse(r: &mut Reader, rail: Option<Rail>) {
     }
 }
 
-fn api(r: &mut Reader) -> Option<Api> {
-    let listen = r.listen("api.listen");
-    let max_connections = r.count("api.max_connections");
-    let max_body_bytes = r.size("api.max_body_bytes");
-    let header_timeout = r.time("api.header_timeout");
-    let body_timeout = r.time("api.body_timeout");
-    if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
-        let what = "is open to other machines in plain HTTP, and API keys travel over it; \
-                    keep it on loopback or behind a TLS proxy";
-        r.warn("api.listen", what);
-    }
-    Some(Api {
-        listen: listen?,
-        max_connections: max_connections?,
-        max_body_bytes: max_body_bytes?,
-        header_timeout: header_timeout?,
-        body_timeout: body_timeout?,
-    })
-}
-
-fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> {
-    let listen = r.listen("callbacks.listen");
-    let public_url = r.public_url("callbacks.public_url");
-    let token = r.secret("callbacks.token");
-    let allow = r.networks("callbacks.allow");
-    let max_connections = r.count("callbacks.max_connections");
-    let max_body_bytes = r.size("callbacks.max_body_bytes");
-    if let (Some(listen), Some(api)) = (listen, api) {
-        check_listeners(r, listen, api.listen);
-    }
-    let open = listen.is_some_and(|listen| !listen.ip().is_loopback());
-    let reached = public_url.as_deref().is_some_and(|url| !is_loopback(url));
-    if (open || reached) && allow.as_ref().is_some_and(Vec::is_empty) {
-        let how = if open {
-            "callbacks.listen is open to other machines"
-        } else {
-            "callbacks.public_url is an address that other machines reach"
-        };
-        let what = format!(
-            "is empty, and {how}: whoever learns the token may report results; name M-Pesa's \
-             networks (or the proxy's)"
-        );
-        r.warn("callbacks.allow", what);
-    }
-    let digits = token.as_ref().map(|token| token.reveal().len());
-    if digits.is_some_and(|digits| digits < TOKEN_DIGITS_ADVISED) {
-        let what = "is shorter than 32 hexadecimal digits; `openssl rand -hex 24` makes a \
-                    longer one";
-        r.warn("callbacks.token", what);
-    }
-    if let Some(word) = public_url.as_deref().and_then(filtered_word) {
-        let what = format!("has \"{word}\" in it, and M-Pesa's Daraja refuses such addresses");
-        r.warn("callbacks.public_url", what);
-    }
-    Some(Callbacks {
-        listen: listen?,
-        public_url: public_url?,
-        token: token?,
-        allow: allow?,
-        max_connections: max_connections?,
-        max_body_bytes: max_body_bytes?,
-    })
-}
-
-/// Whether a checked URL names this machine alone.
-fn is_loopback(url: &str) -> bool {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = authority.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => authority.split(':').next(),
-    };
-    let host = host.unwrap_or_default();
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
-/// Two listeners can't share a port, unless each has an address of its own.
-fn check_listeners(r: &mut Reader, callbacks: SocketAddr, api: SocketAddr) {
-    let same_port = callbacks.port() == api.port() && api.port() != 0;
-    let (ours, its) = (callbacks.ip(), api.ip());
-    if same_port && (ours == its || ours.is_unspecified() || its.is_unspecified()) {
-        let what = format!("is {callbacks}, and api.listen is {api}: give each its own port");
-        r.fault("callbacks.listen", what);
-    }
-}
-
 fn store(r: &mut Reader) -> Option<Store> {
     let url = r.store_url("store.url");
     let cache_bytes = r.size("store.cache_bytes");
@@ -176,10 +88,13 @@ fn operator(r: &mut Reader) -> Option<Operator> {
     let shortcode = r.parsed("organisation.shortcode");
     let initiator = r.text("organisation.initiator");
     let initiator_password = r.secret("organisation.initiator_password");
+    let set_on = r.day("organisation.initiator_password_set_on");
+    let password_set_on = set_on.or_else(|| r.secret_changed_at("organisation.initiator_password"));
     Some(Operator {
         shortcode: shortcode?,
         initiator: initiator?,
         initiator_password: initiator_password?,
+        password_set_on,
     })
 }
 
@@ -242,48 +157,6 @@ fn whole_shillings(r: &mut Reader, name: &str) -> Option<Amount> {
         return None;
     }
     Some(amount)
-}
-
-fn provider(r: &mut Reader) -> Option<Provider> {
-    let sp_id = r.text("broker.sp_id");
-    let sp_password = r.secret("broker.sp_password");
-    let service_id = r.text("broker.service_id");
-    Some(Provider { sp_id: sp_id?, sp_password: sp_password?, service_id: service_id? })
-}
-
-fn broker(r: &mut Reader, provider: Option<Provider>, payouts: Option<&Payouts>) -> Option<Broker> {
-    let url = r.http_origin("broker.url");
-    let link = link(r);
-    let overdue = payouts.map(|payouts| payouts.policy.result_overdue);
-    if let (Some(link), Some(overdue)) = (&link, overdue)
-        && link.timeout >= overdue
-    {
-        let what = "is not shorter than payouts.result_overdue: results would count as overdue \
-                    while answers are still awaited";
-        r.warn("broker.timeout", what);
-    }
-    Some(Broker { url: url?, provider: provider?, link: link? })
-}
-
-fn link(r: &mut Reader) -> Option<Link> {
-    let namespaces = [("a", HeaderNamespace::A), ("b", HeaderNamespace::B)];
-    let cases = [("upper", PasswordCase::Upper), ("lower", PasswordCase::Lower)];
-    let timeout = r.time("broker.timeout");
-    let connect_timeout = r.time("broker.connect_timeout");
-    let send_timeout = r.time("broker.send_timeout");
-    let max_in_flight = r.count("broker.max_in_flight");
-    let max_per_second = r.count("broker.max_per_second");
-    let header_namespace = r.word("broker.header_namespace", &namespaces);
-    let password_case = r.word("broker.password_case", &cases);
-    Some(Link {
-        timeout: timeout?,
-        connect_timeout: connect_timeout?,
-        send_timeout: send_timeout?,
-        max_in_flight: max_in_flight?,
-        max_per_second: max_per_second?,
-        header_namespace: header_namespace?,
-        password_case: password_case?,
-    })
 }
 
 fn simulator(r: &mut Reader) -> Option<Simulator> {

@@ -37,6 +37,8 @@ pub(super) struct Reader {
     pub excused: BTreeSet<&'static str>,
     /// The files that are named.
     pub files: Vec<NamedFile>,
+    /// The files that secrets stand in.
+    pub secret_files: Vec<PathBuf>,
     /// Every name that was asked for.
     pub asked: BTreeSet<String>,
 }
@@ -52,6 +54,7 @@ impl Reader {
             missing: Vec::new(),
             excused: BTreeSet::new(),
             files: Vec::new(),
+            secret_files: Vec::new(),
             asked: BTreeSet::new(),
         }
     }
@@ -106,6 +109,16 @@ impl Reader {
         found.map_or(Place::Nowhere, |found| found.place.clone())
     }
 
+    /// Every file that values came from or that they name.
+    pub fn all_files(&self) -> BTreeSet<PathBuf> {
+        let written = self.values.values().filter_map(|found| match &found.place {
+            Place::Line(path, _) => Some(path),
+            Place::File(_) | Place::Variable(_) | Place::Nowhere => None,
+        });
+        let named = self.files.iter().map(|file| &file.path);
+        written.chain(named).chain(&self.secret_files).cloned().collect()
+    }
+
     /// Whether a secret stands in the configuration file itself.
     pub fn file_with_secrets(&self) -> Option<&Path> {
         key::all().filter(|key| key.kind.is_secret()).find_map(|key| {
@@ -140,8 +153,12 @@ impl Reader {
         self.take(name, |raw, _, _| value::public_url(raw))
     }
 
-    pub fn http_origin(&mut self, name: &str) -> Option<value::HttpOrigin> {
-        self.take(name, |raw, _, _| value::http_origin(raw))
+    pub fn address(&mut self, name: &str) -> Option<std::net::IpAddr> {
+        self.take(name, |raw, _, _| value::address(raw))
+    }
+
+    pub fn day(&mut self, name: &str) -> Option<crate::domain::time::Timestamp> {
+        self.take(name, |raw, _, _| value::day(raw))
     }
 
     pub fn web_origin(&mut self, name: &str) -> Option<value::WebOrigin> {
@@ -236,6 +253,16 @@ impl Reader {
         })
     }
 
+    /// When the file that a secret is in was last changed; `None` if it is in none of its own.
+    #[cfg(unix)]
+    pub fn secret_changed_at(&self, name: &str) -> Option<crate::domain::time::Timestamp> {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = self.values.get(&format!("{name}_file"))?;
+        let path = value::file(&found.raw, &self.base_of(found.from_variable)).ok()?;
+        let seconds = std::fs::metadata(path).ok()?.mtime();
+        Some(crate::domain::time::Timestamp::from_millis(seconds.saturating_mul(1_000)))
+    }
+
     /// A secret, written out or in a file of its own.
     pub fn secret(&mut self, name: &str) -> Option<Secret> {
         let by_file = format!("{name}_file");
@@ -245,7 +272,9 @@ impl Reader {
                 return None;
             }
             let base = self.base_of(found.from_variable);
-            let secret = value::file(&found.raw, &base).and_then(|path| first_line(&path));
+            let path = value::file(&found.raw, &base);
+            self.secret_files.extend(path.iter().cloned());
+            let secret = path.and_then(|path| first_line(&path));
             match secret {
                 Ok(secret) => {
                     let mut found = found.clone();
@@ -293,12 +322,17 @@ impl Reader {
                 }
                 return None;
             }
-            (None, Given::Later | Given::Optional(_)) => return None,
+            (None, Given::Optional(_)) => return None,
         };
         let raw = match (raw, key.kind) {
             (
                 Raw::Text(text),
-                Kind::Networks | Kind::Times(..) | Kind::Patterns | Kind::ShortCodes,
+                Kind::Networks
+                | Kind::Times(..)
+                | Kind::Patterns
+                | Kind::Texts
+                | Kind::Fingerprints
+                | Kind::ShortCodes,
             ) if from_variable => source::list_of(&text),
             (raw, _) => raw,
         };

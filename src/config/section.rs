@@ -1,14 +1,14 @@
 //! The sections, typed.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::secret::Secret;
-use super::value::{HttpOrigin, StoreUrl, WebOrigin};
+use super::value::{StoreUrl, WebOrigin};
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::party::ShortCode;
@@ -16,12 +16,16 @@ use crate::domain::payment;
 use crate::domain::payment::validation::{Pattern, Rules};
 use crate::domain::payout::{Policy, Rail};
 use crate::domain::text::{Occasion, Template};
+use crate::domain::time::Timestamp;
+use crate::tls::{Fingerprint, IdentityFiles, ServerSettings};
 
 /// `[api]`: the REST API and the metrics.
 #[derive(Clone, Debug)]
 pub struct Api {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Its encryption; `None`: plain HTTP.
+    pub tls: Option<ServerSettings>,
     /// How many connections may be open at once.
     pub max_connections: usize,
     /// The largest request body, in bytes.
@@ -41,6 +45,14 @@ pub struct Callbacks {
     pub public_url: String,
     /// The secret part of the paths: 16 to 128 hexadecimal digits.
     pub token: Secret,
+    /// One that is still taken after it was changed.
+    pub previous_token: Option<Secret>,
+    /// Its encryption; `None`: plain HTTP.
+    pub tls: Option<ServerSettings>,
+    /// The names one of which a caller's certificate must be for; empty: any.
+    pub client_names: Vec<String>,
+    /// A second address, in plain HTTP.
+    pub plain_listen: Option<SocketAddr>,
     /// Source networks that may call; empty: any.
     pub allow: Vec<IpNet>,
     /// How many connections may be open at once.
@@ -67,6 +79,8 @@ pub struct Operator {
     pub initiator: String,
     /// The API operator's password.
     pub initiator_password: Secret,
+    /// When that was set, as far as somebody said so or a file shows it.
+    pub password_set_on: Option<Timestamp>,
 }
 
 /// `[organisation]`: who pays.
@@ -108,11 +122,34 @@ pub struct Provider {
 #[derive(Clone, Debug)]
 pub struct Broker {
     /// Where the broker is.
-    pub url: HttpOrigin,
+    pub url: WebOrigin,
     /// Who we are to it.
     pub provider: Provider,
+    /// How to get there.
+    pub way: Way,
     /// How to talk to it.
     pub link: Link,
+}
+
+/// `[broker]`: how to get there: encryption, and from where.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The authorities that its certificate must come from; `None`: this machine's.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its key.
+    pub identity: Option<IdentityFiles>,
+    /// The name in its certificate, where that is not the host.
+    pub server_name: Option<String>,
+    /// If there are any, its certificate must be one of these.
+    pub pins: Vec<Fingerprint>,
+    /// Whether OpenSSL speaks to it, because it is too old for rustls.
+    pub old: bool,
+    /// The address that requests leave from.
+    pub local_address: Option<IpAddr>,
+    /// The interface that they leave by.
+    pub interface: Option<String>,
+    /// How often the way is tried while nothing is sent; zero: never.
+    pub probe_every: Duration,
 }
 
 /// `[broker]`: how to talk to it.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::fault::{Fault, Faults, Place};
-use super::key::{self, Given, Shape};
+use super::key::{self, Shape};
 use super::near;
 
 /// The largest configuration or secret file that is read: far more than anyone writes by hand.
@@ -326,16 +326,14 @@ pub(super) struct Gathered {
 
 /// Whether a key of this name may be set; if not, why not.
 fn known(section: &str, name: &str) -> Result<(), String> {
-    let later = || "is not in this version; take it out".to_owned();
     let empty = |known: &&key::Section| known.name == section && known.doc.is_empty();
     if key::SECTIONS.iter().any(|known| empty(&known)) {
-        return Err(later());
+        return Err("is not in this version; take it out".to_owned());
     }
     let of_file = |plain: &str| key::find(section, plain).filter(|key| key.kind.is_secret());
     let known = key::find(section, name).or_else(|| name.strip_suffix("_file").and_then(of_file));
-    match known.map(|key| key.given) {
-        Some(Given::Later) => Err(later()),
-        Some(Given::Default(_) | Given::Needed(..) | Given::Optional(_)) => Ok(()),
+    match known {
+        Some(_key) => Ok(()),
         None => match near::key(section, name) {
             Some(meant) => Err(format!("is unknown; did you mean {meant}?")),
             None => Err("is unknown".to_owned()),

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::source::Raw;
 use crate::domain::money::Amount;
 use crate::domain::text::{NotATemplate, Template};
+use crate::domain::time::Timestamp;
 
 /// The longest plain text.
 const TEXT_CHARS_MAX: usize = 200;
@@ -297,63 +298,6 @@ pub(super) fn store_url(raw: &Raw, base: &Path) -> Result<StoreUrl, Bad> {
     }
 }
 
-/// `http://host:port`, where a peer is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpOrigin {
-    host: String,
-    port: u16,
-}
-
-impl HttpOrigin {
-    /// From its parts; an IPv6 address stands in brackets.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        let host = host.into();
-        Self { host, port }
-    }
-
-    /// Name or address; an IPv6 address stands in brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port.
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// `host:port`, as the `Host` header and a resolver take it.
-    pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-}
-
-impl fmt::Display for HttpOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}", self.host, self.port)
-    }
-}
-
-/// `http://host:port`, without a path.
-pub(super) fn http_origin(raw: &Raw) -> Result<HttpOrigin, Bad> {
-    const WANTED: &str = "http://HOST:PORT, without a path";
-    let text = text(raw)?;
-    if text.starts_with("https://") {
-        return later("https:// to the broker");
-    }
-    let Ok(uri) = text.parse::<http::Uri>() else {
-        return expected(WANTED);
-    };
-    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none() && !text.contains('#');
-    match (uri.scheme_str(), uri.host(), uri.authority()) {
-        (Some("http"), Some(host), Some(authority))
-            if bare && !host.is_empty() && !authority.as_str().contains('@') =>
-        {
-            Ok(HttpOrigin::new(host, uri.port_u16().unwrap_or(80)))
-        }
-        _ => expected(WANTED),
-    }
-}
-
 /// `https://host`, perhaps with a port, where a peer is reached; `http://` too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin {
@@ -405,6 +349,18 @@ pub(super) fn template(raw: &Raw) -> Result<Template, Bad> {
         Raw::Text(text) => text.parse().or_else(|error: NotATemplate| says(error.to_string())),
         Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => expected("the words of a text message"),
     }
+}
+
+/// An IP address.
+pub(super) fn address(raw: &Raw) -> Result<IpAddr, Bad> {
+    let found = text(raw).ok().and_then(|text| text.parse().ok());
+    found.map_or_else(|| expected("an IP address, such as \"10.0.0.2\""), Ok)
+}
+
+/// A day, as its first moment in UTC.
+pub(super) fn day(raw: &Raw) -> Result<Timestamp, Bad> {
+    let found = text(raw).ok().map(|day| Timestamp::parse_rfc3339(&format!("{day}T00:00:00Z")));
+    found.and_then(Result::ok).map_or_else(|| expected("a day, such as \"2026-11-01\""), Ok)
 }
 
 /// A list of texts, each of which is parsed.

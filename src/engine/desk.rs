@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::gate::RailState;
+use super::port::LinkState;
 use super::track::Track;
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::{AppId, CaseId, EventId, PayoutId};
@@ -79,6 +80,8 @@ pub struct RailView {
     pub conclusive: Option<(Duration, Duration)>,
     /// Cases that wait for a person.
     pub open_cases: u64,
+    /// How far the way to M-Pesa goes, where that is measured.
+    pub link: Option<LinkState>,
 }
 
 impl From<StoreError> for NotDone {
@@ -147,6 +150,7 @@ impl Engine {
             oldest_unknown: self.oldest_unknown_on(Some(track.name)).await?,
             conclusive: self.tally.conclusive_times(),
             open_cases: counts.open_cases(),
+            link: self.links().into_iter().find(|(name, _)| *name == track.name).map(|it| it.1),
         })
     }
 

@@ -116,6 +116,15 @@ impl Gate {
         inner.state.paused = record.paused;
     }
 
+    /// What was shown of the credentials holds no more: one message first.
+    pub(super) fn prove_again(&self, now: Timestamp) {
+        let mut inner = self.lock();
+        inner.since = now;
+        inner.state.proven = false;
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+
     /// Stops all sending (law 7). The first refusal stands.
     pub(super) fn refuse(&self, code: &str, at: Timestamp) {
         let mut inner = self.lock();

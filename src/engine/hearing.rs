@@ -17,6 +17,8 @@ pub struct Incoming {
     pub channel: Channel,
     /// Who sent it: the address.
     pub peer: Option<String>,
+    /// Whose certificate he showed, where the connection is encrypted.
+    pub certificate: Option<String>,
     /// Its bytes, as they shall be kept.
     pub body: Vec<u8>,
 }
@@ -109,6 +111,7 @@ impl Engine {
             direction: Direction::In,
             channel: incoming.channel,
             peer: incoming.peer,
+            certificate: incoming.certificate,
             http_status: None,
             about: None,
             body: incoming.body,

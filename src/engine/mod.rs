@@ -49,7 +49,7 @@ use crate::domain::party::ShortCode;
 use crate::domain::payout::{self, Policy};
 use crate::store::{Store, StoreError};
 use gate::Line;
-use port::{Counter, Ids, Notifier, Rails, Validator};
+use port::{Counter, Ids, LinkState, Notifier, Rails, Validator};
 
 /// What the engine is told once, at its start.
 #[derive(Clone, Debug)]
@@ -203,6 +203,44 @@ impl Engine {
     /// What one payout may carry.
     pub const fn limits(&self) -> AmountLimits {
         self.settings.limits
+    }
+
+    /// How far the way to M-Pesa goes, for each rail that measures it.
+    pub fn links(&self) -> Vec<(payout::Rail, LinkState)> {
+        let rails = self.parts.rails.each();
+        rails.filter_map(|(name, rail)| Some((name, rail.link()?))).collect()
+    }
+
+    /// Tries the way of a rail whenever nothing was sent over it for so long, until it is told to
+    /// stop. One that stands still is tried, too: it is wanted again.
+    pub async fn probe(&self, name: payout::Rail, every: Duration, stop: CancellationToken) {
+        let Some((_name, rail)) = self.parts.rails.each().find(|(known, _rail)| *known == name)
+        else {
+            return;
+        };
+        let trying = async {
+            loop {
+                let tried = rail.link().and_then(|link| link.tried_at());
+                let rested = tried.map_or(every, |at| self.parts.clock.now().since(at));
+                if rested >= every {
+                    rail.probe().await;
+                }
+                tokio::time::sleep(every).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = trying => {}
+        }
+    }
+
+    /// Passwords or keys were exchanged: one message goes first again, and the others wait for what
+    /// becomes of it, as after a start. What M-Pesa has refused stays refused until a person
+    /// resumes the rail.
+    pub fn credentials_changed(&self) {
+        let now = self.parts.clock.now();
+        self.tracks.each().for_each(|track| track.gate.prove_again(now));
     }
 
     /// Whether each rail sends, and if not, why.

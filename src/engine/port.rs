@@ -65,6 +65,84 @@ pub trait Rail: Send + Sync + fmt::Debug {
 
     /// The longest that [`Rail::send`] can take: what a lease must outlast.
     fn longest_send(&self) -> Duration;
+
+    /// How far the way goes, as far as it was tried; `None` where that is not measured.
+    fn link(&self) -> Option<LinkState> {
+        None
+    }
+
+    /// Finds out whether the way is open, where nothing else does: it connects, and sends nothing.
+    fn probe(&self) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// How far an attempt to reach M-Pesa came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkStage {
+    /// Its name was looked up.
+    Resolve,
+    /// An end of the way on this machine was looked for: the VPN's address or interface.
+    Local,
+    /// It was called.
+    Connect,
+    /// Keys were agreed on, and who is who.
+    Tls,
+    /// It was asked, and its answer awaited.
+    Answer,
+}
+
+impl LinkStage {
+    /// Its word in logs, metrics and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Local => "local",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// What is known of the way to M-Pesa.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkState {
+    /// Whether the last attempt to connect led to a connection; `None` before the first.
+    pub up: Option<bool>,
+    /// Since when it is so.
+    pub since: Option<Timestamp>,
+    /// When it last connected.
+    pub connected_at: Option<Timestamp>,
+    /// When it last answered.
+    pub answered_at: Option<Timestamp>,
+    /// How the last connection was encrypted, such as `TLSv1.3 TLS13_AES_256_GCM_SHA384`.
+    pub protocol: Option<String>,
+    /// Whose certificate the other side showed.
+    pub peer: Option<String>,
+    /// What is weak about it.
+    pub weak: Vec<String>,
+    /// What last went wrong.
+    pub failure: Option<LinkFailure>,
+}
+
+impl LinkState {
+    /// When it was last tried, with whatever outcome.
+    pub fn tried_at(&self) -> Option<Timestamp> {
+        let failed = self.failure.as_ref().map(|failure| failure.at);
+        [self.connected_at, self.answered_at, failed].into_iter().flatten().max()
+    }
+}
+
+/// What went wrong on the way to M-Pesa.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkFailure {
+    /// When.
+    pub at: Timestamp,
+    /// How far it had come.
+    pub stage: LinkStage,
+    /// What happened, in words.
+    pub what: String,
 }
 
 /// Which of M-Pesa's interfaces a call goes to: each has its own path and its own pace.

@@ -12,7 +12,7 @@ mod refusal;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -25,12 +25,12 @@ use axum::routing::any;
 use bytes::Bytes;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use tracing::{debug, info, warn};
 
 use super::body::{self, BodyLimits, NotRead};
 use super::observe::{Begun, Names, Watch};
-use super::server::Peer;
+use super::server::{Peer, PeerCertificate};
 use crate::daraja;
 use crate::domain::payment::Source;
 use crate::domain::payment::validation::Answer;
@@ -46,14 +46,58 @@ const LISTENER: &str = "callbacks";
 pub struct Callbacks {
     /// Keeps and applies what comes.
     pub engine: Arc<Engine>,
-    /// The secret part of the paths.
-    pub token: String,
+    /// The secret part of the paths: the one that we give away now, and older ones.
+    pub tokens: Arc<Tokens>,
+    /// The names one of which a caller's certificate must be for; empty: any, or none.
+    pub client_names: Vec<String>,
     /// Source networks that may call; empty: any.
     pub allow: Vec<IpNet>,
     /// How M-Pesa reaches this listener, without a slash at the end.
     pub public_url: String,
     /// What a message may take.
     pub limits: BodyLimits,
+}
+
+/// The secret parts of paths that are taken: the one that we give away now, and older ones, as
+/// M-Pesa calls for days about what was sent with those.
+#[derive(Default)]
+pub struct Tokens(RwLock<Vec<[u8; 32]>>);
+
+impl Tokens {
+    /// The most that are taken at once.
+    const MOST: usize = 8;
+
+    /// This one, and the one before it.
+    pub fn new(token: &str, previous: Option<&str>) -> Self {
+        let tokens = Self::default();
+        previous.into_iter().for_each(|token| tokens.add(token));
+        tokens.add(token);
+        tokens
+    }
+
+    /// Takes another one, too; the oldest beyond [`Self::MOST`] is taken no more.
+    pub fn add(&self, token: &str) {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| *known != hash);
+        all.push(hash);
+        if all.len() > Self::MOST {
+            all.remove(0);
+        }
+    }
+
+    /// Whether it is one, by its hash: hashes are compared in a time that says nothing of them.
+    fn has(&self, told: &[u8; 32]) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().fold(Choice::from(0), |found, known| found | told.ct_eq(known));
+        bool::from(found)
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens(***)")
+    }
 }
 
 impl fmt::Debug for Callbacks {
@@ -87,7 +131,6 @@ const PATHS: [(&str, Path); 10] = [
 pub fn router(callbacks: Callbacks) -> Router {
     let shared = Arc::new(Shared {
         names: Names::since(callbacks.engine.clock().now()),
-        token: Sha256::digest(callbacks.token.as_bytes()).into(),
         refusals: Refusals::default(),
         callbacks,
     });
@@ -107,8 +150,6 @@ pub fn router(callbacks: Callbacks) -> Router {
 
 struct Shared {
     callbacks: Callbacks,
-    /// The token's hash: two hashes are compared in a time that says nothing of either.
-    token: [u8; 32],
     names: Names,
     refusals: Refusals,
 }
@@ -123,6 +164,7 @@ struct Place {
 /// A call that came as far as its path.
 struct Admitted {
     path: Path,
+    token: String,
     /// The end of its address, where it has one.
     tag: Option<String>,
 }
@@ -140,7 +182,7 @@ impl Place {
     }
 
     async fn answer(&self, parts: &mut Parts, body: Body) -> Result<Response, (Refusal, Language)> {
-        let Admitted { path, tag } = match self.admit(parts).await {
+        let Admitted { path, token, tag } = match self.admit(parts).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 body::discard(body).await;
@@ -148,7 +190,7 @@ impl Place {
             }
         };
         if parts.method == Method::GET && path == Path::BrokerResult && asks_for_wsdl(&parts.uri) {
-            return Ok(self.wsdl());
+            return Ok(self.wsdl(&token));
         }
         if parts.method != Method::POST {
             return Err((Refusal::Method, path.language()));
@@ -163,7 +205,7 @@ impl Place {
             };
             (refusal, path.language())
         })?;
-        let heard = self.hear(read::understand(path, tag.as_deref(), &body), address(parts)).await;
+        let heard = self.hear(read::understand(path, tag.as_deref(), &body), parts).await;
         heard.map_err(|refusal| (refusal, path.language_of(&body)))
     }
 
@@ -175,26 +217,35 @@ impl Place {
         if !known || !(allow.is_empty() || address(parts).is_some_and(inside)) {
             return Err(Refusal::Network);
         }
+        let names = &self.shared.callbacks.client_names;
+        if !names.is_empty() && !certificate(parts).is_some_and(|it| it.0.is_one_of(names)) {
+            return Err(Refusal::Certificate);
+        }
         let path = self.path.ok_or(Refusal::Path)?;
         let params = RawPathParams::from_request_parts(parts, &()).await;
         let params = params.map_err(|_error| Refusal::Token)?;
         let mut params = params.iter().map(|(_name, value)| value);
-        let told: [u8; 32] = Sha256::digest(params.next().ok_or(Refusal::Token)?.as_bytes()).into();
-        if !bool::from(told.ct_eq(&self.shared.token)) {
+        let token = params.next().ok_or(Refusal::Token)?;
+        let told: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if !self.shared.callbacks.tokens.has(&told) {
             return Err(Refusal::Token);
         }
-        Ok(Admitted { path, tag: params.next().map(str::to_owned) })
+        Ok(Admitted { path, token: token.to_owned(), tag: params.next().map(str::to_owned) })
     }
 
     /// Keeps a message, applies it, and acknowledges it as what it is.
     async fn hear(
         &self,
         understood: Understood,
-        address: Option<IpAddr>,
+        parts: &Parts,
     ) -> Result<Response, Refusal> {
         let Understood { channel, kept, said, reply } = understood;
-        let incoming =
-            Incoming { channel, peer: address.map(|address| address.to_string()), body: kept };
+        let incoming = Incoming {
+            channel,
+            peer: address(parts).map(|address| address.to_string()),
+            certificate: certificate(parts).map(|it| it.0.subject.clone()),
+            body: kept,
+        };
         let engine = &self.shared.callbacks.engine;
         let kind = said.kind();
         let hearing = match said {
@@ -237,8 +288,9 @@ impl Place {
         }
     }
 
-    fn wsdl(&self) -> Response {
-        let Callbacks { public_url, token, .. } = &self.shared.callbacks;
+    /// The interface at the address that it is asked for at.
+    fn wsdl(&self, token: &str) -> Response {
+        let Callbacks { public_url, .. } = &self.shared.callbacks;
         let address = format!("{public_url}/cb/{token}/b2c/result");
         let document = soap::wsdl::result_wsdl(&address);
         xml(StatusCode::OK, document.into())
@@ -259,7 +311,7 @@ impl Place {
         }
         let most = self.shared.callbacks.limits.bytes;
         match refusal {
-            Refusal::Network => empty(StatusCode::FORBIDDEN),
+            Refusal::Network | Refusal::Certificate => empty(StatusCode::FORBIDDEN),
             Refusal::Path | Refusal::Token => empty(StatusCode::NOT_FOUND),
             Refusal::Method => {
                 let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
@@ -301,6 +353,10 @@ fn address(parts: &Parts) -> Option<IpAddr> {
         Peer::Net(address) => Some(address.ip().to_canonical()),
         Peer::File => None,
     }
+}
+
+fn certificate(parts: &Parts) -> Option<&PeerCertificate> {
+    parts.extensions.get()
 }
 
 fn asks_for_wsdl(uri: &Uri) -> bool {

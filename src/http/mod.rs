@@ -10,6 +10,7 @@ pub mod api;
 pub mod apps;
 pub mod auth;
 pub mod callback;
+pub mod notes;
 pub mod openapi;
 pub mod problem;
 pub mod router;

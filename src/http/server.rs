@@ -6,6 +6,7 @@
 //! off. A peer that hangs up does not stop what its request began: a payout that is being written
 //! is written.
 
+mod encrypt;
 mod patient;
 mod share;
 
@@ -35,6 +36,7 @@ use patient::Patient;
 use share::{Seat, Shares};
 
 use crate::telemetry::metric::Counter;
+use crate::tls::{Acceptor, Facts};
 
 /// How many connections the kernel holds for us while all places are taken.
 const BACKLOG: u32 = 1_024;
@@ -81,6 +83,23 @@ pub enum Peer {
     File,
 }
 
+/// The certificate that the peer showed and that was verified. In every request's extensions, where
+/// there is one.
+#[derive(Clone, Debug)]
+pub struct PeerCertificate(pub Arc<Facts>);
+
+/// Who is at the other end of a connection, as far as he has shown.
+struct Caller {
+    peer: Peer,
+    certificate: Option<PeerCertificate>,
+}
+
+impl Caller {
+    const fn of(peer: Peer) -> Self {
+        Self { peer, certificate: None }
+    }
+}
+
 /// Something that connections come from.
 #[derive(Debug)]
 pub struct Server {
@@ -89,6 +108,15 @@ pub struct Server {
     networks: Vec<IpNet>,
     /// Counts who is not.
     refused: Option<Counter>,
+    /// How it is encrypted.
+    tls: Option<Encryption>,
+}
+
+#[derive(Clone, Debug)]
+struct Encryption {
+    acceptor: Acceptor,
+    /// The listener's name in logs and metrics.
+    listener: &'static str,
 }
 
 #[derive(Debug)]
@@ -145,7 +173,7 @@ impl Server {
     }
 
     const fn of(listener: Listener) -> Self {
-        Self { listener, networks: Vec::new(), refused: None }
+        Self { listener, networks: Vec::new(), refused: None, tls: None }
     }
 
     /// Lets in only who comes from one of these networks; empty: anybody. Everybody else is
@@ -153,6 +181,12 @@ impl Server {
     #[must_use]
     pub fn only_from(self, networks: Vec<IpNet>, refused: Counter) -> Self {
         Self { networks, refused: Some(refused), ..self }
+    }
+
+    /// Speaks TLS; `listener` is its name in logs and metrics.
+    #[must_use]
+    pub fn encrypted(self, acceptor: Acceptor, listener: &'static str) -> Self {
+        Self { tls: Some(Encryption { acceptor, listener }), ..self }
     }
 
     /// Where it listens.
@@ -175,6 +209,7 @@ impl Server {
         let floor = Floor {
             router: router.with_state(()),
             limits,
+            tls: self.tls.clone(),
             shutdown,
             cut: CancellationToken::new(),
         };
@@ -314,6 +349,7 @@ fn file_listener(path: &Path) -> io::Result<UnixListener> {
 struct Floor {
     router: Router,
     limits: Limits,
+    tls: Option<Encryption>,
     shutdown: CancellationToken,
     cut: CancellationToken,
 }
@@ -330,20 +366,32 @@ impl Floor {
 
     async fn host(self, stream: Stream, place: OwnedSemaphorePermit, seat: Option<Seat>) {
         match stream {
-            Stream::Tcp(stream, peer) => self.converse(stream, Peer::Net(peer)).await,
-            Stream::File(stream) => self.converse(stream, Peer::File).await,
+            Stream::File(stream) => self.converse(stream, Caller::of(Peer::File)).await,
+            Stream::Tcp(stream, peer) => match self.tls.clone() {
+                None => self.converse(stream, Caller::of(Peer::Net(peer))).await,
+                Some(tls) => {
+                    let patience = self.limits.header_timeout;
+                    if let Some((stream, certificate)) = tls.open(stream, peer, patience).await {
+                        let certificate = certificate.map(|it| PeerCertificate(Arc::new(it)));
+                        self.converse(stream, Caller { peer: Peer::Net(peer), certificate }).await;
+                    }
+                }
+            },
         }
         drop((place, seat));
     }
 
-    async fn converse<S>(self, stream: S, peer: Peer)
+    async fn converse<S>(self, stream: S, caller: Caller)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router;
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(caller.peer);
+            if let Some(certificate) = &caller.certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
             // A router is always ready.
             router.clone().call(request)
         });

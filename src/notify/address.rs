@@ -4,8 +4,8 @@ use std::path::Path;
 
 use http::Uri;
 
-use crate::rail::tls::{NoTls, Tls};
 use crate::rail::transport::{Deadlines, Origin, Site};
+use crate::tls::{Client, NoTls};
 
 /// The port of HTTP where an address names none.
 const HTTP_PORT: u16 = 80;
@@ -50,14 +50,14 @@ pub(super) fn site(
     let (tls, port) = match uri.scheme_str() {
         Some("http") => (None, HTTP_PORT),
         Some("https") => {
-            let tls = Tls::to(bare, ca)
+            let tls = Client::to(bare, ca.map(Path::to_owned))
                 .map_err(|error| NotSetUp::Tls { address: address.to_owned(), error })?;
             (Some(tls), HTTPS_PORT)
         }
         _ => return Err(none()),
     };
     let port = authority.port_u16().unwrap_or(port);
-    let origin = Origin { host: bare.to_owned(), port, tls };
+    let origin = Origin { tls, ..Origin::plain(bare, port) };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     Ok((Site { origin, deadlines }, path.to_owned()))
 }

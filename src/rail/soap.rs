@@ -1,13 +1,17 @@
 //! The SOAP rail: the broker's `/mminterface/request` (spec/soap.md §1.3, §3, §4).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::pace::{Pace, Places};
-use super::transport::{Answer, Deadlines, Endpoint, Tcp, Unanswered, Wire};
+use super::link::Link;
+use super::transport::{Answer, Deadlines, Origin, Site, Tcp, Unanswered, Wire, probe};
 use crate::domain::id::Receipt;
 use crate::domain::payout::{AnswerFacts, AskBy, Payout, Question, State};
 use crate::domain::time::Timestamp;
-use crate::engine::port::{Admission, Durable, Outcome, Pending, Prepared, Rail, RawAnswer, Sent};
+use crate::engine::port::{
+    Admission, Durable, LinkState, Outcome, Pending, Prepared, Rail, RawAnswer, Sent,
+};
 use crate::soap::request::{Caller, PayoutRequest};
 use crate::soap::status_query::{AskFor, StatusQuery};
 use crate::soap::{redact, response};
@@ -30,37 +34,46 @@ pub struct Limits {
 }
 
 /// The way to M-Pesa's SOAP broker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SoapRail {
-    wire: Box<dyn Wire>,
+    wire: Arc<dyn Wire>,
+    /// Whom it leads to, where that is a place on a network.
+    origin: Option<Origin>,
+    /// The longest that a connection may take.
+    connect_max: Duration,
     caller: Caller,
     /// Paces the beginning of sends, so that few payouts stand at `sending` without being sent.
-    begin: Pace,
+    begin: Arc<Pace>,
     /// Paces the first byte: the limit that M-Pesa sees, kept exactly.
-    first_byte: Pace,
+    first_byte: Arc<Pace>,
     places: Places,
 }
 
 impl SoapRail {
-    /// A rail to the broker at `host:port`, speaking as `caller`. An IPv6 address may stand in
-    /// brackets, as in a URL.
-    pub fn new(host: &str, port: u16, caller: Caller, limits: Limits) -> Self {
-        let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-        let endpoint =
-            Endpoint { host: bare.unwrap_or(host).to_owned(), port, path: REQUEST_PATH.to_owned() };
-        let tcp = Tcp { endpoint, deadlines: limits.deadlines };
-        Self::over(Box::new(tcp), caller, limits)
+    /// A rail to the broker at `origin`, speaking as `caller`.
+    pub fn new(origin: Origin, caller: Caller, limits: Limits) -> Self {
+        let site = Site { origin: origin.clone(), deadlines: limits.deadlines };
+        let tcp = Tcp { site, path: REQUEST_PATH.to_owned() };
+        Self { origin: Some(origin), ..Self::over(Arc::new(tcp), caller, limits) }
     }
 
     /// A rail over a wire of another kind.
-    pub fn over(wire: Box<dyn Wire>, caller: Caller, limits: Limits) -> Self {
+    pub fn over(wire: Arc<dyn Wire>, caller: Caller, limits: Limits) -> Self {
         Self {
             wire,
+            origin: None,
+            connect_max: limits.deadlines.connect,
             caller,
-            begin: Pace::new(limits.max_per_second),
-            first_byte: Pace::new(limits.max_per_second),
+            begin: Arc::new(Pace::new(limits.max_per_second)),
+            first_byte: Arc::new(Pace::new(limits.max_per_second)),
             places: Places::new(limits.max_in_flight),
         }
+    }
+
+    /// The same way, at the same pace, as another caller: with a new password, say.
+    #[must_use]
+    pub fn renewed(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
     }
 }
 
@@ -134,6 +147,18 @@ impl Rail for SoapRail {
 
     fn longest_send(&self) -> Duration {
         self.wire.longest()
+    }
+
+    fn link(&self) -> Option<LinkState> {
+        self.origin.as_ref()?.link.as_deref().map(Link::state)
+    }
+
+    fn probe(&self) -> Pending<'_, ()> {
+        Box::pin(async {
+            if let Some(origin) = &self.origin {
+                probe(origin, self.connect_max).await;
+            }
+        })
     }
 }
 

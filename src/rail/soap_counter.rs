@@ -29,7 +29,7 @@ const NAME_END: u8 = b'\n';
 const DESCRIPTION_LEN_MAX: usize = 200;
 
 /// The counter at the SOAP broker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SoapCounter {
     web: Arc<dyn Web>,
     caller: Caller,
@@ -37,8 +37,8 @@ pub struct SoapCounter {
     callbacks: String,
     /// The organisation's name, as part of each request's own.
     organisation: String,
-    begin: Pace,
-    first_byte: Pace,
+    begin: Arc<Pace>,
+    first_byte: Arc<Pace>,
     places: Places,
 }
 
@@ -55,10 +55,16 @@ impl SoapCounter {
             caller,
             callbacks,
             organisation,
-            begin: Pace::new(limits.max_per_second),
-            first_byte: Pace::new(limits.max_per_second),
+            begin: Arc::new(Pace::new(limits.max_per_second)),
+            first_byte: Arc::new(Pace::new(limits.max_per_second)),
             places: Places::new(limits.max_in_flight),
         }
+    }
+
+    /// The same counter, at the same pace, for another caller who is called back elsewhere.
+    #[must_use]
+    pub fn renewed(&self, caller: Caller, callbacks: String) -> Self {
+        Self { caller, callbacks, ..self.clone() }
     }
 
     /// Our operator, on behalf of the short code that an inquiry is about, called back at the end

@@ -12,13 +12,12 @@
 //! moment ago, and what is written into it then is neither sent nor unsent: the commonest way into
 //! doubt, spared for the price of a handshake.
 
+mod counted;
+mod reach;
+
+use std::error::Error as StdError;
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,15 +25,15 @@ use http::{HeaderName, HeaderValue, Method, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use self::counted::{Counted, Left};
+pub use self::reach::Source;
+use super::link::Link;
 use super::pace::Pace;
-use super::tls::Tls;
 use crate::domain::payout::{WhyNoAnswer, WhyNothingSent};
-use crate::engine::port::Pending;
+use crate::engine::port::{LinkStage, Pending};
+use crate::tls::{Client, Refused};
 
 /// The longest answer that is read; the broker's are about one KiB.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -61,17 +60,6 @@ impl Deadlines {
     }
 }
 
-/// Where posted XML goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Its name or address; an IPv6 address without brackets.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// The path.
-    pub path: String,
-}
-
 /// Whom a connection is made to, and how.
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -81,16 +69,37 @@ pub struct Origin {
     pub port: u16,
     /// How it is encrypted. `None`: plain HTTP, for the simulator, for loopback, and for a network
     /// that encrypts itself.
-    pub tls: Option<Tls>,
+    pub tls: Option<Client>,
+    /// From where on this machine it leaves.
+    pub source: Source,
+    /// What is told how far each attempt came.
+    pub link: Option<Arc<Link>>,
 }
 
 impl Origin {
+    /// Plain HTTP to a host, from wherever the system chooses.
+    pub fn plain(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, tls: None, source: Source::default(), link: None }
+    }
+
+    /// The same, encrypted.
+    #[must_use]
+    pub fn encrypted(self, tls: Client) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
     /// As the `Host` header names it: an IPv6 address stands in brackets (RFC 9110 §7.2), and the
     /// port that everybody expects does not stand there.
     fn authority(&self) -> String {
-        let Self { host, port, tls } = self;
+        let Self { host, port, tls, .. } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         if tls.is_some() && *port == HTTPS_PORT { host } else { format!("{host}:{port}") }
+    }
+
+    fn tell(&self, tell: impl FnOnce(&Link)) {
+        if let Some(link) = &self.link {
+            tell(link);
+        }
     }
 }
 
@@ -121,6 +130,8 @@ pub struct Answer {
     pub status: u16,
     /// `Retry-After`, where it is in seconds.
     pub retry_after: Option<Duration>,
+    /// `Date`: what the other side's clock says.
+    pub date: Option<String>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -128,7 +139,7 @@ pub struct Answer {
 impl Answer {
     /// An answer of a status and a body.
     pub const fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, retry_after: None, body }
+        Self { status, retry_after: None, date: None, body }
     }
 }
 
@@ -196,9 +207,9 @@ impl Web for Site {
 #[derive(Debug)]
 pub struct Tcp {
     /// Where requests go.
-    pub endpoint: Endpoint,
-    /// How long each part of a send may take.
-    pub deadlines: Deadlines,
+    pub site: Site,
+    /// The path there.
+    pub path: String,
 }
 
 impl Wire for Tcp {
@@ -207,11 +218,11 @@ impl Wire for Tcp {
         body: Vec<u8>,
         pace: &'a Pace,
     ) -> Pending<'a, Result<Answer, Unanswered>> {
-        Box::pin(post(&self.endpoint, body, self.deadlines, pace))
+        Box::pin(post(&self.site, &self.path, body, pace))
     }
 
     fn longest(&self) -> Duration {
-        self.deadlines.sum()
+        self.site.longest()
     }
 }
 
@@ -220,19 +231,17 @@ impl Wire for Tcp {
 /// # Errors
 /// [`Unanswered`], which says whether a byte may have left.
 pub async fn post(
-    endpoint: &Endpoint,
+    site: &Site,
+    path: &str,
     body: Vec<u8>,
-    deadlines: Deadlines,
     pace: &Pace,
 ) -> Result<Answer, Unanswered> {
-    let Endpoint { host, port, path } = endpoint;
-    let origin = Origin { host: host.clone(), port: *port, tls: None };
     let headers = vec![
         (header::CONTENT_TYPE, "text/xml;charset=UTF-8".to_owned()),
         (HeaderName::from_static("soapaction"), "\"\"".to_owned()),
     ];
-    let request = Request { method: Method::POST, path: path.clone(), headers, body };
-    send(&origin, request, deadlines, pace).await
+    let request = Request { method: Method::POST, path: path.to_owned(), headers, body };
+    send(&site.origin, request, site.deadlines, pace).await
 }
 
 /// Sends `request` once and waits for the answer.
@@ -250,52 +259,43 @@ pub async fn send(
     let left = Arc::new(Left::default());
     // Everything about the connection lives in this future: when it is over, so is the connection,
     // and the counter is final.
-    let connecting = connect(origin, deadlines.connect, &left);
+    let connecting = reach::connect(origin, deadlines.connect, &left);
     let counted = connecting.await.map_err(Unanswered::NothingSent)?;
     let outcome = exchange(counted, &left, request, deadlines, pace).await;
-    outcome.map_err(|why| match left.bytes() {
-        0 => Unanswered::NothingSent(WhyNothingSent::ClosedBeforeFirstByte),
-        _ => Unanswered::MayHaveBeenSent(why),
+    match &outcome {
+        Ok(_answer) => origin.tell(Link::answered),
+        Err(Lost::TurnedAway(why)) => origin.tell(|link| link.failed(LinkStage::Tls, why)),
+        Err(Lost::Unheard(why)) => origin.tell(|link| link.failed(LinkStage::Answer, why.says())),
+    }
+    outcome.map_err(|lost| match (lost, left.bytes()) {
+        (_, 0) => Unanswered::NothingSent(WhyNothingSent::ClosedBeforeFirstByte),
+        (Lost::TurnedAway(_), _) => Unanswered::NothingSent(WhyNothingSent::Connect),
+        (Lost::Unheard(why), _) => Unanswered::MayHaveBeenSent(why),
     })
 }
 
-async fn connect(
-    origin: &Origin,
-    limit: Duration,
-    left: &Arc<Left>,
-) -> Result<Counted, WhyNothingSent> {
-    let connecting = async {
-        let stream = reach(&origin.host, origin.port).await?;
-        // Without it a small request can wait for the other side's delayed acknowledgement.
-        stream.set_nodelay(true).map_err(|_error| WhyNothingSent::Connect)?;
-        let Some(tls) = &origin.tls else {
-            let plain: Box<dyn Stream> = Box::new(stream);
-            return Ok((plain, Fails::BeforeTaking));
-        };
-        // The request is not even begun: whatever the handshake comes to, nothing of it left.
-        let encrypted = tls.shake_hands(stream).await.map_err(|error| {
-            tracing::warn!(host = origin.host, %error, "no encrypted connection");
-            WhyNothingSent::Connect
-        })?;
-        let encrypted: Box<dyn Stream> = Box::new(encrypted);
-        Ok((encrypted, Fails::Whenever))
-    };
-    let (stream, fails) =
-        timeout(limit, connecting).await.map_err(|_late| WhyNothingSent::ConnectTimeout)??;
-    Ok(Counted { stream, fails, left: Arc::clone(left) })
+/// Connects, and agrees on encryption, and no more: nothing is sent. What came of it is told to the
+/// origin's link.
+pub async fn probe(origin: &Origin, limit: Duration) -> bool {
+    reach::connect(origin, limit, &Arc::new(Left::default())).await.is_ok()
 }
 
-async fn reach(host: &str, port: u16) -> Result<TcpStream, WhyNothingSent> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|_error| WhyNothingSent::Resolve)?
-        .collect();
-    for address in found {
-        if let Ok(stream) = TcpStream::connect(address).await {
-            return Ok(stream);
+/// Why no answer came.
+enum Lost {
+    /// The other side turned our certificate away: it read nothing ([`Refused`]).
+    TurnedAway(String),
+    /// Anything else: what was sent may have been taken.
+    Unheard(WhyNoAnswer),
+}
+
+impl Lost {
+    fn by(error: &(dyn StdError + 'static), otherwise: WhyNoAnswer) -> Self {
+        if Refused::is_about_our_certificate(error) {
+            Self::TurnedAway(Refused::of(error).to_string())
+        } else {
+            Self::Unheard(otherwise)
         }
     }
-    Err(WhyNothingSent::Connect)
 }
 
 fn written(origin: &Origin, request: Request) -> Result<hyper::Request<Full<Bytes>>, http::Error> {
@@ -323,29 +323,34 @@ async fn exchange(
     request: hyper::Request<Full<Bytes>>,
     deadlines: Deadlines,
     pace: &Pace,
-) -> Result<Answer, WhyNoAnswer> {
+) -> Result<Answer, Lost> {
+    let late = || Lost::Unheard(WhyNoAnswer::Timeout);
     let begun = Instant::now();
     let send_by = begun.checked_add(deadlines.send).unwrap_or(begun);
     // The last thing before the first byte, so that the pace is kept where M-Pesa measures it.
-    timeout_at(send_by, pace.enter()).await.map_err(|_late| WhyNoAnswer::Timeout)?;
+    timeout_at(send_by, pace.enter()).await.map_err(|_late| late())?;
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(ANSWER_HEADERS_MAX)
         .handshake(TokioIo::new(counted))
         .await
-        .map_err(|_error| WhyNoAnswer::Closed)?;
+        .map_err(|_error| Lost::Unheard(WhyNoAnswer::Closed))?;
     let answered = async {
-        let response = sender.send_request(request).await.map_err(|_error| WhyNoAnswer::Closed)?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|error| Lost::by(&error, WhyNoAnswer::Closed))?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|date| date.to_str().ok()).map(ToOwned::to_owned);
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        // An answer has begun: whatever ends it now, the request was read.
         let body = body.collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
+            Lost::Unheard(if error.is::<http_body_util::LengthLimitError>() {
                 WhyNoAnswer::TooLong
             } else {
                 WhyNoAnswer::Closed
-            }
+            })
         })?;
-        Ok(Answer { status, retry_after, body: body.to_bytes().to_vec() })
+        Ok(Answer { status, retry_after, date, body: body.to_bytes().to_vec() })
     };
     let both = async {
         tokio::pin!(answered, connection);
@@ -363,107 +368,10 @@ async fn exchange(
         biased;
         answer = &mut both => return answer,
         () = left.whole.notified() => {}
-        () = sleep_until(send_by) => return Err(WhyNoAnswer::Timeout),
+        () = sleep_until(send_by) => return Err(late()),
     }
     // The answer's own time begins when the request has left, not when it was allowed to.
-    timeout(deadlines.answer, both).await.unwrap_or(Err(WhyNoAnswer::Timeout))
-}
-
-/// What has left on a connection.
-#[derive(Debug, Default)]
-struct Left {
-    bytes: AtomicU64,
-    /// Told once everything that was to be written has been.
-    whole: Notify,
-}
-
-impl Left {
-    fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::SeqCst)
-    }
-}
-
-/// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-/// When a connection says that writing failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fails {
-    /// Only if it took nothing of what was to be written, as a plain socket does.
-    BeforeTaking,
-    /// Also if it took some, as TLS does: it encrypts, and writes what it has encrypted, in the
-    /// same breath.
-    Whenever,
-}
-
-/// A connection that counts what is handed to it.
-struct Counted {
-    stream: Box<dyn Stream>,
-    fails: Fails,
-    left: Arc<Left>,
-}
-
-impl Counted {
-    /// Counts what the connection took, of so many bytes; what it refused has not left.
-    fn count(&self, taken: &Poll<io::Result<usize>>, offered: usize) {
-        let bytes = match taken {
-            Poll::Ready(Ok(bytes)) => *bytes,
-            Poll::Ready(Err(_)) if self.fails == Fails::Whenever => offered,
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        self.left.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::SeqCst);
-    }
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let taken = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.count(&taken, bytes.len());
-        taken
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let taken = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.count(&taken, slices.iter().map(|slice| slice.len()).sum());
-        taken
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // HTTP asks for it once all that it holds is written.
-        if matches!(flushed, Poll::Ready(Ok(()))) && self.left.bytes() > 0 {
-            self.left.whole.notify_one();
-        }
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    timeout(deadlines.answer, both).await.unwrap_or_else(|_late| Err(late()))
 }
 
 #[cfg(test)]
@@ -474,24 +382,20 @@ mod tests {
 
     const FAR: Duration = Duration::from_secs(3_600);
 
-    async fn silent() -> (TcpListener, Endpoint) {
+    async fn silent(deadlines: Deadlines) -> (TcpListener, Site) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let endpoint = Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: listener.local_addr().expect("an address").port(),
-            path: "/".to_owned(),
-        };
-        (listener, endpoint)
+        let port = listener.local_addr().expect("an address").port();
+        (listener, Site { origin: Origin::plain("127.0.0.1", port), deadlines })
     }
 
     /// An hour for sending says nothing about how long the answer may take.
     #[tokio::test]
     async fn the_answers_time_begins_when_the_request_has_left() {
-        let (listener, endpoint) = silent().await;
         let deadlines = Deadlines { connect: FAR, send: FAR, answer: Duration::from_millis(50) };
+        let (listener, site) = silent(deadlines).await;
         let pace = Pace::new(1);
         let body = b"<the request/>".to_vec();
-        let posting = post(&endpoint, body, deadlines, &pace);
+        let posting = post(&site, "/", body, &pace);
         let silence = async {
             let (mut stream, _peer) = listener.accept().await.expect("a connection");
             let mut all = Vec::new();
@@ -506,60 +410,16 @@ mod tests {
         assert!(received.ends_with(b"<the request/>"));
     }
 
-    /// Takes some of what is written, and fails all the same, as TLS may.
-    struct Failing;
-
-    impl AsyncRead for Failing {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            _buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Poll::Pending
-        }
-    }
-
-    impl AsyncWrite for Failing {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            _bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    #[tokio::test]
-    async fn what_fails_inside_tls_may_have_left_and_what_a_socket_refuses_has_not() {
-        use tokio::io::AsyncWriteExt as _;
-        for (fails, bytes) in [(Fails::Whenever, 12), (Fails::BeforeTaking, 0)] {
-            let left = Arc::new(Left::default());
-            let mut counted = Counted { stream: Box::new(Failing), fails, left: Arc::clone(&left) };
-            assert!(
-                counted.write_all(b"<the request>".get(..12).unwrap_or_default()).await.is_err()
-            );
-            assert_eq!(left.bytes(), bytes, "{fails:?}");
-        }
-    }
-
     /// A peer that takes nothing uses up the time for sending, not the answer's.
     #[tokio::test]
     async fn a_request_that_cannot_leave_whole_ends_with_the_time_for_sending() {
-        let (listener, endpoint) = silent().await;
         let deadlines = Deadlines { connect: FAR, send: Duration::from_millis(50), answer: FAR };
+        let (listener, site) = silent(deadlines).await;
         let pace = Pace::new(1);
         // More than the system's buffers hold.
         let body = vec![b'x'; 64 * 1024 * 1024];
         // It connects, as the system takes the connection, and nobody reads.
-        let posted = timeout(Duration::from_secs(60), post(&endpoint, body, deadlines, &pace))
+        let posted = timeout(Duration::from_secs(60), post(&site, "/", body, &pace))
             .await
             .expect("the time for sending is over long before the answer's");
         assert_eq!(posted, Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout)));

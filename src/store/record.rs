@@ -57,6 +57,8 @@ pub struct Message {
     pub channel: Channel,
     /// The other side's address, for what came in.
     pub peer: Option<String>,
+    /// Whose certificate the other side showed, for what came in encrypted.
+    pub certificate: Option<String>,
     /// The HTTP status of an answer.
     pub http_status: Option<u16>,
     /// What it belongs to, if that is known.

@@ -75,6 +75,56 @@ pub const RAIL_STOPPED: Metric<Gauge, 1> = Metric::new(
     "1 while the rail sends nothing, because its credentials were refused or a person paused it.",
 );
 
+/// Whether M-Pesa can be reached.
+pub const LINK_UP: Metric<Gauge, 1> = Metric::new(
+    "mlango_link_up",
+    ["rail"],
+    "1 while the last attempt to connect to M-Pesa led to a connection, encryption included.",
+);
+
+/// When M-Pesa last answered.
+pub const LINK_LAST_ANSWER: Metric<Gauge, 1> = Metric::new(
+    "mlango_link_last_answer_timestamp_seconds",
+    ["rail"],
+    "When M-Pesa last answered anything, in seconds since 1970.",
+);
+
+/// Attempts to reach M-Pesa that failed.
+pub const LINK_FAILURES: Metric<Counter, 2> = Metric::new(
+    "mlango_link_failures_total",
+    ["rail", "stage"],
+    "Attempts to reach M-Pesa that failed, by how far they came: resolve, local, connect, tls or \
+     answer.",
+);
+
+/// Peers turned away because of TLS.
+pub const TLS_REFUSED: Metric<Counter, 2> = Metric::new(
+    "mlango_tls_refused_total",
+    ["listener", "why"],
+    "Connections to a listener that were ended during the TLS handshake, by reason.",
+);
+
+/// When certificates end.
+pub const CERTIFICATE_DAYS: Metric<Gauge, 1> = Metric::new(
+    "mlango_certificate_days_left",
+    ["certificate"],
+    "Whole days until a certificate of the configuration expires; 0 once it has.",
+);
+
+/// When the initiator's password ends.
+pub const PASSWORD_DAYS: Metric<Gauge, 0> = Metric::new(
+    "mlango_initiator_password_days_left",
+    [],
+    "Whole days of the ninety that M-Pesa takes the initiator's password for; 0 once they are over.",
+);
+
+/// Reading the configuration again.
+pub const RELOADS: Metric<Counter, 1> = Metric::new(
+    "mlango_reloads_total",
+    ["outcome"],
+    "Times that changed files of secrets or certificates were read again: done or refused.",
+);
+
 /// Access tokens asked for.
 pub const TOKENS: Metric<Counter, 1> = Metric::new(
     "mlango_daraja_tokens_total",

@@ -5,7 +5,8 @@ use super::super::section::{
     Ask, C2b, Callbacks, Daraja, DarajaLink, Payouts, Pull, Route, Sms, Stk,
 };
 use super::super::value::filtered_word;
-use super::{is_loopback, whole_shillings};
+use super::doors::is_loopback;
+use super::whole_shillings;
 use crate::domain::limit::AmountLimits;
 use crate::domain::payment;
 use crate::domain::payment::validation::{Rules, Unlisted};

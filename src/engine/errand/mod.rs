@@ -220,6 +220,7 @@ impl Engine {
             direction,
             channel,
             peer: None,
+            certificate: None,
             http_status,
             about: Some(about),
             body,

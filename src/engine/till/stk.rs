@@ -115,6 +115,7 @@ impl Engine {
             direction: Direction::In,
             channel: incoming.channel,
             peer: incoming.peer,
+            certificate: incoming.certificate,
             http_status: None,
             about: None,
             body: incoming.body,

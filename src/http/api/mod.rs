@@ -39,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{Apps, Caller};
 pub use super::body::BodyLimits;
+use super::notes::Notes;
 use super::problem::{Code, FieldFault, Problem};
 use crate::engine::Engine;
 
@@ -102,6 +103,8 @@ pub struct Api {
     pub apps: Arc<Apps>,
     /// What a body may take.
     pub limits: BodyLimits,
+    /// What else is worth knowing.
+    pub notes: Arc<Notes>,
     /// The program is to stop: it is no longer ready.
     pub shutdown: CancellationToken,
 }

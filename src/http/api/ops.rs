@@ -14,6 +14,7 @@ use super::{Answer, Api, Ask, json};
 use crate::domain::payout::{Rail, Status};
 use crate::domain::time::Timestamp;
 use crate::engine::RailState;
+use crate::engine::port::LinkState;
 use crate::http::openapi::document;
 use crate::store::Health;
 use crate::telemetry::metric;
@@ -39,7 +40,10 @@ pub(in crate::http) async fn ready(ask: Ask) -> Answer {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let now = ask.api.engine.clock().now();
     let states = ask.api.engine.rail_states();
-    let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now)).collect();
+    let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now));
+    let links = ask.api.engine.links();
+    let links = links.iter().filter_map(|(rail, link)| down(*rail, link));
+    let notes = notes.chain(links).chain(ask.api.notes.all()).collect();
     let view = Readiness { ready: reasons.is_empty(), reasons, notes };
     let mut answer = json(status, &view)?;
     let fresh = HeaderValue::from_static("no-store");
@@ -102,6 +106,17 @@ fn notes(rail: Rail, state: &RailState, now: Timestamp) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// That the way is closed. Why is for `GET /v1/rails`: anybody may ask here.
+fn down(rail: Rail, link: &LinkState) -> Option<String> {
+    let stage = link.failure.as_ref().map(|failure| failure.stage.as_str());
+    let since = link.since.filter(|_since| link.up == Some(false))?;
+    Some(format!(
+        "M-Pesa cannot be reached by the rail {rail} since {since} (it comes as far as {}); payouts \
+         are taken and wait, and go by themselves when it can",
+        stage.unwrap_or("nothing")
+    ))
 }
 
 /// `GET /metrics`.

@@ -12,7 +12,7 @@ use crate::domain::id::PayoutId;
 use crate::domain::money::Amount;
 use crate::domain::payout;
 use crate::domain::time::Timestamp;
-use crate::engine::{Engine, NotDone, RailState, RailView};
+use crate::engine::{Engine, NotDone, RailState, RailView, port};
 use crate::http::problem::Code;
 use crate::store::{CredentialStop, Health, PayoutQuery, Store, StoreError};
 
@@ -62,6 +62,61 @@ pub struct Rail {
     conclusive_p99_s: Option<String>,
     /// Cases that wait for a person.
     open_cases: u64,
+    /// How far the way to M-Pesa goes; null where that is not measured.
+    #[schema(required)]
+    link: Option<Link>,
+}
+
+/// The way to M-Pesa, as the last attempts showed it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Link {
+    /// Whether the last attempt led to a connection, encryption included; null before the first.
+    #[schema(required)]
+    up: Option<bool>,
+    /// Since when it is so.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    since: Option<Timestamp>,
+    /// When M-Pesa last answered anything.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    answered_at: Option<Timestamp>,
+    /// How the last connection was encrypted; null: not at all.
+    #[schema(required, example = "TLSv1.3 TLS13_AES_256_GCM_SHA384")]
+    protocol: Option<String>,
+    /// Whose certificate M-Pesa showed.
+    #[schema(required)]
+    peer: Option<String>,
+    /// What is weak about the encryption, in sentences.
+    weak: Vec<String>,
+    /// What last went wrong, and when.
+    #[schema(required)]
+    failure: Option<LinkFailure>,
+}
+
+/// What went wrong on the way to M-Pesa.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LinkFailure {
+    #[serde(serialize_with = "shown")]
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// How far it came: `resolve`, `local`, `connect`, `tls` or `answer`.
+    #[schema(example = "connect")]
+    stage: &'static str,
+    /// What happened, in words.
+    what: String,
+}
+
+impl From<port::LinkState> for Link {
+    fn from(state: port::LinkState) -> Self {
+        let port::LinkState { up, since, answered_at, protocol, peer, weak, failure, .. } = state;
+        let failure = failure.map(|port::LinkFailure { at, stage, what }| LinkFailure {
+            at,
+            stage: stage.as_str(),
+            what,
+        });
+        Self { up, since, answered_at, protocol, peer, weak, failure }
+    }
 }
 
 /// M-Pesa's refusal of our credentials.
@@ -144,6 +199,7 @@ impl Rail {
             conclusive_p50_s: view.conclusive.map(|(half, _)| seconds(half)),
             conclusive_p99_s: view.conclusive.map(|(_, most)| seconds(most)),
             open_cases: view.open_cases,
+            link: view.link.map(Link::from),
         }
     }
 
@@ -301,6 +357,7 @@ pub(in crate::http) async fn recorded(
         oldest_unknown,
         conclusive: None,
         open_cases: counts.open_cases(),
+        link: None,
     };
     Ok(Rail::of_record(view, now))
 }
@@ -376,6 +433,7 @@ mod tests {
             oldest_unknown: Some((PayoutId::from_bytes([1; 16]), NOW)),
             conclusive: Some((Duration::from_millis(1_500), Duration::from_secs(12))),
             open_cases: 1,
+            link: None,
         };
         Rail::of(view, health, NOW, false)
     }

@@ -12,6 +12,7 @@ const LOG_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Network,
+    Certificate,
     Path,
     Token,
     Method,
@@ -22,8 +23,9 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Network,
+        Self::Certificate,
         Self::Path,
         Self::Token,
         Self::Method,
@@ -37,6 +39,7 @@ impl Refusal {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Network => "network",
+            Self::Certificate => "certificate",
             Self::Path => "path",
             Self::Token => "token",
             Self::Method => "method",

@@ -30,7 +30,8 @@ use zeroize::Zeroizing;
 use self::lane::Lanes;
 use self::token::{FETCH_MAX, Tokens};
 use super::pace::{Pace, Places};
-use super::transport::{Answer, Request, Unanswered, Web};
+use super::link::Link;
+use super::transport::{Answer, Request, Site, Unanswered, Web, probe};
 use crate::daraja::request::TransactionStatus;
 use crate::daraja::request::{Addresses, B2c, Caller, NameKey, Rendered, StatusOf};
 use crate::daraja::rules::{self, Fault, Place};
@@ -40,7 +41,9 @@ use crate::domain::inquiry::PaidTo;
 use crate::domain::payout::{AnswerFacts, AskBy, Payout, Question, State, WhyNothingSent};
 use crate::domain::tag::Tag;
 use crate::domain::time::Timestamp;
-use crate::engine::port::{Admission, Durable, Outcome, Pending, Prepared, Rail, RawAnswer, Sent};
+use crate::engine::port::{
+    Admission, Durable, LinkState, Outcome, Pending, Prepared, Rail, RawAnswer, Sent,
+};
 
 /// What ends the path in what is handed from `prepare` to `send`.
 const PATH_END: u8 = b'\n';
@@ -117,11 +120,13 @@ impl fmt::Debug for Settings {
 #[derive(Debug)]
 pub struct DarajaRail {
     web: Arc<dyn Web>,
+    /// Where that leads to, if it is a place on a network.
+    link: Option<Site>,
     settings: Settings,
     tokens: Tokens,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     /// Paces the beginning of payouts and of questions about them.
-    begin: Pace,
+    begin: Arc<Pace>,
     /// For payouts, and questions about them.
     places: Places,
     /// For everything else: a payday must not keep prompts from going out.
@@ -164,12 +169,36 @@ impl DarajaRail {
         Self {
             tokens: Tokens::new(Arc::clone(&web), key, secret),
             web,
-            lanes: Lanes::new(settings.max_per_second, settings.stk_query_every),
-            begin: Pace::new(settings.max_per_second),
+            link: None,
+            lanes: Arc::new(Lanes::new(settings.max_per_second, settings.stk_query_every)),
+            begin: Arc::new(Pace::new(settings.max_per_second)),
             places: Places::new(settings.max_in_flight),
             counter_places: Places::new(settings.max_in_flight),
             settings,
         }
+    }
+
+    /// The same way, at the same pace, with other keys, passwords and addresses. It fetches an
+    /// access token of its own.
+    #[must_use]
+    pub fn renewed(&self, settings: Settings) -> Self {
+        let (key, secret) = (&settings.consumer_key, &settings.consumer_secret);
+        Self {
+            tokens: Tokens::new(Arc::clone(&self.web), key, secret),
+            web: Arc::clone(&self.web),
+            lanes: Arc::clone(&self.lanes),
+            begin: Arc::clone(&self.begin),
+            places: self.places.clone(),
+            counter_places: self.counter_places.clone(),
+            link: self.link.clone(),
+            settings,
+        }
+    }
+
+    /// The same way, which tells `link` how far each attempt came; it is tried by `probe`.
+    #[must_use]
+    pub fn watched(self, site: Site) -> Self {
+        Self { link: Some(site), ..self }
     }
 
     /// Whether M-Pesa is told our name for a payout, so that the same one sent twice is known, and
@@ -365,6 +394,18 @@ impl Rail for DarajaRail {
 
     fn longest_send(&self) -> Duration {
         self.longest()
+    }
+
+    fn link(&self) -> Option<LinkState> {
+        self.link.as_ref()?.origin.link.as_deref().map(Link::state)
+    }
+
+    fn probe(&self) -> Pending<'_, ()> {
+        Box::pin(async {
+            if let Some(Site { origin, deadlines }) = &self.link {
+                probe(origin, deadlines.connect).await;
+            }
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::{
 };
 
 /// The version that every record is written in.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// The longest body that is kept: far above what any listener takes in.
 const BODY_LEN_MAX: usize = 16 << 20;
 
@@ -253,6 +253,7 @@ struct MessageHead {
     direction: Direction,
     channel: Channel,
     peer: Option<String>,
+    certificate: Option<String>,
     http_status: Option<u16>,
     about: Option<Subject>,
 }
@@ -270,6 +271,7 @@ pub(super) fn write_message(message: &Message) -> Result<Vec<u8>, String> {
         direction: message.direction,
         channel: message.channel,
         peer: message.peer.clone(),
+        certificate: message.certificate.clone(),
         http_status: message.http_status,
         about: message.about,
     };
@@ -290,6 +292,7 @@ pub(super) fn read_message(id: MessageId, bytes: &[u8]) -> Result<Message, Flaw>
         direction: head.direction,
         channel: head.channel,
         peer: head.peer,
+        certificate: head.certificate,
         http_status: head.http_status,
         about: head.about,
         body: body.to_vec(),
