@@ -51,9 +51,12 @@ impl Client {
         url: Option<&str>,
         key_file: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let base = match url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => base_of(context.source()?.config()?.config.api.listen),
+        let (base, ca) = match url {
+            Some(url) => (url.trim_end_matches('/').to_owned(), None),
+            None => {
+                let api = context.source()?.config()?.config.api;
+                (base_of(api.listen, api.tls.is_some()), api.tls_ca)
+            }
         };
         let key = match key_file {
             Some(path) => {
@@ -70,14 +73,21 @@ impl Client {
                 )
             })?,
         };
-        Self::to(base, key)
+        Self::to(base, key, ca.as_deref())
     }
 
-    /// A client of the gateway at `base`, such as `http://127.0.0.1:8080`.
-    pub(super) fn to(base: String, key: String) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .no_proxy()
+    /// A client of the gateway at `base`, such as `http://127.0.0.1:8080`; `ca` is a PEM file of
+    /// authorities that are trusted besides this machine's.
+    pub(super) fn to(base: String, key: String, ca: Option<&Path>) -> Result<Self, Failure> {
+        let mut builder = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+        if let Some(path) = ca {
+            let unfit = |error: String| Failure::Usage(format!("{}: {error}", path.display()));
+            let pem = std::fs::read(path).map_err(|error| unfit(error.to_string()))?;
+            let all = reqwest::Certificate::from_pem_bundle(&pem);
+            let all = all.map_err(|error| unfit(error.to_string()))?;
+            builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+        }
+        let http = builder
             .build()
             .map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
         Ok(Self { http, base, key })
@@ -139,12 +149,13 @@ impl Client {
 }
 
 /// Where an API that listens on `listen` is reached from this machine.
-pub(super) fn base_of(listen: SocketAddr) -> String {
+pub(super) fn base_of(listen: SocketAddr, tls: bool) -> String {
     let host = match listen {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
         SocketAddr::V4(v4) => v4.ip().to_string(),
         SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
     };
-    format!("http://{host}:{}", listen.port())
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{host}:{}", listen.port())
 }

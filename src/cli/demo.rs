@@ -3,6 +3,7 @@
 //! Everything goes over real sockets and the real wire formats. What stands in the table is read
 //! from the gateway's API and from the simulator's ledger, and compared.
 
+mod encrypted;
 mod money_in;
 
 use std::collections::HashMap;
@@ -38,6 +39,10 @@ pub(super) struct Demo {
     /// End when every payout is where it should be: exit code 0 then, and 1 if one is not.
     #[arg(long)]
     once: bool,
+    /// Run everything over TLS, with certificates on both sides between gateway and M-Pesa. Needs
+    /// the openssl program, which makes them.
+    #[arg(long)]
+    tls: bool,
     /// Keep configuration and data there; without it they are thrown away at the end.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -105,6 +110,8 @@ struct Stage {
     mpesa: Client,
     key: String,
     file: PathBuf,
+    /// Where the API is.
+    base: String,
 }
 
 /// What became of a sample.
@@ -130,7 +137,7 @@ impl Demo {
             (None, Some(scratch)) => scratch.path().to_owned(),
             (None, None) => PathBuf::from("."),
         };
-        let stage = set_up(&dir).await?;
+        let stage = set_up(&dir, self.tls).await?;
         let verdict = play(&stage, context.json).await;
         if !self.once && verdict.is_ok() {
             stay(&stage, Asked::listen()?).await;
@@ -142,17 +149,21 @@ impl Demo {
     }
 }
 
-async fn set_up(dir: &Path) -> Result<Stage, Failure> {
+async fn set_up(dir: &Path, tls: bool) -> Result<Stage, Failure> {
     let file = dir.join("mlango.toml");
     if !file.exists() {
-        init::write(dir, &overrides()?)?;
+        let mut values = overrides()?;
+        if tls {
+            values = encrypted::overrides(dir, values)?;
+        }
+        init::write(dir, &values)?;
     }
     let open = || Source::open(Some(&file), Environment::default());
     let simulate = open()?.simulate()?.config;
     let serve = open()?.serve()?.config;
     telemetry::log::init(&serve.log).map_err(|error| Failure::Usage(error.to_string()))?;
     let settings = simulate::settings(&simulate, simulate::fresh_seed(), Delivery::default())?;
-    let simulator = simulate::start(settings).await?;
+    let simulator = simulate::start(settings, simulate::encryption(&simulate)).await?;
     let gateway = Gateway::start(&serve).await.map_err(Failure::failed)?;
     // A name of its own for each run: with --dir, the store remembers those before.
     let name = format!("demo {}", gateway.started_at());
@@ -164,9 +175,10 @@ async fn set_up(dir: &Path) -> Result<Stage, Failure> {
         Scope::Admin,
     ];
     let key = gateway.create_app(&name, &scopes).await.map_err(Failure::failed)?;
-    let client = Client::to(base_of(gateway.api), key.clone())?;
-    let mpesa = Client::to(base_of(simulator.addr), String::new())?;
-    Ok(Stage { gateway, simulator, client, mpesa, key, file })
+    let base = base_of(gateway.api, serve.api.tls.is_some());
+    let client = Client::to(base.clone(), key.clone(), serve.api.tls_ca.as_deref())?;
+    let mpesa = Client::to(base_of(simulator.addr, false), String::new(), None)?;
+    Ok(Stage { gateway, simulator, client, mpesa, key, file, base })
 }
 
 /// What differs from a fresh configuration: free ports, and waits short enough to watch.
@@ -208,11 +220,24 @@ fn free_port(wanted: u16) -> Result<u16, Failure> {
         .map_err(|error| Failure::Failed(format!("no free port on 127.0.0.1: {error}")))
 }
 
+/// How the ways between the two are encrypted.
+async fn say_links(stage: &Stage) -> Result<(), Failure> {
+    let reply = stage.client.get("/v1/rails", &[]).await?;
+    let rails = reply.body.get("data").and_then(Value::as_array);
+    for rail in rails.into_iter().flatten() {
+        let link = rail.get("link").filter(|link| link.is_object());
+        let protocol = link.map_or("", |link| field(link, "protocol"));
+        let protocol = if protocol.is_empty() { "plain HTTP" } else { protocol };
+        out::say(&format!("the rail {} went over {protocol}", field(rail, "rail")));
+    }
+    Ok(())
+}
+
 async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
     out::say(&format!(
         "gateway on {}, simulated M-Pesa on {}",
-        base_of(stage.gateway.api),
-        base_of(stage.simulator.addr)
+        stage.base,
+        base_of(stage.simulator.addr, false)
     ));
     out::say(&format!("sending {} payouts through the real wire formats …", SAMPLES.len()));
     let mut ids = Vec::new();
@@ -234,6 +259,7 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
     let outcomes = settle(stage, &ids).await?;
     let money_in = money_in::play(stage).await?;
     report(&outcomes, &money_in, as_json);
+    say_links(stage).await?;
     let mut faults = faults(stage, &outcomes).await?;
     faults.extend(money_in.faults);
     for fault in &faults {
@@ -389,7 +415,7 @@ fn summary(outcomes: &[Outcome]) -> String {
 }
 
 async fn stay(stage: &Stage, mut asked: Asked) {
-    let base = base_of(stage.gateway.api);
+    let base = &stage.base;
     out::say("");
     out::say("It stays up until Ctrl-C. Try, in another terminal:");
     out::data(&format!("export MLANGO_API_KEY={}", stage.key));
@@ -400,7 +426,7 @@ async fn stay(stage: &Stage, mut asked: Asked) {
     ));
     out::data(&format!("mlango --config {} payouts list", stage.file.display()));
     out::say(&format!("API description: {base}/openapi.json · metrics: {base}/metrics"));
-    out::say(&format!("M-Pesa's ledger: {}/sim/ledger", base_of(stage.simulator.addr)));
+    out::say(&format!("M-Pesa's ledger: {}/sim/ledger", base_of(stage.simulator.addr, false)));
     asked.wait().await;
 }
 

@@ -10,8 +10,9 @@ use super::{Asked, Context, Failure, out};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
-use crate::sim::{DarajaSettings, Delivery, HOLD, Running, Settings, Simulator, SmsSettings};
+use crate::sim::{DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator, SmsSettings};
 use crate::telemetry;
+use crate::tls::{IdentityFiles, ServerSettings};
 
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
@@ -43,7 +44,7 @@ impl Simulate {
         let settings =
             settings(&loaded.config, self.seed.unwrap_or_else(fresh_seed), Delivery::default())?;
         let mut asked = Asked::listen()?;
-        let running = start(settings).await?;
+        let running = start(settings, encryption(&loaded.config)).await?;
         out::say(&format!(
             "M-Pesa simulator on http://{0}: broker at /mminterface/request, Daraja at its own paths, \
              ledger at http://{0}/sim/ledger",
@@ -95,9 +96,29 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 }
 
 /// Starts it.
-pub(super) async fn start(settings: Settings) -> Result<Running, Failure> {
-    let listen = settings.listen;
-    Simulator::start(settings, Arc::new(SystemClock)).await.map_err(|error| {
-        Failure::Failed(format!("the simulator cannot listen on {listen}: {error}"))
-    })
+pub(super) async fn start(
+    settings: Settings,
+    encryption: Encryption,
+) -> Result<Running, Failure> {
+    let starting = Simulator::start_encrypted(settings, Arc::new(SystemClock), encryption);
+    starting.await.map_err(|error| Failure::Failed(format!("the simulator cannot start: {error}")))
+}
+
+/// Where it speaks TLS, and what it shows.
+pub(super) fn encryption(config: &config::Simulate) -> Encryption {
+    let simulator = &config.simulator;
+    let Some(tls) = &simulator.tls else {
+        return Encryption::default();
+    };
+    let mutual = simulator.tls_listen.map(|listen| Door { listen, tls: tls.clone() });
+    let one_way = ServerSettings { client_ca: None, ..tls.clone() };
+    let one_way = simulator.https_listen.map(|listen| Door { listen, tls: one_way });
+    Encryption {
+        doors: mutual.into_iter().chain(one_way).collect(),
+        ca: tls.client_ca.clone(),
+        identity: Some(IdentityFiles::Pair {
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+        }),
+    }
 }

@@ -184,7 +184,9 @@ impl Source {
         // A file that may be left out is looked at by whoever is to use it.
         let needed = |key: &Key| {
             purpose.is_some_and(|purpose| match key.given {
-                Given::Optional(_) => purpose == Purpose::Serve,
+                Given::Optional(_) => {
+                    (key.section == "simulator") == (purpose == Purpose::Simulate)
+                }
                 given @ (Given::Needed(..) | Given::Default(_)) => {
                     needs(given, purpose)
                 }

@@ -162,7 +162,19 @@ fn whole_shillings(r: &mut Reader, name: &str) -> Option<Amount> {
 fn simulator(r: &mut Reader) -> Option<Simulator> {
     let listen = r.listen("simulator.listen");
     let balance = r.money("simulator.balance");
-    Some(Simulator { listen: listen?, balance: balance? })
+    let tls_listen = r.listen("simulator.tls_listen");
+    let https_listen = r.listen("simulator.https_listen");
+    let tls = doors::server(r, "simulator", true);
+    for (name, address) in [("tls_listen", tls_listen), ("https_listen", https_listen)] {
+        if address.is_some() && tls.is_none() {
+            let what = "is set, but tls_certificate and tls_key are not";
+            r.fault(&format!("simulator.{name}"), what);
+        }
+    }
+    if tls_listen.is_some() && tls.as_ref().is_some_and(|tls| tls.client_ca.is_none()) {
+        r.fault("simulator.tls_listen", "is set, but client_ca is not: whose certificate is asked for?");
+    }
+    Some(Simulator { listen: listen?, balance: balance?, tls_listen, https_listen, tls })
 }
 
 fn log(r: &mut Reader) -> Option<Log> {

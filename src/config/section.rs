@@ -26,6 +26,8 @@ pub struct Api {
     pub listen: SocketAddr,
     /// Its encryption; `None`: plain HTTP.
     pub tls: Option<ServerSettings>,
+    /// The authority of its certificate, for the shell.
+    pub tls_ca: Option<PathBuf>,
     /// How many connections may be open at once.
     pub max_connections: usize,
     /// The largest request body, in bytes.
@@ -314,6 +316,12 @@ pub struct Simulator {
     pub listen: SocketAddr,
     /// What the organisation's simulated account holds at the start.
     pub balance: Amount,
+    /// Where it speaks TLS and asks for a certificate.
+    pub tls_listen: Option<SocketAddr>,
+    /// Where it speaks TLS and asks for none.
+    pub https_listen: Option<SocketAddr>,
+    /// Its certificate and key, and the authorities of the others.
+    pub tls: Option<ServerSettings>,
 }
 
 /// `[log]`: what is written to standard error.

@@ -60,18 +60,22 @@ pub struct Target {
     authority: String,
     /// Path and query.
     path: String,
+    /// Whether the connection is encrypted.
+    https: bool,
 }
 
 impl Target {
-    /// Reads a ResultURL. This version delivers over plain HTTP only.
+    /// Reads a ResultURL.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(url: &str) -> Result<Self, &'static str> {
         let uri: Uri = url.parse().map_err(|_error| "is not a URL")?;
-        if uri.scheme_str() != Some("http") {
-            return Err("must begin with http://: the simulator delivers over plain HTTP only");
-        }
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            Some(_) | None => return Err("must begin with http:// or https://"),
+        };
         let authority = uri.authority().ok_or("has no host")?;
         if authority.as_str().contains('@') {
             return Err("must not hold a user name");
@@ -80,8 +84,9 @@ impl Target {
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         Ok(Self {
             form: Form::Xml,
+            https,
             host: bare.unwrap_or(host).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(if https { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
             path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
         })
@@ -104,6 +109,11 @@ impl Target {
     /// The `Content-Type` of what is posted there.
     pub const fn content_type(&self) -> &'static str {
         self.form.content_type()
+    }
+
+    /// Whether the connection is encrypted.
+    pub const fn is_https(&self) -> bool {
+        self.https
     }
 
     /// Its host, without the brackets of an IPv6 address.
@@ -129,7 +139,8 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
     }
 }
 

@@ -23,6 +23,7 @@ mod control;
 pub mod customer;
 pub mod daraja;
 pub mod deliver;
+mod encryption;
 pub mod exchange;
 mod histogram;
 pub mod load;
@@ -39,6 +40,7 @@ pub mod sms;
 pub mod wire;
 
 pub use server::is_hang_up;
+pub use encryption::{Door, Encryption};
 pub use settings::{DarajaSettings, Delivery, Settings, SmsSettings};
 
 use std::fmt;
@@ -136,14 +138,31 @@ impl Simulator {
     /// # Errors
     /// The address cannot be listened on; the error names it.
     pub async fn start(settings: Settings, clock: Arc<dyn Clock>) -> io::Result<Running> {
+        Self::start_encrypted(settings, clock, Encryption::default()).await
+    }
+
+    /// The same, which also speaks TLS where `encryption` says so.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or a file of certificates will not do; the error names it.
+    pub async fn start_encrypted(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        encryption: Encryption,
+    ) -> io::Result<Running> {
+        let doors = encryption.doors().await?;
         let listener = server::bind(settings.listen).await?;
         let addr = listener.local_addr()?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let tasks = Tasks::new(tracker.clone(), stop.clone());
-        let carrier = TcpCarrier::new(settings.delivery.keep_alive, tasks.clone());
+        let keep_alive = settings.delivery.keep_alive;
+        let carrier = TcpCarrier::new(keep_alive, tasks.clone(), encryption.calls());
         let sim = build(settings, clock, Arc::new(carrier), tasks);
         let router = router(Arc::clone(&sim));
-        tracker.spawn(server::accept(listener, router, tracker.clone(), stop.clone()));
+        for (listener, acceptor) in std::iter::once((listener, None)).chain(doors) {
+            let door = server::Door { listener, acceptor };
+            tracker.spawn(server::accept(door, router.clone(), tracker.clone(), stop.clone()));
+        }
         tracing::info!(%addr, "simulator listening");
         Ok(Running { addr, console: Console { sim }, tasks: tracker, stop: stop.drop_guard() })
     }

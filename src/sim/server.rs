@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::tls::{Acceptor, Stream};
+
 /// The most connections at once; further ones wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 4_096;
 /// How long a connection may take to send a head, or rest between two requests: longer than a
@@ -26,6 +28,8 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long requests under way may still take when the simulator is stopped.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a connection could not be accepted, for instance for want of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,9 +63,17 @@ impl fmt::Display for HungUp {
 
 impl std::error::Error for HungUp {}
 
+/// Where connections come from, and how they are encrypted.
+pub struct Door {
+    /// The socket.
+    pub listener: TcpListener,
+    /// What it speaks; `None`: plain HTTP.
+    pub acceptor: Option<Acceptor>,
+}
+
 /// Accepts connections until `stop` is cancelled.
 pub async fn accept(
-    listener: TcpListener,
+    Door { listener, acceptor }: Door,
     router: Router,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -78,8 +90,9 @@ pub async fn accept(
         match accepted {
             Ok((stream, _peer)) => {
                 let (router, stop) = (router.clone(), stop.clone());
+                let acceptor = acceptor.clone();
                 tasks.spawn(async move {
-                    serve(stream, router, stop).await;
+                    greet(stream, acceptor, router, stop).await;
                     drop(permit);
                 });
             }
@@ -91,11 +104,30 @@ pub async fn accept(
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn greet(
+    stream: TcpStream,
+    acceptor: Option<Acceptor>,
+    router: Router,
+    stop: CancellationToken,
+) {
     if let Err(fault) = stream.set_nodelay(true) {
         log_end(&fault);
         return;
     }
+    let Some(acceptor) = acceptor else {
+        return serve(stream, router, stop).await;
+    };
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok((stream, _peer))) => serve(stream, router, stop).await,
+        Ok(Err(refused)) => tracing::info!(why = %refused, "a caller was turned away"),
+        Err(_elapsed) => tracing::info!("a caller did not finish its handshake"),
+    }
+}
+
+async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: Stream + 'static,
+{
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {

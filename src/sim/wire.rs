@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::deliver::{Carrier, Pending, Target, Tasks};
+use crate::tls::{BoxedStream, Client, ClientSettings, IdentityFiles, NoTls, Refused, Trust};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,11 +32,32 @@ const RECEIVERS_MAX: usize = 64;
 /// Posts over connections that it may keep.
 pub struct TcpCarrier(Arc<Connections>);
 
+/// What is shown, and who is trusted, where it calls over HTTPS.
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    /// The authorities of whoever is called; `None`: those of this machine.
+    pub ca: Option<PathBuf>,
+    /// What is shown.
+    pub identity: Option<IdentityFiles>,
+}
+
+impl Calls {
+    fn to(&self, host: &str) -> Result<Client, Fault> {
+        let trust = self.ca.clone().map_or(Trust::Machine, Trust::Only);
+        let identity = self.identity.clone();
+        Client::new(ClientSettings { identity, ..ClientSettings::to(host, trust) })
+            .map_err(Fault::NoTls)
+    }
+}
+
 struct Connections {
     /// Keep connections to a receiver open, as a bench needs; the real broker does not.
     keep_alive: bool,
     idle: Mutex<HashMap<String, Vec<Sender>>>,
     tasks: Tasks,
+    calls: Calls,
+    /// How receivers' hosts are spoken to over HTTPS.
+    encrypted: Mutex<HashMap<String, Client>>,
 }
 
 type Sender = http1::SendRequest<Full<Bytes>>;
@@ -48,8 +71,9 @@ impl fmt::Debug for TcpCarrier {
 
 impl TcpCarrier {
     /// One with no connection yet; those that it opens are driven under `tasks`.
-    pub fn new(keep_alive: bool, tasks: Tasks) -> Self {
-        Self(Arc::new(Connections { keep_alive, idle: Mutex::default(), tasks }))
+    pub fn new(keep_alive: bool, tasks: Tasks, calls: Calls) -> Self {
+        let (idle, encrypted) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Connections { keep_alive, idle, tasks, calls, encrypted }))
     }
 }
 
@@ -83,6 +107,13 @@ impl Connections {
             .map_err(|_elapsed| Fault::ConnectTimeout)?
             .map_err(Fault::Connect)?;
         stream.set_nodelay(true).map_err(Fault::Connect)?;
+        let stream: BoxedStream = if to.is_https() {
+            let client = self.client(to.host())?;
+            let shaking = timeout(CONNECT_TIMEOUT, client.shake_hands(stream));
+            shaking.await.map_err(|_elapsed| Fault::ConnectTimeout)?.map_err(Fault::Tls)?.0
+        } else {
+            Box::new(stream)
+        };
         let (sender, connection) =
             http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await?;
         self.tasks.run(async move {
@@ -90,6 +121,18 @@ impl Connections {
             drop(connection.await);
         });
         Ok(sender)
+    }
+
+    fn client(&self, host: &str) -> Result<Client, Fault> {
+        let mut known = self.encrypted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = known.get(host) {
+            return Ok(client.clone());
+        }
+        let client = self.calls.to(host)?;
+        if known.len() < RECEIVERS_MAX {
+            known.insert(host.to_owned(), client.clone());
+        }
+        Ok(client)
     }
 
     async fn post_over(
@@ -154,6 +197,10 @@ impl Connections {
 enum Fault {
     #[error("no connection: {0}")]
     Connect(std::io::Error),
+    #[error("no encrypted connection: {0}")]
+    Tls(Refused),
+    #[error("encryption is not set up: {0}")]
+    NoTls(NoTls),
     #[error("no connection in time")]
     ConnectTimeout,
     #[error("no acknowledgement in time")]

@@ -29,6 +29,14 @@ pub(super) const API: &[Key] = &[
     ),
     key(
         "api",
+        "tls_ca",
+        Kind::File,
+        Given::Optional("\"certs/ca.pem\""),
+        "The authority of that certificate, for the shell's commands that call the API, where this\n\
+         machine does not trust it anyway.",
+    ),
+    key(
+        "api",
         "max_connections",
         Kind::Count(1, CONNECTIONS_MAX),
         Given::Default("1024"),

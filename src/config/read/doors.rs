@@ -15,6 +15,7 @@ pub(super) fn api(r: &mut Reader) -> Option<Api> {
     let header_timeout = r.time("api.header_timeout");
     let body_timeout = r.time("api.body_timeout");
     let tls = server(r, "api", false);
+    let tls_ca = r.file("api.tls_ca");
     if listen.is_some_and(|listen| !listen.ip().is_loopback()) && tls.is_none() {
         let what = "is open to other machines in plain HTTP, and API keys travel over it; \
                     set api.tls_certificate, or keep it on loopback or behind a TLS proxy";
@@ -23,6 +24,7 @@ pub(super) fn api(r: &mut Reader) -> Option<Api> {
     Some(Api {
         listen: listen?,
         tls,
+        tls_ca,
         max_connections: max_connections?,
         max_body_bytes: max_body_bytes?,
         header_timeout: header_timeout?,
@@ -90,7 +92,7 @@ pub(super) fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> 
 }
 
 /// A listener's encryption: certificate and key come together.
-fn server(r: &mut Reader, section: &str, has_ca: bool) -> Option<ServerSettings> {
+pub(super) fn server(r: &mut Reader, section: &str, has_ca: bool) -> Option<ServerSettings> {
     let name = |key: &str| format!("{section}.{key}");
     let (certificate, key) = (name("tls_certificate"), name("tls_key"));
     let files = (r.file(&certificate), r.file(&key));
