@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use mlango::domain::payout::{WhyNoAnswer, WhyNothingSent};
 use mlango::rail::pace::Pace;
-use mlango::rail::transport::{Answer, Deadlines, Endpoint, Unanswered, post};
+use mlango::rail::transport::{Answer, Deadlines, Origin, Site, Unanswered, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -30,22 +30,19 @@ const HASTY: Deadlines = Deadlines {
     answer: Duration::from_millis(300),
 };
 
-fn endpoint(address: SocketAddr) -> Endpoint {
-    Endpoint {
-        host: address.ip().to_string(),
-        port: address.port(),
-        path: "/mminterface/request".to_owned(),
-    }
+fn endpoint(address: SocketAddr) -> Origin {
+    Origin::plain(address.ip().to_string(), address.port())
 }
 
-async fn listen() -> (TcpListener, Endpoint) {
+async fn listen() -> (TcpListener, Origin) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = endpoint(listener.local_addr().expect("an address"));
     (listener, endpoint)
 }
 
-async fn send(to: &Endpoint, body: &[u8], deadlines: Deadlines) -> Result<Answer, Unanswered> {
-    post(to, body.to_vec(), deadlines, &Pace::new(1_000)).await
+async fn send(to: &Origin, body: &[u8], deadlines: Deadlines) -> Result<Answer, Unanswered> {
+    let site = Site { origin: to.clone(), deadlines };
+    post(&site, "/mminterface/request", body.to_vec(), &Pace::new(1_000)).await
 }
 
 /// Reads one request whole: its head and its body.
@@ -106,8 +103,7 @@ async fn a_refused_connection_sent_nothing() {
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_sent_nothing() {
-    let to =
-        Endpoint { host: "no-such-host.invalid".to_owned(), port: 18_423, path: "/".to_owned() };
+    let to = Origin::plain("no-such-host.invalid", 18_423);
     let sent = send(&to, b"<request/>", PATIENT).await;
     let expected = Unanswered::NothingSent(WhyNothingSent::Resolve);
     assert_eq!(sent, Err(expected));
@@ -144,7 +140,8 @@ async fn time_that_runs_out_while_the_pace_is_kept_sent_nothing() {
     let pace = Pace::new(1);
     pace.enter().await;
     let request = b"<request/>".to_vec();
-    let sent = post(&to, request, HASTY, &pace).await;
+    let site = Site { origin: to, deadlines: HASTY };
+    let sent = post(&site, "/", request, &pace).await;
     let expected = Unanswered::NothingSent(WhyNothingSent::ClosedBeforeFirstByte);
     assert_eq!(sent, Err(expected));
     let (mut stream, _peer) = listener.accept().await.expect("a connection");

@@ -150,6 +150,7 @@ pub async fn results(
                 let incoming = Incoming {
                     channel: Channel::Result,
                     peer: Some("192.0.2.49".to_owned()),
+                    certificate: None,
                     body: body.clone(),
                 };
                 let hearing = engine.hear(incoming, heard).await;

@@ -188,6 +188,7 @@ impl Filler {
                 direction,
                 channel,
                 peer: (channel == Channel::Result).then(|| "192.0.2.49".to_owned()),
+                certificate: None,
                 http_status: (channel == Channel::Answer).then_some(200),
                 about: Some(known.id.into()),
                 body,

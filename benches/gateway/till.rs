@@ -166,7 +166,7 @@ async fn hear(engine: &Arc<Engine>, all: &[Notified], waiting: usize) -> Report 
 
 async fn hear_one(engine: &Engine, Notified { path, body }: &Notified) -> Hearing {
     let peer = Some("192.0.2.49".to_owned());
-    let incoming = |channel| Incoming { channel, peer, body: body.clone() };
+    let incoming = |channel| Incoming { channel, peer, certificate: None, body: body.clone() };
     let heard = match path.rsplit_once("/stk/") {
         Some((_before, tag)) => {
             let facts = mlango::daraja::stk::parse(body).expect("a callback").facts;

@@ -235,8 +235,9 @@ fn each_command_asks_only_for_what_it_needs() {
 fn a_whole_configuration_is_read_as_it_says() {
     let dir = place();
     let source = Source::text(complete(), dir.path());
-    let Loaded { config, warnings } = source.serve().expect("no faults");
+    let Loaded { config, warnings, files } = source.serve().expect("no faults");
     assert_eq!(warnings, []);
+    assert!(files.contains(&dir.path().join("certs/credential.cer")), "{files:?}");
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.api.max_body_bytes, 65_536);
     assert_eq!(config.callbacks.token.reveal(), TOKEN);
@@ -251,7 +252,7 @@ fn a_whole_configuration_is_read_as_it_says() {
     assert_eq!(config.payouts.amounts, crate::domain::limit::AmountLimits::default());
     assert_eq!(
         config.broker.as_ref().expect("a broker").url.to_string(),
-        "http://192.0.2.49:18423"
+        "https://192.0.2.49:18423"
     );
     assert_eq!(config.broker.as_ref().expect("a broker").provider.sp_id, "100001");
     assert_eq!(config.broker.as_ref().expect("a broker").link.timeout, Duration::from_secs(30));
@@ -295,8 +296,8 @@ fn variables_win_over_the_file() {
         ("PATH", "is none of ours"),
     ];
     let config = serve(&complete(), &variables).expect("no faults").config;
-    assert_eq!(config.broker.as_ref().expect("a broker").url.host(), "[2001:db8::1]");
-    assert_eq!(config.broker.as_ref().expect("a broker").url.authority(), "[2001:db8::1]:9");
+    assert_eq!(config.broker.as_ref().expect("a broker").url.host, "2001:db8::1");
+    assert_eq!(config.broker.as_ref().expect("a broker").url.to_string(), "http://[2001:db8::1]:9");
     assert_eq!(config.organisation.operator.shortcode.as_str(), "600998");
     assert_eq!(config.payouts.policy.inquiry_intervals.len(), 2);
     // What a variable names is looked for from where the program was started.

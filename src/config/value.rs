@@ -309,6 +309,18 @@ pub struct WebOrigin {
     pub port: u16,
 }
 
+impl fmt::Display for WebOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}")
+        } else {
+            write!(f, "{scheme}://{host}:{port}")
+        }
+    }
+}
+
 /// `https://host` or `http://host`, perhaps with a port, without a path.
 pub(super) fn web_origin(raw: &Raw) -> Result<WebOrigin, Bad> {
     const WANTED: &str = "https://HOST, perhaps with a port, without a path";

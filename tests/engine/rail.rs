@@ -14,7 +14,7 @@ use mlango::engine::port::{Admission, Outcome, Rail as _, Rails};
 use mlango::engine::{Engine, Parts, Settings};
 use mlango::ids::RandomIds;
 use mlango::rail::soap::{Limits, SoapRail};
-use mlango::rail::transport::Deadlines;
+use mlango::rail::transport::{Deadlines, Origin};
 use mlango::soap::header::{HexCase, Namespace};
 use mlango::soap::request::Caller;
 use mlango::soap::response;
@@ -119,7 +119,7 @@ async fn every_payout_reaches_the_broker_once_and_never_more_at_once_than_allowe
     let serving = tokio::spawn(Arc::clone(&broker).serve(listener));
 
     let store = Arc::new(MemoryStore::new());
-    let rail = SoapRail::new("127.0.0.1", port, caller(), limits(10_000, 3));
+    let rail = SoapRail::new(Origin::plain("127.0.0.1", port), caller(), limits(10_000, 3));
     let parts = Parts {
         counter: None,
         notifier: None,
@@ -200,7 +200,7 @@ async fn the_first_byte_waits_for_the_pace_whoever_admitted_it() {
     let serving = tokio::spawn(Arc::clone(&broker).serve(listener));
     let mut limits = limits(1, 8);
     limits.deadlines.send = Duration::from_millis(50);
-    let rail = SoapRail::new("[127.0.0.1]", port, caller(), limits);
+    let rail = SoapRail::new(Origin::plain("127.0.0.1", port), caller(), limits);
     let store = MemoryStore::new();
     let late = Outcome::NothingSent(WhyNothingSent::ClosedBeforeFirstByte);
     let begun = tokio::time::Instant::now();

@@ -6,7 +6,7 @@ use mlango::clock::ManualClock;
 use mlango::domain::limit::AmountLimits;
 use mlango::http::apps::Desk;
 use mlango::http::auth::Apps;
-use mlango::http::callback::{self, Callbacks};
+use mlango::http::callback::{self, Callbacks, Tokens};
 use mlango::store::memory::MemoryStore;
 use mlango::store::sled::{Options, SledStore};
 use mlango::store::{Scope, Store};
@@ -27,7 +27,8 @@ async fn race(store: Arc<dyn Store>) {
     let api = api(&engine, &apps, &CancellationToken::new());
     let callbacks = callback::router(Callbacks {
         engine: Arc::clone(&engine),
-        token: TOKEN.to_owned(),
+        tokens: Arc::new(Tokens::new(TOKEN, None)),
+            client_names: Vec::new(),
         allow: vec![],
         public_url: "https://gw.example.org".to_owned(),
         limits: mlango::http::api::BodyLimits {

@@ -24,7 +24,7 @@ use mlango::engine::{Engine, Parts, Settings, TillSettings};
 use mlango::http::api::{Api, BodyLimits};
 use mlango::http::apps::Desk;
 use mlango::http::auth::Apps;
-use mlango::http::callback::{self, Callbacks};
+use mlango::http::callback::{self, Callbacks, Tokens};
 use mlango::http::router;
 use mlango::http::server::Peer;
 use mlango::ids::RandomIds;
@@ -246,7 +246,8 @@ impl Gateway {
     pub fn callbacks(&self, allow: &[&str]) -> Router {
         callback::router(Callbacks {
             engine: Arc::clone(&self.engine),
-            token: TOKEN.to_owned(),
+            tokens: Arc::new(Tokens::new(TOKEN, None)),
+            client_names: Vec::new(),
             allow: allow.iter().map(|net| net.parse().expect("a network")).collect(),
             public_url: "https://gw.example.org".to_owned(),
             limits: BodyLimits { bytes: 64 * 1024, timeout: Duration::from_millis(300) },

@@ -140,7 +140,7 @@ impl House {
     pub async fn with(sim: sim::Settings, settings: Settings, deadlines: Deadlines) -> Self {
         let sim = Simulator::start(sim, Arc::new(SystemClock)).await.expect("a simulator");
         let host = sim.addr.ip().to_string();
-        let origin = Host { host, port: sim.addr.port(), tls: None };
+        let origin = Host::plain(host, sim.addr.port());
         let web = Watched::new(Site { origin, deadlines });
         let rail = DarajaRail::new(Arc::<Watched<Site>>::clone(&web), settings);
         Self { sim, web, rail }

@@ -9,10 +9,10 @@ use mlango::domain::payout::{WhyNoAnswer, WhyNothingSent};
 use mlango::engine::port::{Outcome, Rail};
 use mlango::rail::daraja::DarajaRail;
 use mlango::rail::pace::Pace;
-use mlango::rail::tls::{NoTls, Tls};
 use mlango::rail::transport::{
     Answer, Deadlines, Origin, Request, Site, Unanswered, send as send_to,
 };
+use mlango::tls::{Client, NoTls};
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
@@ -128,8 +128,8 @@ async fn listen() -> (TcpListener, SocketAddr) {
 
 fn origin(address: SocketAddr, ca: Option<&Path>) -> Origin {
     let host = address.ip().to_string();
-    let tls = Tls::to(&host, ca).expect("TLS");
-    Origin { host, port: address.port(), tls: Some(tls) }
+    let tls = Client::to(&host, ca.map(Path::to_owned)).expect("TLS");
+    Origin::plain(host, address.port()).encrypted(tls)
 }
 
 async fn get(origin: &Origin, deadlines: Deadlines, body: &[u8]) -> Result<Answer, Unanswered> {
@@ -203,10 +203,9 @@ async fn a_certificate_that_will_not_do_sent_nothing() {
     // may have none at all.
     let (listener, address) = listen().await;
     let server = tokio::spawn(refusing(authority.server("127.0.0.1", 30), listener));
-    match Tls::to("127.0.0.1", None) {
+    match Client::to("127.0.0.1", None) {
         Ok(tls) => {
-            let origin =
-                Origin { host: "127.0.0.1".to_owned(), port: address.port(), tls: Some(tls) };
+            let origin = Origin::plain("127.0.0.1", address.port()).encrypted(tls);
             let sent = get(&origin, patient(), b"{}").await;
             assert_eq!(sent, Err(Unanswered::NothingSent(WhyNothingSent::Connect)));
             assert_eq!(server.await.expect("no panic"), 0);
@@ -312,16 +311,16 @@ async fn a_connection_that_ends_in_the_middle_is_told_truthfully() {
 fn files_of_authorities_that_will_not_do_are_named() {
     let dir = TempDir::new().expect("a directory");
     let path = dir.path().join("ca.pem");
-    let missing = Tls::to("127.0.0.1", Some(&path)).expect_err("no file").to_string();
+    let missing = Client::to("127.0.0.1", Some(path.clone())).expect_err("no file").to_string();
     assert!(missing.contains("ca.pem cannot be read"), "{missing}");
     std::fs::write(&path, "no certificate").expect("written");
-    let empty = Tls::to("127.0.0.1", Some(&path)).expect_err("no certificate").to_string();
+    let empty = Client::to("127.0.0.1", Some(path.clone())).expect_err("no certificate").to_string();
     assert!(empty.contains("holds no certificate"), "{empty}");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&path, broken).expect("written");
-    let broken = Tls::to("127.0.0.1", Some(&path)).expect_err("a broken one").to_string();
-    assert!(broken.contains("will not do"), "{broken}");
+    let broken = Client::to("127.0.0.1", Some(path.clone())).expect_err("a broken one").to_string();
+    assert!(broken.contains("damaged or cut short"), "{broken}");
     let authority = Authority::new();
-    let name = Tls::to("no host", Some(&authority.file())).expect_err("no name").to_string();
+    let name = Client::to("no host", Some(authority.file())).expect_err("no name").to_string();
     assert!(name.contains("no host"), "{name}");
 }

@@ -179,6 +179,7 @@ pub fn message(n: u64, body: Vec<u8>) -> Message {
         direction: Direction::In,
         channel: Channel::Result,
         peer: Some("192.0.2.49".to_owned()),
+        certificate: Some("CN=broker.example.test, O=Example".to_owned()),
         http_status: None,
         about: Some(payout_id(n).into()),
         body,

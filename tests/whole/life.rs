@@ -77,7 +77,7 @@ impl Life {
             max_per_second: 5,
             max_in_flight: 4,
         };
-        let rail = SoapRail::over(Box::new(wire), caller(), limits);
+        let rail = SoapRail::over(Arc::new(wire), caller(), limits);
         let parts = Parts {
             counter: None,
             notifier: None,

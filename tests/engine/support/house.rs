@@ -316,6 +316,7 @@ pub fn incoming() -> Incoming {
     Incoming {
         channel: Channel::Result,
         peer: Some("192.0.2.1".to_owned()),
+        certificate: None,
         body: b"as it came".to_vec(),
     }
 }

@@ -303,7 +303,12 @@ pub fn push_draft(phone: &str, account: &str) -> PushDraft {
 
 /// A message's bytes.
 pub fn incoming(channel: Channel) -> Incoming {
-    Incoming { channel, peer: Some("192.0.2.1".to_owned()), body: b"as it came".to_vec() }
+    Incoming {
+        channel,
+        peer: Some("192.0.2.1".to_owned()),
+        certificate: None,
+        body: b"as it came".to_vec(),
+    }
 }
 
 /// The callback that says that the payment is paid.
