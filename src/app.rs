@@ -112,7 +112,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Opens the store, puts what was in flight in its right state, and serves. Files are read once.
+    /// Opens the store, puts what was in flight in its right state, and serves. Files are read
+    /// once.
     ///
     /// # Errors
     /// [`NotStarted`].
@@ -143,7 +144,8 @@ impl Gateway {
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let (rails, counter, notifier) = (ways.rails(), ways.counter(), ways.notifier());
-        let parts = Parts { counter, notifier, validators, store, rails, ids, clock: Arc::clone(&clock) };
+        let parts =
+            Parts { counter, notifier, validators, store, rails, ids, clock: Arc::clone(&clock) };
         let engine = Engine::new(parts, settings);
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
@@ -310,7 +312,8 @@ fn doors(config: &Serve) -> Result<Vec<(&'static str, Acceptor)>, NotStarted> {
         ("api", "api.tls_certificate", &config.api.tls),
         ("callbacks", "callbacks.tls_certificate", &config.callbacks.tls),
     ];
-    let set = sections.into_iter().filter_map(|(section, key, tls)| Some((section, key, tls.as_ref()?)));
+    let set =
+        sections.into_iter().filter_map(|(section, key, tls)| Some((section, key, tls.as_ref()?)));
     set.map(|(section, key, tls)| {
         let acceptor = Acceptor::new(tls.clone());
         let no_tls = |error| NotStarted::Tls { key, error: Box::new(error) };

@@ -20,10 +20,10 @@ use crate::engine::{Route, Settings, TillSettings};
 use crate::notify::ask::{AskRule, Asker, Otherwise};
 use crate::notify::sms::{Sms, SmsSettings};
 use crate::rail::daraja::{self as daraja_rail, DarajaRail, Prompts};
-use crate::rail::soap::{self as soap_rail, SoapRail};
-use crate::rail::soap_counter::{Counters, SoapCounter};
 use crate::rail::link::Link;
 use crate::rail::renewable::Renewable;
+use crate::rail::soap::{self as soap_rail, SoapRail};
+use crate::rail::soap_counter::{Counters, SoapCounter};
 use crate::rail::transport::{Deadlines, Origin, Site, Source};
 use crate::soap::header::{HexCase, Namespace};
 use crate::soap::request::Caller;
@@ -143,8 +143,10 @@ fn credential(config: &Serve, now: Timestamp) -> Result<String, NotStarted> {
     let organisation = &config.organisation;
     let (certificate, path) = credential_certificate(config)?;
     if certificate.is_expired(now) {
-        tracing::warn!(certificate = path,
-            "the credential certificate has expired; M-Pesa does not mind, but ask for a newer one");
+        tracing::warn!(
+            certificate = path,
+            "the credential certificate has expired; M-Pesa does not mind, but ask for a newer one"
+        );
     }
     certificate
         .encrypt(organisation.operator.initiator_password.reveal())
@@ -169,10 +171,7 @@ fn callbacks(config: &Serve) -> String {
 }
 
 /// The broker, and the way there.
-pub(super) fn broker_origin(
-    broker: &Broker,
-    clock: &Arc<dyn Clock>,
-) -> Result<Origin, NotStarted> {
+pub(super) fn broker_origin(broker: &Broker, clock: &Arc<dyn Clock>) -> Result<Origin, NotStarted> {
     let (url, way) = (&broker.url, &broker.way);
     let tls = url.https.then(|| Client::new(broker_encryption(broker))).transpose();
     Ok(Origin {

@@ -87,9 +87,8 @@ impl Client {
             let all = all.map_err(|error| unfit(error.to_string()))?;
             builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
         }
-        let http = builder
-            .build()
-            .map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
+        let http =
+            builder.build().map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
         Ok(Self { http, base, key })
     }
 

@@ -17,7 +17,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     }
     let mut asked = Asked::listen()?;
     let config = context.config.clone();
-    let again = Again { read: Box::new(move || Source::open(config.as_deref(), Environment::process())?.serve()) };
+    let again = Again {
+        read: Box::new(move || Source::open(config.as_deref(), Environment::process())?.serve()),
+    };
     let gateway = Gateway::start_kept(&loaded.config, Some(again)).await.map_err(not_started)?;
     let scheme = |tls: bool| if tls { "https" } else { "http" };
     let (api, callbacks) = (&loaded.config.api.tls, &loaded.config.callbacks.tls);

@@ -10,7 +10,9 @@ use super::{Asked, Context, Failure, out};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
-use crate::sim::{DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator, SmsSettings};
+use crate::sim::{
+    DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator, SmsSettings,
+};
 use crate::telemetry;
 use crate::tls::{IdentityFiles, ServerSettings};
 
@@ -96,10 +98,7 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 }
 
 /// Starts it.
-pub(super) async fn start(
-    settings: Settings,
-    encryption: Encryption,
-) -> Result<Running, Failure> {
+pub(super) async fn start(settings: Settings, encryption: Encryption) -> Result<Running, Failure> {
     let starting = Simulator::start_encrypted(settings, Arc::new(SystemClock), encryption);
     starting.await.map_err(|error| Failure::Failed(format!("the simulator cannot start: {error}")))
 }

@@ -187,9 +187,7 @@ impl Source {
                 Given::Optional(_) => {
                     (key.section == "simulator") == (purpose == Purpose::Simulate)
                 }
-                given @ (Given::Needed(..) | Given::Default(_)) => {
-                    needs(given, purpose)
-                }
+                given @ (Given::Needed(..) | Given::Default(_)) => needs(given, purpose),
             })
         };
         let files = reader.files.into_iter().filter(|file| needed(file.key));

@@ -29,8 +29,14 @@ fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
     names
         .map(|known| (strsim::damerau_levenshtein(name, &known), known))
         .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, known)| name.starts_with(known) || *distance < last_part(known).len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| quoted(&known))
+}
+
+/// A name of which nothing was written is not what somebody meant.
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
 }
 
 fn quoted(name: &str) -> String {

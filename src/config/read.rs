@@ -9,9 +9,7 @@ use std::path::Path;
 use super::Config;
 use super::fault::{Fault, Place};
 use super::reader::Reader;
-use super::section::{
-    Log, LogFormat, Operator, Organisation, Payouts, Simulator, Store,
-};
+use super::section::{Log, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::payout::{NotFoundRule, Policy, Rail};
@@ -172,7 +170,10 @@ fn simulator(r: &mut Reader) -> Option<Simulator> {
         }
     }
     if tls_listen.is_some() && tls.as_ref().is_some_and(|tls| tls.client_ca.is_none()) {
-        r.fault("simulator.tls_listen", "is set, but client_ca is not: whose certificate is asked for?");
+        r.fault(
+            "simulator.tls_listen",
+            "is set, but client_ca is not: whose certificate is asked for?",
+        );
     }
     Some(Simulator { listen: listen?, balance: balance?, tls_listen, https_listen, tls })
 }

@@ -135,11 +135,6 @@ fn names_that_are_not_known_or_not_yet_known_are_faults() {
             "[broker]\nsp_id_file = \"x\"",
             "line 2: broker.sp_id_file: is unknown; did you mean \"broker.sp_id\"?",
         ),
-        ("[broker]\nca = \"x\"", "line 2: broker.ca: is not in this version; take it out"),
-        (
-            "[callbacks]\ntls_key = \"x\"",
-            "line 2: callbacks.tls_key: is not in this version; take it out",
-        ),
         (
             "[webhooks]\nanything = 1",
             "line 2: webhooks.anything: is not in this version; take it out",
@@ -477,14 +472,35 @@ fn everything() -> String {
         })
         .replace("\"<the short code's passkey>\"", "\"a-passkey\"")
         .replace("\"<the account's API key>\"", "\"a-key\"")
+        .replace("\"<the token before this one>\"", &format!("\"{TOKEN}\""))
+        // A certificate is in two files, or in one.
+        .replace("client_pkcs12 = ", "#client_pkcs12 = ")
+        .replace("client_pkcs12_password = ", "#client_pkcs12_password = ")
+}
+
+/// Where every file is that the example names.
+fn place_of_everything() -> tempfile::TempDir {
+    let dir = place();
+    for key in key::all().filter(|key| matches!(key.kind, key::Kind::File)) {
+        if let key::Given::Optional(toml) = key.given {
+            let path = dir.path().join(toml.trim_matches('"'));
+            std::fs::write(path, "not looked into here").expect(toml);
+        }
+    }
+    dir
 }
 
 #[test]
 fn everything_that_the_example_shows_can_be_set() {
-    let dir = place();
-    std::fs::write(dir.path().join("certs/ca.pem"), "not looked into here").expect("ca");
+    let dir = place_of_everything();
     let read = |text: &str| Source::text(text, dir.path()).serve();
     let config = read(&everything()).expect("no faults").config;
+    let way = config.broker.expect("a broker").way;
+    assert!(matches!(way.identity, Some(crate::tls::IdentityFiles::Pair { .. })));
+    assert!(way.ca.is_some() && !way.old && way.pins.is_empty());
+    let callbacks = &config.callbacks;
+    assert!(callbacks.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()));
+    assert!(callbacks.plain_listen.is_some() && callbacks.previous_token.is_some());
     let daraja = config.daraja.expect("daraja");
     assert_eq!((daraja.url.https, daraja.url.port), (true, 443));
     assert_eq!(daraja.url.host, "sandbox.safaricom.co.ke");
@@ -519,8 +535,7 @@ fn everything_that_the_example_shows_can_be_set() {
 
 #[test]
 fn what_daraja_refuses_is_named() {
-    let dir = place();
-    std::fs::write(dir.path().join("certs/ca.pem"), "not looked into here").expect("ca");
+    let dir = place_of_everything();
     let found = |changes: &[(&str, &str)]| {
         let text = changes.iter().fold(everything(), |text, (from, to)| {
             assert!(text.contains(from), "{from}");
@@ -557,6 +572,7 @@ fn the_example_is_right_but_for_its_placeholders() {
     let keys: Vec<&str> = found.0.iter().map(|fault| fault.key.as_str()).collect();
     let secrets: Vec<String> = key::all()
         .filter(|key| key.kind.is_secret() && is_always(key))
+        .filter(|key| matches!(key.given, key::Given::Needed(..)))
         .map(key::Key::full_name)
         .collect();
     assert_eq!(keys, secrets);
@@ -592,5 +608,68 @@ fn every_key_of_the_table_is_read_and_its_default_is_right() {
             assert!(!matches!(literal(toml), Raw::Other(_)), "{}", key.full_name());
         }
         assert!(!key.doc.is_empty(), "{}", key.full_name());
+    }
+}
+
+/// What belongs together and is not set together, and what excludes each other.
+#[test]
+fn halves_of_an_encryption_are_named() {
+    let dir = place_of_everything();
+    let found = |changes: &[(&str, &str)]| {
+        let text = changes.iter().fold(everything(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        let faults = Source::text(text, dir.path()).serve().expect_err("a fault");
+        assert_eq!(faults.0.len(), 1, "{faults}");
+        faults.to_string()
+    };
+    let table: [(&[(&str, &str)], &str); 8] = [
+        (
+            &[("tls_key = \"certs/api-key.pem\"", "")],
+            "api.tls_certificate: is set, but tls_key is not",
+        ),
+        (
+            &[("tls_certificate = \"certs/api.pem\"", "")],
+            "api.tls_key: is set, but tls_certificate is not",
+        ),
+        (
+            &[("client_key = \"certs/client-key.pem\"", "")],
+            "broker.client_certificate: is set, but client_key is not",
+        ),
+        (
+            &[("client_certificate = \"certs/client.pem\"", "")],
+            "broker.client_key: is set, but client_certificate is not",
+        ),
+        (
+            &[("#client_pkcs12 = ", "client_pkcs12 = ")],
+            "broker.client_pkcs12: is set beside client_certificate",
+        ),
+        (
+            &[
+                ("client_ca = \"certs/mpesa-ca.p7b\"", ""),
+                ("# client_names = []", "client_names = [\"broker.example.org\"]"),
+            ],
+            "callbacks.client_names: is set, but nobody is asked for a certificate",
+        ),
+        (
+            &[("plain_listen = \"127.0.0.1:8082\"", "plain_listen = \"127.0.0.1:8081\"")],
+            "callbacks.plain_listen: is the same as callbacks.listen",
+        ),
+        (
+            &[("plain_listen = \"127.0.0.1:8082\"", "plain_listen = \"0.0.0.0:8080\"")],
+            "callbacks.plain_listen: is the same as api.listen",
+        ),
+    ];
+    for (changes, says) in table {
+        let found = found(changes);
+        assert!(found.contains(says), "{says}: {found}");
+    }
+    let plain = everything().replace("https://192.0.2.49:18423", "http://192.0.2.49:8310");
+    let faults = Source::text(plain, dir.path()).serve().expect_err("faults").to_string();
+    for name in ["ca", "client_certificate", "server_name"] {
+        let says =
+            format!("broker.{name}: is about encryption, but broker.url begins with http://");
+        assert!(faults.contains(&says), "{faults}");
     }
 }

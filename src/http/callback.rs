@@ -234,11 +234,7 @@ impl Place {
     }
 
     /// Keeps a message, applies it, and acknowledges it as what it is.
-    async fn hear(
-        &self,
-        understood: Understood,
-        parts: &Parts,
-    ) -> Result<Response, Refusal> {
+    async fn hear(&self, understood: Understood, parts: &Parts) -> Result<Response, Refusal> {
         let Understood { channel, kept, said, reply } = understood;
         let incoming = Incoming {
             channel,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pace::{Pace, Places};
 use super::link::Link;
+use super::pace::{Pace, Places};
 use super::transport::{Answer, Deadlines, Origin, Site, Tcp, Unanswered, Wire, probe};
 use crate::domain::id::Receipt;
 use crate::domain::payout::{AnswerFacts, AskBy, Payout, Question, State};

@@ -39,8 +39,8 @@ mod settings;
 pub mod sms;
 pub mod wire;
 
-pub use server::is_hang_up;
 pub use encryption::{Door, Encryption};
+pub use server::is_hang_up;
 pub use settings::{DarajaSettings, Delivery, Settings, SmsSettings};
 
 use std::fmt;

@@ -181,7 +181,7 @@ impl fmt::Debug for Fingerprint {
 
 /// A text that is no fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")]
+#[error("must be a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")]
 pub struct NotAFingerprint;
 
 impl FromStr for Fingerprint {

@@ -136,7 +136,8 @@ pub fn certificates(path: &Path) -> Result<Vec<X509>, BadFile> {
         return Err(BadFile::of(path, what));
     }
     if found.len() > CERTIFICATES_MAX {
-        let what = format!("holds {} certificates; at most {CERTIFICATES_MAX} are read", found.len());
+        let what =
+            format!("holds {} certificates; at most {CERTIFICATES_MAX} are read", found.len());
         return Err(BadFile::of(path, what));
     }
     Ok(found)

@@ -178,7 +178,9 @@ fn of_certificate(error: &CertificateError) -> Refused {
         CertificateError::ApplicationVerificationFailure => {
             Refused::WrongPin("its certificate".to_owned())
         }
-        other => Refused::BadCertificate(format!("{other:?}").chars().take(DETAIL_LEN_MAX).collect()),
+        other => {
+            Refused::BadCertificate(format!("{other:?}").chars().take(DETAIL_LEN_MAX).collect())
+        }
     }
 }
 

@@ -32,7 +32,15 @@ pub fn broker(name: &str, more: &[&str], body: &str) -> Broker {
     drop(free);
     let accept = format!("127.0.0.1:{port}");
     let mut command = Command::new("openssl");
-    command.args(["s_server", "-quiet", "-accept", &accept, "-Verify", "2", "-verify_return_error"]);
+    command.args([
+        "s_server",
+        "-quiet",
+        "-accept",
+        &accept,
+        "-Verify",
+        "2",
+        "-verify_return_error",
+    ]);
     command.arg("-cert").arg(file(&format!("{name}.pem")));
     command.arg("-key").arg(file(&format!("{name}-key.pem")));
     command.arg("-CAfile").arg(file("ca.pem")).args(more);

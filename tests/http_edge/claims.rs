@@ -28,7 +28,7 @@ async fn race(store: Arc<dyn Store>) {
     let callbacks = callback::router(Callbacks {
         engine: Arc::clone(&engine),
         tokens: Arc::new(Tokens::new(TOKEN, None)),
-            client_names: Vec::new(),
+        client_names: Vec::new(),
         allow: vec![],
         public_url: "https://gw.example.org".to_owned(),
         limits: mlango::http::api::BodyLimits {

@@ -314,7 +314,8 @@ fn files_of_authorities_that_will_not_do_are_named() {
     let missing = Client::to("127.0.0.1", Some(path.clone())).expect_err("no file").to_string();
     assert!(missing.contains("ca.pem cannot be read"), "{missing}");
     std::fs::write(&path, "no certificate").expect("written");
-    let empty = Client::to("127.0.0.1", Some(path.clone())).expect_err("no certificate").to_string();
+    let empty =
+        Client::to("127.0.0.1", Some(path.clone())).expect_err("no certificate").to_string();
     assert!(empty.contains("holds no certificate"), "{empty}");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&path, broken).expect("written");

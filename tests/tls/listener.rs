@@ -116,7 +116,10 @@ async fn a_certificate_is_exchanged_without_dropping_anybody() {
     };
     assert_eq!(name(&before), "gateway.example.test");
     assert_eq!(name(&after), "broker.example.test");
-    stands.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("written");
+    stands
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await
+        .expect("written");
     let mut answer = String::new();
     stands.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.ends_with("here"), "{answer}");

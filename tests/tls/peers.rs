@@ -98,8 +98,14 @@ async fn an_old_broker_is_named_as_such() {
 async fn a_broker_that_turns_our_certificate_away_was_told_nothing() {
     for version in ["-tls1_3", "-tls1_2"] {
         for (what, settings) in [
-            ("a stranger's", ClientSettings { identity: Some(identity("stranger")), ..client("ca.pem") }),
-            ("one of 2016", ClientSettings { identity: Some(identity("expired")), ..client("ca.pem") }),
+            (
+                "a stranger's",
+                ClientSettings { identity: Some(identity("stranger")), ..client("ca.pem") },
+            ),
+            (
+                "one of 2016",
+                ClientSettings { identity: Some(identity("expired")), ..client("ca.pem") },
+            ),
         ] {
             let broker = broker("broker", &[version], ANSWER);
             let (answered, link) = ask(settings, broker.port).await;

@@ -57,7 +57,9 @@ async fn a_broker_that_is_not_who_he_should_be_is_not_spoken_to() {
             "another certificate than the pinned one",
             "broker",
             |it| {
-                let pin = Facts::of(&mlango::tls::read::certificates(&file("server.pem")).expect("it")[0]);
+                let pin = Facts::of(
+                    &mlango::tls::read::certificates(&file("server.pem")).expect("it")[0],
+                );
                 ClientSettings { pins: vec![pin.fingerprint], ..it }
             },
             "wrong_pin",

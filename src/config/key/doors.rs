@@ -1,8 +1,6 @@
 //! The keys of the two listeners.
 
-use super::{
-    CONNECTIONS_MAX, DEADLINE_MAX, Given, KIB, Key, Kind, MIB, SERVE, key, secs,
-};
+use super::{CONNECTIONS_MAX, DEADLINE_MAX, Given, KIB, Key, Kind, MIB, SERVE, key, secs};
 
 pub(super) const API: &[Key] = &[
     key(

@@ -12,7 +12,11 @@ pub(super) fn provider(r: &mut Reader) -> Option<Provider> {
     Some(Provider { sp_id: sp_id?, sp_password: sp_password?, service_id: service_id? })
 }
 
-pub(super) fn broker(r: &mut Reader, provider: Option<Provider>, payouts: Option<&Payouts>) -> Option<Broker> {
+pub(super) fn broker(
+    r: &mut Reader,
+    provider: Option<Provider>,
+    payouts: Option<&Payouts>,
+) -> Option<Broker> {
     let url = r.web_origin("broker.url");
     let link = link(r);
     let way = way(r, url.as_ref());
@@ -59,7 +63,8 @@ fn way(r: &mut Reader, url: Option<&WebOrigin>) -> Option<Way> {
     let interface = r.text("broker.interface");
     let probe_every = r.time("broker.probe_every");
     if url.is_some_and(|url| !url.https) {
-        let encryption = ["ca", "client_certificate", "client_pkcs12", "server_name", "pins", "tls"];
+        let encryption =
+            ["ca", "client_certificate", "client_pkcs12", "server_name", "pins", "tls"];
         for name in encryption.map(|name| format!("broker.{name}")) {
             if r.is_set(&name) {
                 r.fault(&name, "is about encryption, but broker.url begins with http://");

@@ -101,7 +101,8 @@ pub(super) fn server(r: &mut Reader, section: &str, has_ca: bool) -> Option<Serv
         (Some(certificate), Some(key)) => Some(ServerSettings { certificate, key, client_ca }),
         (None, None) => {
             if client_ca.is_some() {
-                let what = "is set, but the listener speaks no TLS: set tls_certificate and tls_key";
+                let what =
+                    "is set, but the listener speaks no TLS: set tls_certificate and tls_key";
                 r.fault(&name("client_ca"), what);
             }
             None

@@ -88,7 +88,8 @@ impl Engine {
             "shortcode": notice.shortcode,
         });
         let body = row.to_string().into_bytes();
-        let incoming = Incoming { channel: Channel::C2bPulled, peer: None, certificate: None, body };
+        let incoming =
+            Incoming { channel: Channel::C2bPulled, peer: None, certificate: None, body };
         let heard = self.hear_c2b(incoming, Ok(notice.clone()), Source::Pull).await;
         heard.map_err(|error| error.to_string())?;
         Ok(true)

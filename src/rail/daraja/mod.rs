@@ -29,8 +29,8 @@ use zeroize::Zeroizing;
 
 use self::lane::Lanes;
 use self::token::{FETCH_MAX, Tokens};
-use super::pace::{Pace, Places};
 use super::link::Link;
+use super::pace::{Pace, Places};
 use super::transport::{Answer, Request, Site, Unanswered, Web, probe};
 use crate::daraja::request::TransactionStatus;
 use crate::daraja::request::{Addresses, B2c, Caller, NameKey, Rendered, StatusOf};

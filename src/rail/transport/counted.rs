@@ -145,8 +145,7 @@ mod tests {
     #[tokio::test]
     async fn what_fails_inside_tls_may_have_left_and_what_a_socket_refuses_has_not() {
         use tokio::io::AsyncWriteExt as _;
-        let table =
-            [(Fails::Whenever, 12), (Fails::EvenWhenWaiting, 12), (Fails::BeforeTaking, 0)];
+        let table = [(Fails::Whenever, 12), (Fails::EvenWhenWaiting, 12), (Fails::BeforeTaking, 0)];
         for (fails, bytes) in table {
             let left = Arc::new(Left::default());
             let mut counted = Counted { stream: Box::new(Failing), fails, left: Arc::clone(&left) };
@@ -159,8 +158,7 @@ mod tests {
 
     #[test]
     fn what_waits_may_have_left_in_part_where_the_library_does_not_say() {
-        let table =
-            [(Fails::EvenWhenWaiting, 12), (Fails::Whenever, 0), (Fails::BeforeTaking, 0)];
+        let table = [(Fails::EvenWhenWaiting, 12), (Fails::Whenever, 0), (Fails::BeforeTaking, 0)];
         for (fails, bytes) in table {
             let left = Arc::new(Left::default());
             let counted = Counted { stream: Box::new(Failing), fails, left: Arc::clone(&left) };

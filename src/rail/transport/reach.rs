@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::counted::{Counted, Fails, Left};
 use super::Origin;
+use super::counted::{Counted, Fails, Left};
 use crate::domain::payout::WhyNothingSent;
 use crate::engine::port::LinkStage;
 use crate::tls::{Backend, BoxedStream, Client};
