@@ -74,7 +74,7 @@ async fn without_a_token_nothing_is_sent() {
     let house = House::with(sim_settings(), wrong, patient()).await;
     for number in 1..=3 {
         let sent = house.pay(&payout(number)).await;
-        assert_eq!(sent.outcome, Outcome::NothingSent(WhyNothingSent::NotReady));
+        assert_eq!(sent.outcome, Outcome::NothingSent(WhyNothingSent::NoToken));
         assert!(sent.answer.is_none());
     }
     assert_eq!(house.asked(B2C), 0);
