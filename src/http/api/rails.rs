@@ -420,7 +420,7 @@ mod tests {
             assert!(stopped.why.is_some_and(|why| why.contains(words)), "{words}");
         }
         let keys = "M-Pesa refuses daraja.consumer_key.".to_owned();
-        let stopped = troubled(open, Some(keys.clone()), &Health::Ready);
+        let stopped = troubled(open.clone(), Some(keys.clone()), &Health::Ready);
         assert_eq!((stopped.sends, stopped.why), (false, Some(keys)));
         let over = RailState { slowed_until: Some(NOW), busy: 1, ..open };
         let over = rail(over, &Health::Ready);
