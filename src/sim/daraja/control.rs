@@ -38,8 +38,11 @@ pub(in crate::sim) async fn add_fault(
 /// `GET /sim/faults`: those that wait, and what there may be.
 pub(in crate::sim) async fn faults(State(sim): State<Arc<Sim>>) -> Json<Value> {
     let mut all = listed(&sim);
-    all["apis"] = Api::ALL.into_iter().map(Api::name).chain(["*"]).collect();
-    all["faults"] = faults::names().collect();
+    if let Some(fields) = all.as_object_mut() {
+        let apis = Api::ALL.into_iter().map(Api::name).chain(["*"]);
+        fields.insert("apis".to_owned(), apis.collect());
+        fields.insert("faults".to_owned(), faults::names().collect());
+    }
     Json(all)
 }
 
