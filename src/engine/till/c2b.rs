@@ -145,8 +145,8 @@ impl Engine {
         Err(NotKept("too many writes about one receipt".to_owned()))
     }
 
-    /// Whether somebody tells of a payment that was not made to us: it pays nothing. What was pulled
-    /// is ours, for we asked M-Pesa for it.
+    /// Whether somebody tells of a payment that was not made to us: it pays nothing. What was
+    /// pulled is ours, for we asked M-Pesa for it.
     fn is_foreign(&self, notice: &C2bNotice, by: Source) -> bool {
         by != Source::Pull && !self.settings.till.rules.is_ours(&notice.shortcode)
     }
