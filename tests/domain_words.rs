@@ -99,6 +99,7 @@ fn what_people_read_says_something_of_its_own() {
         WhyNothingSent::Connect,
         WhyNothingSent::ConnectTimeout,
         WhyNothingSent::ClosedBeforeFirstByte,
+        WhyNothingSent::NoToken,
     ]
     .map(|why| why.says().to_owned())
     .to_vec();

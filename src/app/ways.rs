@@ -33,10 +33,16 @@ use crate::tls::{Backend, Client, ClientSettings, NoTls, Trust};
 /// The host of M-Pesa's production (spec/daraja.md §1); anything else is a sandbox.
 const PRODUCTION: &str = "api.safaricom.co.ke";
 
+/// The broker's, for payouts and for everything else.
+pub(super) struct BrokerWays {
+    rail: Arc<Renewable<SoapRail>>,
+    counter: Arc<Renewable<SoapCounter>>,
+}
+
 /// The ways to M-Pesa and to phones, as they may be renewed while they are used.
 pub(super) struct Ways {
     /// The broker's, for payouts and for everything else.
-    pub soap: Option<(Arc<Renewable<SoapRail>>, Arc<Renewable<SoapCounter>>)>,
+    pub soap: Option<BrokerWays>,
     /// Daraja's.
     pub daraja: Option<Arc<Renewable<DarajaRail>>>,
     /// To phones.
@@ -81,7 +87,7 @@ impl Ways {
     /// For payouts.
     pub fn rails(&self) -> Rails {
         let mut rails = Rails::default();
-        if let Some((rail, _counter)) = &self.soap {
+        if let Some(BrokerWays { rail, .. }) = &self.soap {
             let rail: Arc<dyn Rail> = Arc::<Renewable<SoapRail>>::clone(rail);
             rails = rails.with(Way::Soap, rail);
         }
@@ -96,8 +102,8 @@ impl Ways {
     /// engine asks for a counter before it takes one.
     pub fn counter(&self) -> Option<Arc<dyn Counter>> {
         let daraja: Arc<dyn Counter> = Arc::<Renewable<DarajaRail>>::clone(self.daraja.as_ref()?);
-        let soap = self.soap.as_ref().map(|(_rail, counter)| {
-            let counter: Arc<dyn Counter> = Arc::<Renewable<SoapCounter>>::clone(counter);
+        let soap = self.soap.as_ref().map(|ways| {
+            let counter: Arc<dyn Counter> = Arc::<Renewable<SoapCounter>>::clone(&ways.counter);
             counter
         });
         Some(Arc::new(Counters { soap, daraja: Some(daraja) }))
@@ -120,7 +126,7 @@ impl Ways {
         for (key, client) in &self.encryption {
             client.renew().map_err(|error| no_tls(key, error))?;
         }
-        if let (Some((rail, counter)), Some(broker)) = (&self.soap, &config.broker) {
+        if let (Some(BrokerWays { rail, counter }), Some(broker)) = (&self.soap, &config.broker) {
             let caller = caller(config, broker, credential.clone());
             rail.renew(rail.current().renewed(caller.clone()));
             counter.renew(counter.current().renewed(caller, callbacks(config)));
@@ -223,12 +229,7 @@ fn caller(config: &Serve, broker: &Broker, credential: String) -> Caller {
 }
 
 /// The rail to the broker, and the counter at it.
-fn soap(
-    config: &Serve,
-    broker: &Broker,
-    origin: Origin,
-    credential: String,
-) -> (Arc<Renewable<SoapRail>>, Arc<Renewable<SoapCounter>>) {
+fn soap(config: &Serve, broker: &Broker, origin: Origin, credential: String) -> BrokerWays {
     let link = &broker.link;
     let caller = caller(config, broker, credential);
     let limits = soap_rail::Limits {
@@ -244,7 +245,7 @@ fn soap(
     let names = (callbacks(config), config.organisation.name.clone());
     let counter = SoapCounter::new(Arc::new(site), caller.clone(), names, &limits);
     let rail = SoapRail::new(origin, caller, limits);
-    (Arc::new(Renewable::new(rail)), Arc::new(Renewable::new(counter)))
+    BrokerWays { rail: Arc::new(Renewable::new(rail)), counter: Arc::new(Renewable::new(counter)) }
 }
 
 /// Daraja, and the way there.

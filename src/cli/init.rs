@@ -11,7 +11,7 @@ use super::{Failure, out};
 use crate::config::example;
 use crate::credential;
 use crate::ids;
-use crate::sim::DarajaSettings;
+use crate::sim::{DarajaSettings, SmsSettings};
 
 /// Days that the throw-away credential certificate is good for.
 const CERTIFICATE_DAYS: u32 = 3650;
@@ -74,8 +74,8 @@ fn configuration(values: &[(&str, String)]) -> Result<String, Failure> {
         ids::random(&mut random).map_err(Failure::Failed)?;
         Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
     };
-    // What the simulator's Daraja knows.
-    let simulated = DarajaSettings::default();
+    // What the simulator knows. Texts are sent once a template is written.
+    let (simulated, texts) = (DarajaSettings::default(), SmsSettings::default());
     let mut all: Vec<(&str, String)> = vec![
         ("callbacks.public_url", "\"http://127.0.0.1:8081\"".to_owned()),
         ("callbacks.token", format!("\"{}\"", secret(24)?)),
@@ -94,6 +94,9 @@ fn configuration(values: &[(&str, String)]) -> Result<String, Failure> {
         ("daraja.consumer_secret", format!("\"{}\"", simulated.consumer_secret)),
         ("daraja.passkey", format!("\"{}\"", simulated.passkey)),
         ("daraja.shortcode", "\"174379\"".to_owned()),
+        ("sms.url", "\"http://127.0.0.1:8310/version1/messaging\"".to_owned()),
+        ("sms.username", format!("\"{}\"", texts.username)),
+        ("sms.api_key", format!("\"{}\"", texts.api_key)),
     ];
     for (name, value) in values {
         all.retain(|(known, _value)| known != name);

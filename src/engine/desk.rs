@@ -63,6 +63,8 @@ pub struct RailView {
     pub rail: Rail,
     /// Whether it sends, and if not, why.
     pub state: RailState,
+    /// What else keeps it from sending, in a sentence.
+    pub trouble: Option<String>,
     /// Messages that await their answer.
     pub in_flight: u64,
     /// Payouts that wait to be sent.
@@ -142,6 +144,7 @@ impl Engine {
         Ok(RailView {
             rail: track.name,
             state: track.gate.state(),
+            trouble: track.rail.trouble(),
             in_flight: track.in_flight.value(),
             queued: counts.on(track.name, Status::Queued),
             accepted: counts.on(track.name, Status::Accepted),

@@ -255,8 +255,11 @@ impl<L: Lived> Turn<'_, L> {
             status = life.standing().as_str(), "moved");
         let said = L::says(self.event);
         let about = (Some(life.subject()), life.app());
-        let case =
-            |kind: &CaseKind| engine.case_of(about, *kind, said.0.clone(), (self.messages, now));
+        let before = self.kept.value.clone().into_life().standing().as_str();
+        let case = |kind: &CaseKind| {
+            let says = case_says(*kind, &said.0, before);
+            engine.case_of(about, *kind, says, (self.messages, now))
+        };
         let cases = follows.cases.iter().map(case).collect();
         let mut events = also.events;
         events.push(engine.event_of(&life, notice, said, (self.messages, now)));
@@ -345,5 +348,16 @@ fn not_written(error: CommitError) -> Again {
         | CommitError::Claimed(_)
         | CommitError::CaseClosed(_)
         | CommitError::NoSuchCase(_) => Again::Never(NotApplied::Store(error.to_string())),
+    }
+}
+
+/// What a case says to whoever is to look at it: what came, and where it found what it is about.
+fn case_says(kind: CaseKind, said: &str, before: &str) -> String {
+    if kind == CaseKind::StillUnknown {
+        "M-Pesa was asked by the whole schedule, or cannot be asked, and it is still not known what \
+         became of it. Look it up at M-Pesa, then rule on it."
+            .to_owned()
+    } else {
+        format!("{} It stood at \"{before}\" until then.", said.trim_end())
     }
 }

@@ -66,6 +66,12 @@ pub trait Rail: Send + Sync + fmt::Debug {
     /// The longest that [`Rail::send`] can take: what a lease must outlast.
     fn longest_send(&self) -> Duration;
 
+    /// What keeps this way from sending at all just now, in a sentence for people and without
+    /// secrets; it ends by itself, or when a person mends the configuration.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// How far the way goes, as far as it was tried; `None` where that is not measured.
     fn link(&self) -> Option<LinkState> {
         None

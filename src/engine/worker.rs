@@ -396,7 +396,10 @@ fn heed(track: &Track, outcome: &Outcome, now: Timestamp) {
         // written down, and silence after a request leaves a payout in doubt.
         Outcome::NoAnswer(_)
         | Outcome::NothingSent(
-            WhyNothingSent::Resolve | WhyNothingSent::Connect | WhyNothingSent::ConnectTimeout,
+            WhyNothingSent::Resolve
+            | WhyNothingSent::Connect
+            | WhyNothingSent::ConnectTimeout
+            | WhyNothingSent::NoToken,
         ) => track.gate.slow(now),
         Outcome::NothingSent(WhyNothingSent::NotReady | WhyNothingSent::ClosedBeforeFirstByte) => {}
     }

@@ -62,6 +62,10 @@ impl<R: Rail> Rail for Renewable<R> {
         self.current().longest_send()
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.current().trouble()
+    }
+
     fn link(&self) -> Option<LinkState> {
         self.current().link()
     }

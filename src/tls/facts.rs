@@ -218,7 +218,8 @@ mod tests {
         assert!(shown.starts_with("00:11:22:33"), "{shown}");
         assert_eq!(shown.parse(), Ok(print));
         assert_eq!(format!("sha256:{plain}").parse(), Ok(print));
-        for wrong in ["", "00", "zz", &plain[1..], &format!("{plain}0"), &format!("{plain}00")] {
+        let short = plain.strip_prefix('0').expect("it begins so");
+        for wrong in ["", "00", "zz", short, &format!("{plain}0"), &format!("{plain}00")] {
             assert_eq!(wrong.parse::<Fingerprint>(), Err(NotAFingerprint), "{wrong}");
         }
     }

@@ -10,7 +10,7 @@ use crate::support::{BEGIN, millis, secs};
 use mlango::clock::Clock;
 use mlango::domain::id::{PayoutId, RunId};
 use mlango::domain::outcome;
-use mlango::domain::payout::{Doubt, Lease, Payout, Rail, State, Status};
+use mlango::domain::payout::{Doubt, Lease, Payout, Rail, State, Status, WhyNothingSent};
 use mlango::engine::Hearing;
 use mlango::store::{Commit, PAGE_LEN_MAX, PayoutQuery, PayoutWrite, Store};
 
@@ -146,8 +146,15 @@ async fn a_burst_of_busy_answers_is_one_pause_and_not_a_pause_for_each() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_link_is_tried_now_and_then_and_not_by_every_payout() {
+    // Without a token no link is any use either.
+    for why in [UNREACHABLE, What::Nothing(WhyNothingSent::NoToken)] {
+        a_dead_link_is_tried_now_and_then(why).await;
+    }
+}
+
+async fn a_dead_link_is_tried_now_and_then(why: What) {
     let house = House::open().await;
-    house.rail.otherwise(UNREACHABLE.now());
+    house.rail.otherwise(why.now());
     let mut last = None;
     for number in 0..200 {
         last = Some(house.submit(&phone(number)).await);

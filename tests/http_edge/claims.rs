@@ -18,7 +18,7 @@ use crate::notices::confirmation;
 use crate::support::{self, Call, Money, NOW, TOKEN, api, counted, engine};
 
 /// How many ask at once.
-const CLAIMS: usize = 200;
+const CLAIMS: usize = 1_000;
 
 async fn race(store: Arc<dyn Store>) {
     let clock = Arc::new(ManualClock::new(NOW));

@@ -18,6 +18,7 @@ fn what_cannot_be_sent_within_a_minute_fails() {
     let failure = book.get(id).state.failure().expect("a failure");
     assert_eq!((failure.code.as_str(), failure.stage), ("not_sent", Stage::Request));
     assert!(failure.retryable);
+    assert_eq!(failure.description, "the payer was not prompted: M-Pesa could not be reached");
     assert_eq!(sends, PUT_BACK_MAX + 1);
     assert_eq!(book.texts(), 0, "the payer saw nothing");
 }

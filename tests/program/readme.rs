@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::api::Api;
 use crate::demo::{stage, staying};
 use crate::house::House;
 use crate::process::eventually;
@@ -31,7 +32,7 @@ fn blocks(readme: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_payout_posted_with_the_readmes_own_lines_succeeds() {
+fn the_readmes_own_lines_do_what_they_say() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(readme).expect("a README");
     let blocks = blocks(&readme);
@@ -67,7 +68,31 @@ fn a_payout_posted_with_the_readmes_own_lines_succeeds() {
     for payout in ours {
         assert!(payout["receipt"].is_string(), "{payout}");
     }
+    money_came_in_and_was_asked_about(&api);
     demo.stop();
+}
+
+/// What the README says of its own lines about money in.
+fn money_came_in_and_was_asked_about(api: &Api) {
+    let read = |path: &str| api.get(path).expect("an answer").json();
+    // Reference, and whether it was claimed.
+    for (reference, is_claimed) in
+        [("ORDER001", false), ("ORDER002", false), ("INV-300", false), ("INV-301", true)]
+    {
+        let told = read(&format!("/v1/payments/verify?reference={reference}"));
+        assert_eq!(told["paid"], true, "{reference}: {told}");
+        assert_eq!(told["payment"]["claimed"], is_claimed, "{reference}: {told}");
+    }
+    let count = |path: &str| read(path)["data"].as_array().map_or(0, Vec::len);
+    assert_eq!(count("/v1/payments?account=INV-300"), 1, "the second was turned down");
+    let asked = eventually("every inquiry is answered", || {
+        let all = read("/v1/inquiries?limit=500")["data"].as_array().expect("a list").clone();
+        all.iter().all(|inquiry| inquiry["status"] == "succeeded").then_some(all)
+    });
+    for kind in ["balance", "transaction_status", "reversal", "business_payment", "tax"] {
+        let answered = asked.iter().filter(|it| it["type"] == kind && it["answer"].is_object());
+        assert!(answered.count() > 0, "{kind}: {asked:?}");
+    }
 }
 
 #[test]

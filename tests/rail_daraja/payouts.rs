@@ -79,6 +79,21 @@ async fn the_same_payout_again_is_known_to_m_pesa_and_is_doubt() {
 }
 
 #[tokio::test]
+async fn a_word_that_nothing_was_done_is_not_trusted_with_money() {
+    // "Too many", although it was done: the same id again is known to M-Pesa, and pays nothing.
+    let house = House::new().await;
+    house.fault("b2c", "429_after", 1);
+    let payout = payout(1);
+    let mut classes = vec![];
+    for _ in 0..2 {
+        let Outcome::Answered(facts) = house.pay(&payout).await.outcome else { panic!("one") };
+        classes.push(facts.class());
+    }
+    assert_eq!(classes, [AnswerClass::TryLater, AnswerClass::Doubt]);
+    assert_eq!(house.sim.payments(), 1);
+}
+
+#[tokio::test]
 async fn the_first_version_knows_no_names() {
     let mut settings = settings();
     settings.b2c = B2cVersion::V1;

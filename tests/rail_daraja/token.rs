@@ -5,7 +5,7 @@ use mlango::daraja::{Api, B2cVersion};
 use mlango::domain::inquiry::Kind;
 use mlango::domain::outcome::AnswerClass;
 use mlango::domain::payout::WhyNothingSent;
-use mlango::engine::port::{Call, Outcome, Reply};
+use mlango::engine::port::{Call, Outcome, Rail as _, Reply};
 
 use crate::support::{House, inquiry, patient, payment, payout, secs, settings, sim_settings};
 
@@ -74,7 +74,7 @@ async fn without_a_token_nothing_is_sent() {
     let house = House::with(sim_settings(), wrong, patient()).await;
     for number in 1..=3 {
         let sent = house.pay(&payout(number)).await;
-        assert_eq!(sent.outcome, Outcome::NothingSent(WhyNothingSent::NotReady));
+        assert_eq!(sent.outcome, Outcome::NothingSent(WhyNothingSent::NoToken));
         assert!(sent.answer.is_none());
     }
     assert_eq!(house.asked(B2C), 0);
@@ -82,6 +82,11 @@ async fn without_a_token_nothing_is_sent() {
     tokio::time::sleep(secs(1) + secs(1) / 10).await;
     house.pay(&payout(4)).await;
     assert_eq!(house.tokens(), 2);
+    assert_eq!(house.rail.trouble(), None, "it may have been an accident");
+    tokio::time::sleep(secs(2) + secs(1) / 10).await;
+    house.pay(&payout(5)).await;
+    let trouble = house.rail.trouble().expect("three times running");
+    assert!(trouble.contains("daraja.consumer_secret"), "{trouble}");
     assert_eq!(house.sim.payments(), 0);
 }
 

@@ -176,6 +176,7 @@ async fn b2b_and_tax() {
             ("CommandID", json!("BusinessPayBill")),
             ("PartyB", json!("888880")),
             ("AccountReference", json!(null)),
+            ("AccountReference", json!("x".repeat(21))),
         ],
     )
     .await;

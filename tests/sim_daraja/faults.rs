@@ -53,6 +53,7 @@ async fn an_answer_goes_wrong_before_or_after_it_is_done() {
         ("http_503_after", "503 page", true, 0),
         ("http_504_after", "504 page", true, 0),
         ("429", spike, false, 0),
+        ("429_after", spike, true, 0),
         ("spike", "500 500.003.02 Error Occurred: Spike Arrest Violation", false, 0),
         ("busy", "500 500.003.02 System is busy. Please try again in few minutes.", false, 0),
         ("quota", "500 500.003.03 Error Occurred: Quota Violation", false, 0),
@@ -181,6 +182,9 @@ async fn a_result_is_written_otherwise() {
     let parameter_object = &object["Result"]["ResultParameters"]["ResultParameter"];
     assert_eq!(parameter_object["Key"], "TransactionReceipt");
     assert!(object["Result"]["ReferenceData"]["ReferenceItem"].is_array());
+    let bare = told("no_parameters").await;
+    assert_eq!(bare["Result"]["ResultCode"], 0);
+    assert_eq!(bare["Result"].get("ResultParameters"), None);
     let shuffled = told("shuffle").await;
     let first = &shuffled["Result"]["ResultParameters"]["ResultParameter"][0];
     assert_eq!(first["Key"], "B2CRecipientIsRegisteredCustomer");
@@ -209,6 +213,9 @@ async fn a_callback_is_written_otherwise() {
     assert_eq!(text["Body"]["stkCallback"]["ResultCode"], "0");
     assert_eq!(item(&text, "Amount"), "25.00");
     assert_eq!(item(&text, "PhoneNumber"), "254722000111");
+    let none = told("no_parameters").await;
+    assert_eq!(none["Body"]["stkCallback"]["ResultCode"], 0);
+    assert_eq!(none["Body"]["stkCallback"].get("CallbackMetadata"), None);
     let items = |read: &Value| read["Body"]["stkCallback"]["CallbackMetadata"]["Item"].clone();
     assert_eq!(items(&told("shuffle").await)[0]["Name"], "PhoneNumber");
     let bare = items(&told("no_balance_value").await);

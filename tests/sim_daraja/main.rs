@@ -11,6 +11,7 @@
 )]
 
 mod chaos;
+mod checklist;
 mod checks;
 mod customer;
 mod faults;

@@ -181,7 +181,7 @@ async fn organisations_are_paid_and_so_is_the_tax_office() {
         (B2B, b2b(), "0"),
         (B2B, with(&b2b(), &json!({"Amount": 1_000_000})), "1"),
         (B2B, with(&b2b(), &top_up), "0"),
-        (TAX, tax(), "0"),
+        (TAX, with(&tax(), &json!({"AccountReference": "2020000000012345"})), "0"),
         (B2B, with(&b2b(), &json!({"PartyA": "999999"})), "21"),
     ];
     for (number, (path, body, expected)) in table.into_iter().enumerate() {

@@ -13,7 +13,7 @@ use mlango::engine::{Engine, Parts, Settings};
 use mlango::http::BodyLimits;
 use mlango::http::api::Api;
 use mlango::http::auth::Apps;
-use mlango::http::callback::{self, Callbacks};
+use mlango::http::callback::{self, Callbacks, Tokens};
 use mlango::http::router;
 use mlango::rail::daraja::{DarajaRail, Prompts, Settings as DarajaSettings};
 use mlango::rail::soap::{Limits, SoapRail};
@@ -119,10 +119,12 @@ impl Life {
             apps,
             limits: BODY,
             shutdown: stop.clone(),
+            notes: Arc::default(),
         });
         let callbacks = callback::router(Callbacks {
             engine: Arc::clone(&engine),
-            token: TOKEN.to_owned(),
+            tokens: Arc::new(Tokens::new(TOKEN, None)),
+            client_names: Vec::new(),
             allow: vec![],
             public_url: "http://gw.example.org".to_owned(),
             limits: BODY,

@@ -177,7 +177,7 @@ pub(super) const C2B: &[Key] = &[
         "shortcodes",
         Kind::ShortCodes,
         Given::Default("[]"),
-        "The numbers whose payments are taken. Empty: any.",
+        "The numbers whose payments are taken; a notice of a payment to another is a case. Empty: any.",
     ),
     key(
         "c2b",

@@ -41,7 +41,7 @@ pub(super) fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> 
     let client_names = r.list("callbacks.client_names");
     let plain_listen = plain_listener(r, tls.is_some(), listen, api);
     let is_named = client_names.as_ref().is_some_and(|names: &Vec<String>| !names.is_empty());
-    if is_named && !tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
+    if is_named && tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
         let what = "is set, but nobody is asked for a certificate: set callbacks.client_ca too";
         r.fault("callbacks.client_names", what);
     }

@@ -177,7 +177,7 @@ fn refusal(
     expected: Option<&Expected>,
     now: Timestamp,
 ) -> Option<Refusal> {
-    if !rules.shortcodes.is_empty() && !rules.shortcodes.contains(&notice.shortcode) {
+    if !rules.is_ours(&notice.shortcode) {
         return Some(Refusal::ShortCode);
     }
     // A till has no account: nothing is expected of what the payer typed.
@@ -204,6 +204,11 @@ fn refusal(
 }
 
 impl Rules {
+    /// Whether payments to `shortcode` may be ours: always, unless it is said which are.
+    pub fn is_ours(&self, shortcode: &str) -> bool {
+        self.shortcodes.is_empty() || self.shortcodes.iter().any(|ours| ours == shortcode)
+    }
+
     /// Whether `account` may be paid, as far as its form goes.
     fn knows(&self, account: &str, is_expected: bool) -> bool {
         let fits = || self.accounts.iter().any(|pattern| pattern.fits(account));

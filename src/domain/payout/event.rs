@@ -181,6 +181,8 @@ pub enum WhyNothingSent {
     ConnectTimeout,
     /// The connection ended, or time ran out, before the first byte was handed to it.
     ClosedBeforeFirstByte,
+    /// M-Pesa gave us no access token, without which it takes nothing.
+    NoToken,
 }
 
 impl WhyNothingSent {
@@ -192,6 +194,21 @@ impl WhyNothingSent {
             Self::Connect => "the broker could not be connected to",
             Self::ConnectTimeout => "the broker could not be connected to in time",
             Self::ClosedBeforeFirstByte => "the connection ended before the first byte",
+            Self::NoToken => "M-Pesa gave no access token",
+        }
+    }
+
+    /// In words for whoever asked for what was given up at last because of it.
+    pub const fn kept_from_sending(self) -> &'static str {
+        match self {
+            Self::NotReady => "the request could not be made ready",
+            Self::NoToken => {
+                "M-Pesa gave the gateway no access token; its log says whether the consumer key \
+                 was refused"
+            }
+            Self::Resolve | Self::Connect | Self::ConnectTimeout | Self::ClosedBeforeFirstByte => {
+                "M-Pesa could not be reached"
+            }
         }
     }
 }

@@ -129,6 +129,10 @@ impl Engine {
                 message.about = Some(id.into());
                 return self.confirm(id, told, message).await;
             }
+            if self.is_foreign(&notice, by) {
+                let why = "a payment to a number that is not among c2b.shortcodes".to_owned();
+                return self.keep(message, CaseKind::Mismatch, why, Hearing::Contradicted).await;
+            }
             match self.give_birth(&notice, by, &mut message).await? {
                 Some(hearing) => {
                     self.join_to_a_prompt(&told).await;
@@ -139,6 +143,12 @@ impl Engine {
             }
         }
         Err(NotKept("too many writes about one receipt".to_owned()))
+    }
+
+    /// Whether somebody tells of a payment that was not made to us: it pays nothing. What was
+    /// pulled is ours, for we asked M-Pesa for it.
+    fn is_foreign(&self, notice: &C2bNotice, by: Source) -> bool {
+        by != Source::Pull && !self.settings.till.rules.is_ours(&notice.shortcode)
     }
 
     /// The payment that a confirmation is of: the one with its receipt, or the prompt that adopts

@@ -177,7 +177,7 @@ impl Rail {
         now: Timestamp,
         may_see: bool,
     ) -> Self {
-        let why = why(&view.state, health, now);
+        let why = why(&view.state, view.trouble, health, now);
         let RailState { refused, paused, slowed_until, busy, proven, ended: _ } = view.state;
         let seconds = |time: Duration| format!("{}.{:03}", time.as_secs(), time.subsec_millis());
         Self {
@@ -216,7 +216,12 @@ impl Rail {
 }
 
 /// Why no payout is sent now, in sentences; `None` where they are sent.
-fn why(state: &RailState, health: &Health, now: Timestamp) -> Option<String> {
+fn why(
+    state: &RailState,
+    trouble: Option<String>,
+    health: &Health,
+    now: Timestamp,
+) -> Option<String> {
     let mut why = Vec::new();
     match health {
         Health::Ready => {}
@@ -243,6 +248,7 @@ fn why(state: &RailState, health: &Health, now: Timestamp) -> Option<String> {
             pause.by, pause.at, pause.reason
         ));
     }
+    why.extend(trouble);
     if let Some(until) = state.slowed_until.filter(|until| *until > now) {
         why.push(format!(
             "M-Pesa was too busy or could not be reached: nothing is sent before {until}."
@@ -349,6 +355,7 @@ pub(in crate::http) async fn recorded(
     let view = RailView {
         rail,
         state: RailState { refused, paused, ..RailState::default() },
+        trouble: None,
         in_flight: 0,
         queued: counts.on(rail, payout::Status::Queued),
         accepted: counts.on(rail, payout::Status::Accepted),
@@ -422,9 +429,14 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_000);
 
     fn rail(state: RailState, health: &Health) -> Rail {
+        troubled(state, None, health)
+    }
+
+    fn troubled(state: RailState, trouble: Option<String>, health: &Health) -> Rail {
         let view = RailView {
             rail: payout::Rail::Soap,
             state,
+            trouble,
             in_flight: 1,
             queued: 2,
             accepted: 3,
@@ -465,6 +477,9 @@ mod tests {
             assert!(!stopped.sends, "{words}");
             assert!(stopped.why.is_some_and(|why| why.contains(words)), "{words}");
         }
+        let keys = "M-Pesa refuses daraja.consumer_key.".to_owned();
+        let stopped = troubled(open.clone(), Some(keys.clone()), &Health::Ready);
+        assert_eq!((stopped.sends, stopped.why), (false, Some(keys)));
         let over = RailState { slowed_until: Some(NOW), busy: 1, ..open };
         let over = rail(over, &Health::Ready);
         assert!(over.sends && over.slowed_until.is_none() && over.trial);

@@ -216,8 +216,8 @@ impl DarajaRail {
     /// Sends a request to `api`, and once more with a fresh token if the first was refused.
     async fn ask(&self, api: Api, body: Vec<u8>) -> Result<Told, Unanswered> {
         let lane = self.lanes.of(api);
-        let not_ready = Unanswered::NothingSent(WhyNothingSent::NotReady);
-        let mut token = self.tokens.get().await.map_err(|_told| not_ready)?;
+        let no_token = Unanswered::NothingSent(WhyNothingSent::NoToken);
+        let mut token = self.tokens.get().await.map_err(|_told| no_token)?;
         let mut answer = self.once(api, &token, body.clone()).await?;
         let mut code = error::read(api, answer.status, &answer.body).code;
         if error::is_token_code(&code) && (!is_product(&code) || lane.may_hope_for_product()) {
@@ -406,6 +406,10 @@ impl Rail for DarajaRail {
                 probe(origin, deadlines.connect).await;
             }
         })
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.tokens.trouble()
     }
 }
 

@@ -126,6 +126,22 @@ impl Tokens {
         }
     }
 
+    /// What keeps every request from being sent, where nothing but a token is missing.
+    pub fn trouble(&self) -> Option<String> {
+        let (refused, spurned) = {
+            let state = self.state();
+            (state.refusals >= REFUSALS_MAX, state.spurned > REFUSALS_MAX)
+        };
+        if refused {
+            let says = "M-Pesa refuses daraja.consumer_key and daraja.consumer_secret: nothing is \
+                        sent over Daraja until it takes them. It is asked again each minute.";
+            return Some(says.to_owned());
+        }
+        let says = "M-Pesa refuses each access token as soon as it has given it: nothing is sent \
+                    over Daraja until it takes one. A new one is tried each minute.";
+        spurned.then(|| says.to_owned())
+    }
+
     /// M-Pesa took a request with a token.
     pub fn was_taken(&self) {
         self.state().spurned = 0;
@@ -327,6 +343,10 @@ mod tests {
             if script.asked() > before {
                 fetches.push(begun.elapsed().as_secs());
             }
+            // Three times running is no accident, and is said.
+            let trouble = tokens.trouble();
+            assert_eq!(trouble.is_some(), fetches.len() >= 3, "{trouble:?}");
+            assert!(trouble.is_none_or(|says| says.contains("daraja.consumer_key")));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let gaps: Vec<u64> = fetches.windows(2).map(|two| two[1] - two[0]).collect();
@@ -343,6 +363,7 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+        assert!(tokens.trouble().is_some_and(|says| says.contains("each access token")));
         assert!(script.asked() < 30, "{} in ten minutes", script.asked());
         let token = loop {
             if let Ok(token) = tokens.get().await {
@@ -351,6 +372,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         };
         tokens.was_taken();
+        assert_eq!(tokens.trouble(), None);
         tokens.spurn(&token);
         assert!(tokens.get().await.is_ok(), "one that was taken is fetched anew at once");
     }

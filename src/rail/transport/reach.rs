@@ -43,7 +43,8 @@ pub(super) async fn connect(
         match &origin.tls {
             None => {
                 origin.tell(|link| link.connected(None));
-                Ok((Box::new(stream) as BoxedStream, Fails::BeforeTaking))
+                let stream: BoxedStream = Box::new(stream);
+                Ok((stream, Fails::BeforeTaking))
             }
             Some(tls) => encrypt(origin, tls, stream).await,
         }

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::faults::Rule;
+use super::faults::{self, Rule};
 use super::prompts::{LIFE, Said};
-use super::stk;
+use super::{Api, stk};
 use crate::sim::Sim;
 use crate::sim::control::Wrong;
 
@@ -35,9 +35,15 @@ pub(in crate::sim) async fn add_fault(
     }
 }
 
-/// `GET /sim/faults`: those that wait.
+/// `GET /sim/faults`: those that wait, and what there may be.
 pub(in crate::sim) async fn faults(State(sim): State<Arc<Sim>>) -> Json<Value> {
-    Json(listed(&sim))
+    let mut all = listed(&sim);
+    if let Some(fields) = all.as_object_mut() {
+        let apis = Api::ALL.into_iter().map(Api::name).chain(["*"]);
+        fields.insert("apis".to_owned(), apis.collect());
+        fields.insert("faults".to_owned(), faults::names().collect());
+    }
+    Json(all)
 }
 
 /// `DELETE /sim/faults`: takes all of them away.

@@ -13,6 +13,9 @@ use crate::sim::deliver::Target;
 
 /// Who collects taxes (spec/daraja.md §1.8).
 const TAX_OFFICE: &str = "572572";
+/// The longest payment registration number: they have sixteen digits, and no source says that the
+/// thirteen characters of a business account bound them.
+const PRN_LEN_MAX: usize = 20;
 /// The longest OriginatorConversationID that is taken; none is published (spec/daraja.md §13).
 const ID_MAX: usize = 128;
 /// The initiator may not act for this short code (spec/daraja.md §3.3).
@@ -174,7 +177,8 @@ fn business(sim: &Sim, form: &Form, commands: &[&'static str]) -> Result<Asked, 
     let amount = form.amount()?;
     let from = form.shortcode("PartyA")?;
     let to = form.shortcode("PartyB")?;
-    let account = form.optional("AccountReference", 13)?;
+    let longest = if command == "PayTaxToKRA" { PRN_LEN_MAX } else { 13 };
+    let account = form.optional("AccountReference", longest)?;
     if account.is_none() && matches!(command, "BusinessPayBill" | "PayTaxToKRA") {
         return Err(Refusal::field("AccountReference"));
     }

@@ -14,8 +14,8 @@
 //!   (`500.002.1001 System internal error.`); `internal_before` (`500.001.1001`); `forbidden`
 //!   (`403.002.1001`); `locked` (`Unable to lock subscriber`);
 //! - it is done, and this is answered all the same: `http_500_after`, `http_502_after`,
-//!   `http_503_after`, `http_504_after`, `empty_after`, `page_after`, `not_json_after`,
-//!   `system_after`, `internal_after`;
+//!   `http_503_after`, `http_504_after`, `429_after`, `empty_after`, `page_after`,
+//!   `not_json_after`, `system_after`, `internal_after`;
 //! - no answer, after a while or at once: `hang_before`, `hang_after`, `drop_before`,
 //!   `drop_after`;
 //! - the token is refused, and no good any more: `token_400_003_01`, `token_401_002_01`,
@@ -26,8 +26,8 @@
 //! - how the result is told: `no_callback`, `duplicate_callback`, `callback_first`,
 //!   `late_callback:MS`, `malformed_callback`, `cut_callback`, `contradicting_callback`,
 //!   `waiting_first`;
-//! - how it is written: `shuffle`, `result_object`, `code_as_string`, `no_balance_value`,
-//!   `no_phone`, `masked_phone`;
+//! - how it is written: `shuffle`, `result_object`, `code_as_string`, `no_parameters`,
+//!   `no_balance_value`, `no_phone`, `masked_phone`;
 //! - something else than is true: `wrong_amount`, `wrong_id`;
 //! - of `stk_query`: `processing` (4999), `processing_500`, `processing_200`, `unknown_id`,
 //!   `400_checkout`, `fail:CODE`;
@@ -141,6 +141,8 @@ pub enum Fault {
     ResultObject,
     /// A result's code of the other type.
     CodeAsString,
+    /// Nothing but the code: no parameters of a result, no items of a prompt's callback.
+    NoParameters,
     /// `Balance` without a value.
     NoBalanceValue,
     /// No phone.
@@ -180,6 +182,7 @@ const NAMED: &[(&str, Fault)] = &[
     ("http_503_after", Fault::After(Wrong::Unavailable503)),
     ("http_504_after", Fault::After(Wrong::GatewayTimeout504)),
     ("429", Fault::Before(Wrong::Spike429)),
+    ("429_after", Fault::After(Wrong::Spike429)),
     ("spike", Fault::Before(Wrong::Spike500)),
     ("busy", Fault::Before(Wrong::Busy500)),
     ("quota", Fault::Before(Wrong::Quota500)),
@@ -220,6 +223,7 @@ const NAMED: &[(&str, Fault)] = &[
     ("shuffle", Fault::Shuffle),
     ("result_object", Fault::ResultObject),
     ("code_as_string", Fault::CodeAsString),
+    ("no_parameters", Fault::NoParameters),
     ("no_balance_value", Fault::NoBalanceValue),
     ("no_phone", Fault::NoPhone),
     ("masked_phone", Fault::MaskedPhone),
@@ -263,13 +267,15 @@ impl Fault {
     }
 }
 
+/// Every fault that there is, as it is named; what follows a colon is to be filled in.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let filled_in = ["rule_17", "fail:CODE", "late_callback:MS", "token_life:SECONDS"];
+    NAMED.iter().map(|(name, _)| *name).chain(filled_in)
+}
+
 fn unknown(name: &str) -> String {
-    let known: Vec<&str> = NAMED.iter().map(|(known, _)| *known).collect();
-    format!(
-        "there is no fault \"{name}\"; there are {}, rule_17, fail:CODE, late_callback:MS and \
-         token_life:SECONDS",
-        known.join(", ")
-    )
+    let known: Vec<&str> = names().collect();
+    format!("there is no fault \"{name}\"; there are {}", known.join(", "))
 }
 
 /// A fault that is laid down.

@@ -416,6 +416,7 @@ fn shape(sim: &Sim, order: &Order, faults: &[Fault]) -> Shape {
         objects: has(&Fault::ResultObject) || (moves && bit(2)),
         texts: has(&Fault::CodeAsString) || bit(4),
         bare: has(&Fault::NoBalanceValue),
+        none: has(&Fault::NoParameters),
         wrong_id: has(&Fault::WrongId),
         wrong_amount: has(&Fault::WrongAmount),
     }

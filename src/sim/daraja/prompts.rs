@@ -75,6 +75,8 @@ pub struct Shape {
     pub texts: bool,
     /// `Balance` without a value.
     pub bare_balance: bool,
+    /// No items at all.
+    pub no_items: bool,
     /// The phone.
     pub phone: PhoneShape,
     /// Another amount than the one that moved.

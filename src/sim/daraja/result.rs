@@ -56,6 +56,8 @@ pub(super) struct Shape {
     pub(super) texts: bool,
     /// Parameters without a value.
     pub(super) bare: bool,
+    /// No parameters at all.
+    pub(super) none: bool,
     /// Another id than the one that was given.
     pub(super) wrong_id: bool,
     /// Another amount than the one that moved.
@@ -101,7 +103,7 @@ impl Document<'_> {
             "TransactionID": self.transaction_id,
         });
         if let Some(object) = fields.as_object_mut() {
-            if whole && !self.parameters.is_empty() {
+            if whole && !self.parameters.is_empty() && !self.shape.none {
                 let parameters = json!({"ResultParameter": self.parameters()});
                 object.insert("ResultParameters".to_owned(), parameters);
             }
@@ -232,6 +234,8 @@ mod tests {
         let read = shaped(&|shape| shape.shuffled = true);
         let parameter = &read["Result"]["ResultParameters"]["ResultParameter"];
         assert_eq!(parameter[2]["Key"], "TransactionReceipt");
+        let read = shaped(&|shape| shape.none = true);
+        assert_eq!(read["Result"]["ResultParameters"], Value::Null);
         let read = shaped(&|shape| shape.wrong_id = true);
         assert_eq!(read["Result"]["ConversationID"], "AG_19");
     }

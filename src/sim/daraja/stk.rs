@@ -283,6 +283,7 @@ fn tell(
 impl Ending<'_> {
     fn render(&self) -> Vec<u8> {
         match self.paid {
+            Ok(_moved) if self.prompt.shape.no_items => self.write("0", None),
             Ok(moved) => self.write("0", Some(&self.items(moved))),
             Err(code) => self.write(code, None),
         }
@@ -375,6 +376,7 @@ fn shape(sim: &Sim, prompt: &Prompt, faults: &[Fault]) -> Shape {
         shuffled: has(&Fault::Shuffle) || bit(0),
         texts: has(&Fault::CodeAsString) || bit(2),
         bare_balance: has(&Fault::NoBalanceValue) || bit(4),
+        no_items: has(&Fault::NoParameters),
         phone,
         wrong_amount: has(&Fault::WrongAmount),
         wrong_id: has(&Fault::WrongId),

@@ -121,6 +121,30 @@ fn strict() -> TillSettings {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_payment_to_a_number_that_is_not_ours_is_a_case_and_pays_nothing() {
+    // To what number, who tells; whether it counts.
+    let table = [
+        ("174379", Source::Confirmation, true),
+        ("600111", Source::Confirmation, false),
+        ("600111", Source::Pull, true),
+    ];
+    for (shortcode, by, counts) in table {
+        let till = Till::with(strict());
+        let told = C2bNotice { shortcode: shortcode.to_owned(), ..notice(RECEIPT, till.now()) };
+        let heard = till.engine.hear_c2b(incoming(Channel::C2bConfirmation), Ok(told), by).await;
+        let (expected, cases): (_, &[_]) = if counts {
+            (Hearing::Applied, &[])
+        } else {
+            (Hearing::Contradicted, &[CaseKind::Mismatch])
+        };
+        assert_eq!(heard, Ok(expected), "{shortcode} {by:?}");
+        assert_eq!(till.paid().await.len(), usize::from(counts), "{shortcode} {by:?}");
+        assert_eq!(till.cases().await, cases, "{shortcode} {by:?}");
+        till.is_in_order().await;
+    }
+}
+
 async fn validate(till: &Till, notice: Result<C2bNotice, String>) -> Validated {
     till.engine.validate(incoming(Channel::C2bValidation), notice).await
 }

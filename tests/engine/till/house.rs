@@ -256,7 +256,7 @@ impl Till {
         self.all_cases().await.iter().map(|case| case.kind).collect()
     }
 
-    async fn all_cases(&self) -> Vec<Case> {
+    pub async fn all_cases(&self) -> Vec<Case> {
         self.store.cases(&CaseQuery::all(500)).await.expect("memory is readable").rows
     }
 

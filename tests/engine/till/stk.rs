@@ -155,6 +155,8 @@ async fn a_receipt_that_comes_after_a_failure_overrides_it_with_a_case() {
     assert_eq!(till.calls_back(id, paid(id, RECEIPT)).await, Hearing::Applied);
     assert_eq!(till.status(id).await, Status::Succeeded);
     assert_eq!(till.cases().await, [CaseKind::Contradiction]);
+    let says = till.all_cases().await.remove(0).says;
+    assert!(says.ends_with("It stood at \"failed\" until then."), "{says}");
     // And a copy of the failure changes nothing any more.
     assert_eq!(till.calls_back(id, called_back(id, "1037")).await, Hearing::Contradicted);
     assert_eq!(till.status(id).await, Status::Succeeded);

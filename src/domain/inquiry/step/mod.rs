@@ -100,7 +100,7 @@ pub fn step(inquiry: &Inquiry, event: &Event, policy: &Policy, now: Timestamp) -
     let verdict = match event {
         Event::SendStarted { lease } => at.send_started(*lease),
         Event::Answered { attempt, answer } => at.answered(*attempt, answer),
-        Event::NothingSent { attempt, .. } => at.nothing_sent(*attempt),
+        Event::NothingSent { attempt, why } => at.nothing_sent(*attempt, *why),
         Event::NoAnswer { attempt, .. } => at.no_answer(*attempt),
         Event::LeaseLapsed { lease } => at.lease_lapsed(*lease),
         Event::ResultArrived(facts) => at.result_arrived(facts),

@@ -10,7 +10,7 @@ use crate::domain::inquiry::kind::{Answer, Kind};
 use crate::domain::inquiry::state::{Doubt, Failure, Names, State, Tries};
 use crate::domain::inquiry::step::Forbidden;
 use crate::domain::outcome::{self, AnswerClass};
-use crate::domain::payout::{CaseKind, Lease, Stage};
+use crate::domain::payout::{CaseKind, Lease, Stage, WhyNothingSent};
 use crate::domain::retry;
 
 /// How often what moves no money is asked anew when an answer or a result is lost.
@@ -133,7 +133,7 @@ impl Moment<'_> {
         }
     }
 
-    pub(super) fn nothing_sent(&self, attempt: u32) -> Verdict {
+    pub(super) fn nothing_sent(&self, attempt: u32, why: WhyNothingSent) -> Verdict {
         match &self.inquiry.state {
             State::Sending { tries, .. } if tries.attempts == attempt => {
                 let unreachable = tries.unreachable.saturating_add(1);
@@ -141,7 +141,7 @@ impl Moment<'_> {
                 let waited = not_before.since(self.inquiry.details.created_at);
                 if waited >= self.policy.give_up_after {
                     return self.fail(
-                        gave_up("not_sent", "M-Pesa could not be reached"),
+                        gave_up("not_sent", why.kept_from_sending()),
                         &Names::default(),
                         vec![],
                     );

@@ -10,7 +10,7 @@ use crate::domain::payment::effect::{Effect, Notice};
 use crate::domain::payment::event::AnswerFacts;
 use crate::domain::payment::state::{Doubt, Failure, State, Tries};
 use crate::domain::payment::step::Forbidden;
-use crate::domain::payout::{CaseKind, Lease, Stage};
+use crate::domain::payout::{CaseKind, Lease, Stage, WhyNothingSent};
 use crate::domain::retry;
 
 /// How often a prompt may be put back because nothing was taken. With pauses that double from a
@@ -116,10 +116,10 @@ impl Moment<'_> {
         }
     }
 
-    pub(super) fn nothing_sent(&self, attempt: u32) -> Verdict {
+    pub(super) fn nothing_sent(&self, attempt: u32, why: WhyNothingSent) -> Verdict {
         match &self.payment.state {
             State::Sending { tries, .. } if tries.attempts == attempt => {
-                self.put_back(*tries, not_sent("M-Pesa could not be reached"))
+                self.put_back(*tries, not_sent(why.kept_from_sending()))
             }
             State::Prompted { tries, .. } if tries.attempts == attempt => contradiction(
                 CaseKind::Contradiction,
