@@ -150,22 +150,22 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
         },
     };
     let operator = &config.organisation.operator;
-    let payer = daraja.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
-    let (to, receiver) = match &daraja.till {
+    let payer = daraja.app.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
+    let (to, receiver) = match &daraja.app.till {
         Some(till) => (PaidTo::Till, till),
-        None => (PaidTo::PayBill, &daraja.shortcode),
+        None => (PaidTo::PayBill, &daraja.app.shortcode),
     };
     let settings = daraja_rail::Settings {
-        consumer_key: daraja.consumer_key.reveal().to_owned(),
-        consumer_secret: daraja.consumer_secret.reveal().to_owned().into(),
+        consumer_key: daraja.app.consumer_key.reveal().to_owned(),
+        consumer_secret: daraja.app.consumer_secret.reveal().to_owned().into(),
         payer: rest::Caller {
             shortcode: payer.as_str().to_owned(),
             initiator: operator.initiator.clone(),
             security_credential: credential,
         },
         prompts: Prompts {
-            shortcode: daraja.shortcode.as_str().to_owned(),
-            passkey: daraja.passkey.reveal().to_owned().into(),
+            shortcode: daraja.app.shortcode.as_str().to_owned(),
+            passkey: daraja.app.passkey.reveal().to_owned().into(),
             to,
             receiver: receiver.as_str().to_owned(),
         },
@@ -195,9 +195,9 @@ pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotS
     };
     let settings = SmsSettings {
         url: sms.url.clone(),
-        username: sms.username.clone(),
-        api_key: sms.api_key.reveal().to_owned(),
-        from: sms.from.clone(),
+        username: sms.account.username.clone(),
+        api_key: sms.account.api_key.reveal().to_owned(),
+        from: sms.account.from.clone(),
         timeout: sms.timeout,
         ca: sms.ca.clone(),
     };
@@ -253,7 +253,8 @@ fn unnamed(config: &Serve) -> Vec<Way> {
 
 fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
     let default = TillSettings::default();
-    let paid_to = config.daraja.as_ref().map(|it| it.till.as_ref().unwrap_or(&it.shortcode));
+    let paid_to =
+        config.daraja.as_ref().map(|it| it.app.till.as_ref().unwrap_or(&it.app.shortcode));
     let mut routes = Vec::new();
     for route in &config.c2b.routes {
         let is_meant = |app: &&App| app.name == route.app && app.revoked_at.is_none();
