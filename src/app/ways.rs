@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::NotStarted;
 use crate::config::Serve;
-use crate::config::section::{Ask, Broker, Daraja, HeaderNamespace, PasswordCase};
+use crate::config::section::{Ask, Broker, Daraja, DarajaApp, HeaderNamespace, PasswordCase};
 use crate::credential::Certificate;
 use crate::daraja::B2cVersion;
 use crate::daraja::request::{self as rest, NameKey};
@@ -253,8 +253,14 @@ fn unnamed(config: &Serve) -> Vec<Way> {
 
 fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
     let default = TillSettings::default();
-    let paid_to =
-        config.daraja.as_ref().map(|it| it.app.till.as_ref().unwrap_or(&it.app.shortcode));
+    let (paid_to, shortcode, pulls) = match config.daraja.as_ref().map(|daraja| &daraja.app) {
+        Some(DarajaApp { shortcode, till, .. }) => {
+            let to = if till.is_some() { PaidTo::Till } else { PaidTo::PayBill };
+            let paid = till.as_ref().unwrap_or(shortcode);
+            (to, paid.as_str().to_owned(), shortcode.as_str().to_owned())
+        }
+        None => (default.paid_to, default.shortcode, default.pulls),
+    };
     let mut routes = Vec::new();
     for route in &config.c2b.routes {
         let is_meant = |app: &&App| app.name == route.app && app.revoked_at.is_none();
@@ -263,7 +269,9 @@ fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
         routes.extend(route.accounts.iter().cloned().map(|accounts| Route { accounts, app }));
     }
     Ok(TillSettings {
-        shortcode: paid_to.map_or(default.shortcode, |code| code.as_str().to_owned()),
+        shortcode,
+        paid_to,
+        pulls,
         policy: config.stk.policy.clone(),
         inquiries: inquiry::Policy::default(),
         amounts: config.stk.amounts,

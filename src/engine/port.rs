@@ -92,6 +92,8 @@ pub enum Api {
     Pull,
     /// A code that payers scan.
     QrCode,
+    /// Leave to pull payments.
+    RegisterPull,
 }
 
 impl Api {
@@ -109,6 +111,7 @@ impl Api {
             Self::Tax => "tax",
             Self::Pull => "pull",
             Self::QrCode => "qr_code",
+            Self::RegisterPull => "register_pull",
         }
     }
 }

@@ -145,6 +145,9 @@ impl SoapCounter {
             Kind::Tax(_) => {
                 return Err("tax is paid over Daraja, not over the broker".to_owned());
             }
+            Kind::QrCode(_) | Kind::RegisterPull(_) => {
+                return Err("the broker has no such interface; Daraja has".to_owned());
+            }
         };
         Ok((api, name, rendered))
     }
@@ -187,6 +190,7 @@ impl SoapCounter {
             code: String::new(),
             description: description.chars().take(DESCRIPTION_LEN_MAX).collect(),
             names: Names::default(),
+            picture: None,
         };
         let mut facts = match (answer.status, response::parse(&answer.body)) {
             (200, Ok(response)) => match response.originator_conversation_id {
@@ -200,6 +204,7 @@ impl SoapCounter {
                         conversation: response.facts.conversation,
                         originator: ConversationId::new(name),
                     },
+                    picture: None,
                 },
             },
             (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),

@@ -220,7 +220,7 @@ pub(super) const C2B: &[Key] = &[
         Kind::Time(secs(0), DAY),
         Given::Default("\"0s\""),
         "How often payments are pulled whose confirmations may be missing; 0s: never. The short code\n\
-         must be registered for pulling with M-Pesa.",
+         must be registered for pulling with M-Pesa: POST /v1/c2b/register-pull, once.",
     ),
     key(
         "c2b",

@@ -21,6 +21,8 @@ const fn api_of(kind: &Kind) -> Api {
         Kind::SimulateC2b(_) => Api::SimulateC2b,
         Kind::BusinessPayment(_) => Api::BusinessPayment,
         Kind::Tax(_) => Api::Tax,
+        Kind::QrCode(_) => Api::QrCode,
+        Kind::RegisterPull(_) => Api::RegisterPull,
     }
 }
 

@@ -195,6 +195,8 @@ fn api_of(kind: &inquiry::Kind) -> Api {
         inquiry::Kind::SimulateC2b(_) => Api::SimulateC2b,
         inquiry::Kind::BusinessPayment(_) => Api::BusinessPayment,
         inquiry::Kind::Tax(_) => Api::Tax,
+        inquiry::Kind::QrCode(_) => Api::QrCode,
+        inquiry::Kind::RegisterPull(_) => Api::RegisterPull,
     }
 }
 
@@ -288,7 +290,8 @@ fn replied(api: Api, about: Subject, says: Says) -> Replied {
         }
         (_, Subject::Inquiry(id)) => {
             let names = if taken { names(id) } else { Names::default() };
-            Reply::Inquired(inquiry::AnswerFacts { code, description, names })
+            let picture = None;
+            Reply::Inquired(inquiry::AnswerFacts { code, description, names, picture })
         }
         (_, Subject::Payout(_) | Subject::Text(_)) => panic!("{about} has no call of its own"),
     };
