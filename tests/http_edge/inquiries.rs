@@ -17,6 +17,7 @@ async fn post(gateway: &Gateway, key: &str, path: &str, once: &str, body: &str) 
 }
 
 /// What is asked for, where, and how it is shown.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn asks() -> [(&'static str, &'static str, &'static str, Value); 12] {
     [
         ("/v1/balance-inquiries", "", "balance", json!({})),
@@ -132,6 +133,7 @@ async fn an_inquiry_is_taken_and_polled() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_fault_of_an_inquiry_is_named_at_once() {
     let gateway = Gateway::with_daraja();
     let key = gateway.key("desk", &ALL).await;

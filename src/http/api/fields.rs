@@ -205,9 +205,10 @@ impl<'a> Fields<'a> {
     /// A whole number; `None` also where it is missing, which is no fault. One that is too large is
     /// taken for the largest, so that its rule refuses it.
     pub(super) fn whole(&mut self, field: &str) -> Option<u16> {
-        match self.take(field)? {
-            Json::Whole(number) => Some(u16::try_from(number).unwrap_or(u16::MAX)),
-            other => {
+        match self.take(field) {
+            None => None,
+            Some(Json::Whole(number)) => Some(u16::try_from(number).unwrap_or(u16::MAX)),
+            Some(other) => {
                 self.fault(field, format!("must be a whole number, not {}", other.kind()));
                 None
             }
