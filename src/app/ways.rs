@@ -34,7 +34,7 @@ const PRODUCTION: &str = "api.safaricom.co.ke";
 pub(super) struct Ways {
     /// For payouts.
     pub rails: Rails,
-    /// For everything else; `None` without `[daraja]`.
+    /// For everything else, each thing the way that it names.
     pub counter: Option<Arc<dyn Counter>>,
 }
 
@@ -63,10 +63,7 @@ pub(super) fn ways(config: &Serve, now: Timestamp) -> Result<Ways, NotStarted> {
         ways.rails = ways.rails.with(Way::Daraja, Arc::<DarajaRail>::clone(&rail));
         counters.daraja = Some(rail);
     }
-    // Without Daraja there are no prompts; the engine asks for a counter before it takes one.
-    if counters.daraja.is_some() {
-        ways.counter = Some(Arc::new(counters));
-    }
+    ways.counter = Some(Arc::new(counters));
     Ok(ways)
 }
 

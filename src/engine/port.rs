@@ -191,6 +191,9 @@ pub struct Pulled {
 
 /// The counter at which M-Pesa is asked for everything but payouts.
 pub trait Counter: Send + Sync + fmt::Debug {
+    /// Whether anything can be asked this way.
+    fn has(&self, rail: payout::Rail) -> bool;
+
     /// Builds a call. Nothing is sent.
     ///
     /// # Errors

@@ -220,6 +220,10 @@ impl SoapCounter {
 }
 
 impl Counter for SoapCounter {
+    fn has(&self, rail: payout::Rail) -> bool {
+        rail == payout::Rail::Soap
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         let (api, name, rendered) = match call {
             Call::Inquiry(inquiry) => self.inquiry(inquiry, now)?,
@@ -302,6 +306,13 @@ const fn mark(call: &Call<'_>) -> u8 {
 }
 
 impl Counter for Counters {
+    fn has(&self, rail: payout::Rail) -> bool {
+        match rail {
+            payout::Rail::Soap => self.soap.is_some(),
+            payout::Rail::Daraja => self.daraja.is_some(),
+        }
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         let mark = mark(&call);
         let name = if mark == TO_SOAP { "soap" } else { "daraja" };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, id_of};
+use crate::api::{Api, id_of, name_of, payout};
 use crate::house::{Done, House};
 use crate::process::eventually;
 use crate::wire::ask;
@@ -245,5 +245,39 @@ fn expected_references_are_taken_all_or_none_and_every_bad_row_is_named() {
         (done.code == 0).then_some(done)
     });
     assert!(found.err.contains("it is paid"), "{}", found.err);
+    gateway.stop();
+}
+
+/// Without `[daraja]`, the broker is asked what it can be asked, and nothing else is taken.
+#[test]
+fn a_gateway_with_the_broker_alone_asks_the_broker() {
+    let house = House::new();
+    let text = std::fs::read_to_string(house.path("mlango.toml")).expect("a configuration");
+    let (before, daraja) = text.split_once("\n[daraja]").expect("a section");
+    let (_daraja, after) = daraja.split_once("\n[stk]").expect("the section after it");
+    house.write("mlango.toml", &format!("{before}\n[stk]{after}"));
+    let (_simulator, mut gateway) = (house.simulate(), house.serve());
+    let scopes = ["payouts:write", "payouts:read", "payments:write", "payments:read"];
+    let api = house.client("desk", &scopes);
+    let payout = api.submit("once", &payout("254722123456", "100"));
+    let payout = api.until(id_of(&payout), "succeeded");
+    let by_name = json!({"originator_conversation_id": name_of(&payout)});
+    let path = "/v1/transaction-status-inquiries";
+    let found = inquired(&api, path, &by_name, "succeeded");
+    assert_eq!((&found["rail"], &found["answer"]["receipt"]), (&json!("soap"), &payout["receipt"]));
+    let urls = inquired(&api, "/v1/c2b/register-urls", &json!({}), "succeeded");
+    assert_eq!(urls["rail"], "soap");
+    for (path, body) in [
+        ("/v1/stk-pushes", json!({"amount": "10", "phone": "0722000222", "reference": "ORDER001"})),
+        ("/v1/qr-codes", json!({"amount": "10", "reference": "INV-77"})),
+        ("/v1/c2b/register-pull", json!({"nominated_number": "0722000111"})),
+    ] {
+        let refused = api.post(path, path, &body).expect("an answer");
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (409, &json!("not_set_up")),
+            "{path}"
+        );
+    }
     gateway.stop();
 }

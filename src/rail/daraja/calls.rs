@@ -21,6 +21,10 @@ use crate::engine::port::{
 use crate::rail::transport::Unanswered;
 
 impl Counter for DarajaRail {
+    fn has(&self, rail: RailName) -> bool {
+        rail == RailName::Daraja
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         let (api, ready) = match call {
             Call::Prompt(payment) => (Api::Prompt, self.prompt(payment, now)?),
