@@ -66,13 +66,17 @@ async fn each_inquiry_is_taken_by_its_interface() {
 }
 
 fn qr_code() -> Kind {
+    qr_of(300)
+}
+
+fn qr_of(size: u16) -> Kind {
     Kind::QrCode(QrCode {
         merchant: "Example Org".to_owned(),
         reference: "INV-77".to_owned(),
         amount: shillings(100),
         kind: QrKind::Phone,
         receiver: QrReceiver::Phone("254722000111".parse().expect("a phone")),
-        size: 300,
+        size,
     })
 }
 
@@ -101,11 +105,7 @@ async fn a_short_code_that_was_registered_for_pulling_before_is_registered() {
 #[tokio::test]
 async fn a_qr_code_that_m_pesa_cannot_make_is_refused_or_not_there() {
     let house = House::new().await;
-    let large = match qr_code() {
-        Kind::QrCode(code) => Kind::QrCode(QrCode { size: 99, ..code }),
-        other => other,
-    };
-    let why = Counter::prepare(&house.rail, Call::Inquiry(&inquiry(large, "174379")), NOW);
+    let why = Counter::prepare(&house.rail, Call::Inquiry(&inquiry(qr_of(99), "174379")), NOW);
     assert!(why.expect_err("too small").contains("size"));
     let asked = inquiry(qr_code(), "174379");
     for (fault, class) in

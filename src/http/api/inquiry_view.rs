@@ -40,7 +40,8 @@ pub struct Inquiry<'a> {
     /// What was asked for.
     #[schema(value_type = Object)]
     request: Value,
-    /// What M-Pesa answered; set when `succeeded`. Of a QR code `png_base64`, which lists leave out.
+    /// What M-Pesa answered; set when `succeeded`. Of a QR code `png_base64`, which lists leave
+    /// out.
     #[schema(value_type = Option<Object>, required)]
     answer: Option<Value>,
     /// M-Pesa's name for it.
