@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::NotStarted;
 use crate::config::Serve;
-use crate::config::section::{Ask, Broker, Daraja, HeaderNamespace, PasswordCase};
+use crate::config::section::{Ask, Broker, Daraja, DarajaApp, HeaderNamespace, PasswordCase};
 use crate::credential::Certificate;
 use crate::daraja::B2cVersion;
 use crate::daraja::request::{self as rest, NameKey};
@@ -34,7 +34,7 @@ const PRODUCTION: &str = "api.safaricom.co.ke";
 pub(super) struct Ways {
     /// For payouts.
     pub rails: Rails,
-    /// For everything else; `None` without `[daraja]`.
+    /// For everything else, each thing the way that it names.
     pub counter: Option<Arc<dyn Counter>>,
 }
 
@@ -63,10 +63,7 @@ pub(super) fn ways(config: &Serve, now: Timestamp) -> Result<Ways, NotStarted> {
         ways.rails = ways.rails.with(Way::Daraja, Arc::<DarajaRail>::clone(&rail));
         counters.daraja = Some(rail);
     }
-    // Without Daraja there are no prompts; the engine asks for a counter before it takes one.
-    if counters.daraja.is_some() {
-        ways.counter = Some(Arc::new(counters));
-    }
+    ways.counter = Some(Arc::new(counters));
     Ok(ways)
 }
 
@@ -150,22 +147,22 @@ fn rest(config: &Serve, daraja: &Daraja, credential: String) -> Result<DarajaRai
         },
     };
     let operator = &config.organisation.operator;
-    let payer = daraja.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
-    let (to, receiver) = match &daraja.till {
+    let payer = daraja.app.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
+    let (to, receiver) = match &daraja.app.till {
         Some(till) => (PaidTo::Till, till),
-        None => (PaidTo::PayBill, &daraja.shortcode),
+        None => (PaidTo::PayBill, &daraja.app.shortcode),
     };
     let settings = daraja_rail::Settings {
-        consumer_key: daraja.consumer_key.reveal().to_owned(),
-        consumer_secret: daraja.consumer_secret.reveal().to_owned().into(),
+        consumer_key: daraja.app.consumer_key.reveal().to_owned(),
+        consumer_secret: daraja.app.consumer_secret.reveal().to_owned().into(),
         payer: rest::Caller {
             shortcode: payer.as_str().to_owned(),
             initiator: operator.initiator.clone(),
             security_credential: credential,
         },
         prompts: Prompts {
-            shortcode: daraja.shortcode.as_str().to_owned(),
-            passkey: daraja.passkey.reveal().to_owned().into(),
+            shortcode: daraja.app.shortcode.as_str().to_owned(),
+            passkey: daraja.app.passkey.reveal().to_owned().into(),
             to,
             receiver: receiver.as_str().to_owned(),
         },
@@ -195,9 +192,9 @@ pub(super) fn notifier(config: &Serve) -> Result<Option<Arc<dyn Notifier>>, NotS
     };
     let settings = SmsSettings {
         url: sms.url.clone(),
-        username: sms.username.clone(),
-        api_key: sms.api_key.reveal().to_owned(),
-        from: sms.from.clone(),
+        username: sms.account.username.clone(),
+        api_key: sms.account.api_key.reveal().to_owned(),
+        from: sms.account.from.clone(),
         timeout: sms.timeout,
         ca: sms.ca.clone(),
     };
@@ -253,7 +250,14 @@ fn unnamed(config: &Serve) -> Vec<Way> {
 
 fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
     let default = TillSettings::default();
-    let paid_to = config.daraja.as_ref().map(|it| it.till.as_ref().unwrap_or(&it.shortcode));
+    let (paid_to, shortcode, pulls) = match config.daraja.as_ref().map(|daraja| &daraja.app) {
+        Some(DarajaApp { shortcode, till, .. }) => {
+            let to = if till.is_some() { PaidTo::Till } else { PaidTo::PayBill };
+            let paid = till.as_ref().unwrap_or(shortcode);
+            (to, paid.as_str().to_owned(), shortcode.as_str().to_owned())
+        }
+        None => (default.paid_to, default.shortcode, default.pulls),
+    };
     let mut routes = Vec::new();
     for route in &config.c2b.routes {
         let is_meant = |app: &&App| app.name == route.app && app.revoked_at.is_none();
@@ -262,7 +266,9 @@ fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
         routes.extend(route.accounts.iter().cloned().map(|accounts| Route { accounts, app }));
     }
     Ok(TillSettings {
-        shortcode: paid_to.map_or(default.shortcode, |code| code.as_str().to_owned()),
+        shortcode,
+        paid_to,
+        pulls,
         policy: config.stk.policy.clone(),
         inquiries: inquiry::Policy::default(),
         amounts: config.stk.amounts,

@@ -77,6 +77,10 @@ impl Rail for NoRail {
 struct ShutCounter;
 
 impl Counter for ShutCounter {
+    fn has(&self, _rail: mlango::domain::payout::Rail) -> bool {
+        true
+    }
+
     fn prepare(&self, _call: Request_<'_>, _now: Timestamp) -> Result<PreparedCall, String> {
         Err("nothing is asked in these tests".to_owned())
     }
