@@ -143,7 +143,8 @@ impl Gateway {
         let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
-        let (rails, counter, notifier) = (ways.rails(), ways.counter(), ways.notifier());
+        let (rails, notifier) = (ways.rails(), ways.notifier());
+        let counter = Some(ways.counter());
         let parts =
             Parts { counter, notifier, validators, store, rails, ids, clock: Arc::clone(&clock) };
         let engine = Engine::new(parts, settings);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::NotStarted;
 use crate::clock::Clock;
 use crate::config::Serve;
-use crate::config::section::{Ask, Broker, Daraja, HeaderNamespace, PasswordCase};
+use crate::config::section::{Ask, Broker, Daraja, DarajaApp, HeaderNamespace, PasswordCase};
 use crate::credential::Certificate;
 use crate::daraja::B2cVersion;
 use crate::daraja::request::{self as rest, NameKey};
@@ -98,15 +98,17 @@ impl Ways {
         rails
     }
 
-    /// For everything else; `None` without `[daraja]`: without it there are no prompts, and the
-    /// engine asks for a counter before it takes one.
-    pub fn counter(&self) -> Option<Arc<dyn Counter>> {
-        let daraja: Arc<dyn Counter> = Arc::<Renewable<DarajaRail>>::clone(self.daraja.as_ref()?);
+    /// For everything else, each thing the way that it names.
+    pub fn counter(&self) -> Arc<dyn Counter> {
         let soap = self.soap.as_ref().map(|ways| {
             let counter: Arc<dyn Counter> = Arc::<Renewable<SoapCounter>>::clone(&ways.counter);
             counter
         });
-        Some(Arc::new(Counters { soap, daraja: Some(daraja) }))
+        let daraja = self.daraja.as_ref().map(|rail| {
+            let counter: Arc<dyn Counter> = Arc::<Renewable<DarajaRail>>::clone(rail);
+            counter
+        });
+        Arc::new(Counters { soap, daraja })
     }
 
     /// To phones.
@@ -268,22 +270,22 @@ pub(super) fn daraja_site(daraja: &Daraja, clock: &Arc<dyn Clock>) -> Result<Sit
 /// Who we are to Daraja.
 fn daraja_settings(config: &Serve, daraja: &Daraja, credential: String) -> daraja_rail::Settings {
     let operator = &config.organisation.operator;
-    let payer = daraja.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
-    let (to, receiver) = match &daraja.till {
+    let payer = daraja.app.b2c_shortcode.as_ref().unwrap_or(&operator.shortcode);
+    let (to, receiver) = match &daraja.app.till {
         Some(till) => (PaidTo::Till, till),
-        None => (PaidTo::PayBill, &daraja.shortcode),
+        None => (PaidTo::PayBill, &daraja.app.shortcode),
     };
     daraja_rail::Settings {
-        consumer_key: daraja.consumer_key.reveal().to_owned(),
-        consumer_secret: daraja.consumer_secret.reveal().to_owned().into(),
+        consumer_key: daraja.app.consumer_key.reveal().to_owned(),
+        consumer_secret: daraja.app.consumer_secret.reveal().to_owned().into(),
         payer: rest::Caller {
             shortcode: payer.as_str().to_owned(),
             initiator: operator.initiator.clone(),
             security_credential: credential,
         },
         prompts: Prompts {
-            shortcode: daraja.shortcode.as_str().to_owned(),
-            passkey: daraja.passkey.reveal().to_owned().into(),
+            shortcode: daraja.app.shortcode.as_str().to_owned(),
+            passkey: daraja.app.passkey.reveal().to_owned().into(),
             to,
             receiver: receiver.as_str().to_owned(),
         },
@@ -309,9 +311,9 @@ fn sms(config: &Serve) -> Result<Option<Sms>, NotStarted> {
     };
     let settings = SmsSettings {
         url: sms.url.clone(),
-        username: sms.username.clone(),
-        api_key: sms.api_key.reveal().to_owned(),
-        from: sms.from.clone(),
+        username: sms.account.username.clone(),
+        api_key: sms.account.api_key.reveal().to_owned(),
+        from: sms.account.from.clone(),
         timeout: sms.timeout,
         ca: sms.ca.clone(),
     };
@@ -366,7 +368,14 @@ fn unnamed(config: &Serve) -> Vec<Way> {
 
 fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
     let default = TillSettings::default();
-    let paid_to = config.daraja.as_ref().map(|it| it.till.as_ref().unwrap_or(&it.shortcode));
+    let (paid_to, shortcode, pulls) = match config.daraja.as_ref().map(|daraja| &daraja.app) {
+        Some(DarajaApp { shortcode, till, .. }) => {
+            let to = if till.is_some() { PaidTo::Till } else { PaidTo::PayBill };
+            let paid = till.as_ref().unwrap_or(shortcode);
+            (to, paid.as_str().to_owned(), shortcode.as_str().to_owned())
+        }
+        None => (default.paid_to, default.shortcode, default.pulls),
+    };
     let mut routes = Vec::new();
     for route in &config.c2b.routes {
         let is_meant = |app: &&App| app.name == route.app && app.revoked_at.is_none();
@@ -375,7 +384,9 @@ fn till(config: &Serve, apps: &[App]) -> Result<TillSettings, NotStarted> {
         routes.extend(route.accounts.iter().cloned().map(|accounts| Route { accounts, app }));
     }
     Ok(TillSettings {
-        shortcode: paid_to.map_or(default.shortcode, |code| code.as_str().to_owned()),
+        shortcode,
+        paid_to,
+        pulls,
         policy: config.stk.policy.clone(),
         inquiries: inquiry::Policy::default(),
         amounts: config.stk.amounts,

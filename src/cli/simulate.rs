@@ -84,8 +84,33 @@ pub(super) fn settings(
         delivery,
         hold: HOLD,
         chaos: None,
-        daraja: DarajaSettings::default(),
-        sms: SmsSettings::default(),
+        daraja: daraja(config),
+        sms: sms(config),
+    })
+}
+
+/// The app and the numbers of `[daraja]`; without it, those that `mlango init` writes.
+fn daraja(config: &config::Simulate) -> DarajaSettings {
+    let simulated = DarajaSettings::default();
+    let Some(app) = &config.daraja else {
+        return simulated;
+    };
+    let numbers = [Some(&app.shortcode), app.b2c_shortcode.as_ref(), app.till.as_ref()];
+    DarajaSettings {
+        consumer_key: app.consumer_key.reveal().to_owned(),
+        consumer_secret: app.consumer_secret.reveal().to_owned(),
+        passkey: app.passkey.reveal().to_owned(),
+        shortcodes: numbers.into_iter().flatten().cloned().collect(),
+        ..simulated
+    }
+}
+
+/// The account of `[sms]`; without it, one of the simulator's own.
+fn sms(config: &config::Simulate) -> SmsSettings {
+    config.sms.as_ref().map_or_else(SmsSettings::default, |account| SmsSettings {
+        username: account.username.clone(),
+        api_key: account.api_key.reveal().to_owned(),
+        senders: account.from.iter().cloned().collect(),
     })
 }
 

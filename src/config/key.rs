@@ -31,7 +31,7 @@ pub enum Shape {
 }
 
 /// A command, as far as it decides which keys must be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// `mlango serve`.
     Serve,

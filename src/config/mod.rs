@@ -25,8 +25,8 @@ use self::key::{Given, Key, Purpose};
 use self::reader::{NamedFile, Reader};
 pub use self::secret::Secret;
 use self::section::{
-    Api, Broker, C2b, Callbacks, Daraja, Log, Operator, Organisation, Payouts, Provider, Simulator,
-    Sms, Stk, Store,
+    Api, Broker, C2b, Callbacks, Daraja, DarajaApp, Log, Operator, Organisation, Payouts, Provider,
+    Simulator, Sms, SmsAccount, Stk, Store,
 };
 pub use self::source::{Environment, Source};
 pub use self::value::{StoreUrl, WebOrigin};
@@ -63,12 +63,16 @@ pub struct Config {
     pub provider: Option<Provider>,
     /// `[daraja]`.
     pub daraja: Option<Daraja>,
+    /// `[daraja]`, as far as the simulator needs it too.
+    pub daraja_app: Option<DarajaApp>,
     /// `[stk]`.
     pub stk: Stk,
     /// `[c2b]`.
     pub c2b: C2b,
     /// `[sms]`.
     pub sms: Option<Sms>,
+    /// `[sms]`, as far as the simulator needs it too.
+    pub sms_account: Option<SmsAccount>,
     /// `[simulator]`.
     pub simulator: Simulator,
     /// `[simulator] credential_key`.
@@ -115,6 +119,10 @@ pub struct Simulate {
     pub operator: Operator,
     /// The service provider that the simulated broker knows.
     pub provider: Provider,
+    /// The app that the simulated Daraja knows; `None`: one of the simulator's own.
+    pub daraja: Option<DarajaApp>,
+    /// The account that the simulated Africa's Talking knows; `None`: one of the simulator's own.
+    pub sms: Option<SmsAccount>,
     /// `[log]`.
     pub log: Log,
 }
@@ -162,6 +170,8 @@ impl Source {
                 credential_key: config.credential_key?,
                 operator: config.operator?,
                 provider: config.provider?,
+                daraja: config.daraja_app,
+                sms: config.sms_account,
                 log: config.log,
             })
         })
@@ -178,7 +188,7 @@ impl Source {
         let mut faults = reader.faults;
         let excused = reader.excused;
         let is_excused =
-            |key: &Key| purpose == Some(Purpose::Serve) && excused.contains(key.section);
+            |key: &Key| purpose.is_some_and(|purpose| excused.contains(&(purpose, key.section)));
         let missing = reader.missing.into_iter().filter(|key| !is_excused(key));
         faults.extend(missing.filter_map(|key| missed(key, purpose)));
         // A file that may be left out is looked at by whoever is to use it.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::Config;
 use super::fault::{Fault, Place};
+use super::key::Purpose;
 use super::reader::Reader;
 use super::section::{Log, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
 use crate::domain::limit::AmountLimits;
@@ -27,10 +28,12 @@ pub(super) fn config(r: &mut Reader) -> Option<Config> {
     excuse(r, payouts.as_ref().map(|payouts| payouts.rail));
     let provider = broker::provider(r);
     let broker = broker::broker(r, provider.clone(), payouts.as_ref());
-    let daraja = till::daraja(r, callbacks.as_ref());
+    let daraja_app = till::daraja_app(r);
+    let daraja = till::daraja(r, daraja_app.clone(), callbacks.as_ref());
     let payouts = till::never_again(r, payouts, daraja.as_ref());
     let (stk, c2b) = (till::stk(r), till::c2b(r, daraja.as_ref()));
-    let sms = till::sms(r);
+    let sms_account = till::sms_account(r);
+    let sms = till::sms(r, sms_account.clone());
     let simulator = simulator(r);
     let credential_key = r.file("simulator.credential_key");
     let log = log(r);
@@ -53,16 +56,19 @@ pub(super) fn config(r: &mut Reader) -> Option<Config> {
         broker,
         provider,
         daraja,
+        daraja_app,
         stk: stk?,
         c2b: c2b?,
         sms,
+        sms_account,
         simulator: simulator?,
         credential_key,
         log: log?,
     })
 }
 
-/// The gateway does without a section of which nothing is set, unless payouts go that way.
+/// The gateway does without a section of which nothing is set, unless payouts go that way. The
+/// simulator does without what it has defaults for.
 fn excuse(r: &mut Reader, rail: Option<Rail>) {
     let optional = [
         ("broker", rail == Some(Rail::Daraja)),
@@ -71,7 +77,12 @@ fn excuse(r: &mut Reader, rail: Option<Rail>) {
     ];
     for (section, may_be_missing) in optional {
         if may_be_missing && !r.has(section) {
-            r.excused.insert(section);
+            r.excused.insert((Purpose::Serve, section));
+        }
+    }
+    for section in ["daraja", "sms"] {
+        if !r.has(section) {
+            r.excused.insert((Purpose::Simulate, section));
         }
     }
 }

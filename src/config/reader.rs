@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::{Fault, Place};
-use super::key::{self, Given, Key, Kind};
+use super::key::{self, Given, Key, Kind, Purpose};
 use super::secret::Secret;
 use super::source::{self, Found, Gathered, Raw};
 use super::value::{self, Bad};
@@ -33,8 +33,8 @@ pub(super) struct Reader {
     pub warnings: Vec<Fault>,
     /// Keys that have no default and are not set.
     pub missing: Vec<&'static Key>,
-    /// Sections that the gateway does without, so that nothing of them is missing there.
-    pub excused: BTreeSet<&'static str>,
+    /// Sections that a command does without, so that nothing of them is missing there.
+    pub excused: BTreeSet<(Purpose, &'static str)>,
     /// The files that are named.
     pub files: Vec<NamedFile>,
     /// The files that secrets stand in.

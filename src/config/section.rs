@@ -191,11 +191,9 @@ pub enum PasswordCase {
     Lower,
 }
 
-/// `[daraja]`: M-Pesa over REST.
+/// `[daraja]`, as far as the simulator needs it too: the app that Daraja knows, and its numbers.
 #[derive(Clone, Debug)]
-pub struct Daraja {
-    /// Where it is.
-    pub url: WebOrigin,
+pub struct DarajaApp {
     /// The app's consumer key.
     pub consumer_key: Secret,
     /// The app's consumer secret.
@@ -208,6 +206,15 @@ pub struct Daraja {
     pub b2c_shortcode: Option<ShortCode>,
     /// The till that prompts are paid to; `None`: they are paid to the pay bill number.
     pub till: Option<ShortCode>,
+}
+
+/// `[daraja]`: M-Pesa over REST.
+#[derive(Clone, Debug)]
+pub struct Daraja {
+    /// Where it is.
+    pub url: WebOrigin,
+    /// Who we are to it.
+    pub app: DarajaApp,
     /// Whether M-Pesa is told our name for a payout: version 3 of B2C, and not version 1.
     pub names_payouts: bool,
     /// Whether questions call it `OriginatorConversationID`, and not `OriginalConversationID`.
@@ -290,17 +297,24 @@ pub struct Pull {
     pub window: Duration,
 }
 
-/// `[sms]`: text messages.
+/// `[sms]`, as far as the simulator needs it too: the account at Africa's Talking.
 #[derive(Clone, Debug)]
-pub struct Sms {
-    /// Where Africa's Talking is.
-    pub url: String,
+pub struct SmsAccount {
     /// The account.
     pub username: String,
     /// Its key.
     pub api_key: Secret,
     /// The sender id.
     pub from: Option<String>,
+}
+
+/// `[sms]`: text messages.
+#[derive(Clone, Debug)]
+pub struct Sms {
+    /// Where Africa's Talking is.
+    pub url: String,
+    /// Who we are to it.
+    pub account: SmsAccount,
     /// How long to wait for an answer.
     pub timeout: Duration,
     /// Certificate authorities that are trusted besides this machine's.

@@ -1,5 +1,7 @@
 //! What a person meets who writes a configuration: every kind of fault, as it reads.
 
+mod simulate;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -505,7 +507,7 @@ fn everything_that_the_example_shows_can_be_set() {
     assert_eq!((daraja.url.https, daraja.url.port), (true, 443));
     assert_eq!(daraja.url.host, "sandbox.safaricom.co.ke");
     assert!(daraja.names_payouts && !daraja.by_originator);
-    assert_eq!(daraja.till.expect("a till").as_str(), "5123456");
+    assert_eq!(daraja.app.till.expect("a till").as_str(), "5123456");
     assert_eq!(daraja.link.stk_query_every, Duration::from_secs(12));
     assert_eq!(config.c2b.routes.len(), 1);
     assert_eq!(config.c2b.routes[0].app, "billing");
@@ -515,7 +517,7 @@ fn everything_that_the_example_shows_can_be_set() {
     assert_eq!(config.stk.policy, crate::domain::payment::Policy::default());
     assert_eq!(config.c2b.rules, crate::domain::payment::validation::Rules::default());
     let sms = config.sms.expect("sms");
-    assert_eq!((sms.templates.len(), sms.from.as_deref()), (3, Some("EXAMPLEORG")));
+    assert_eq!((sms.templates.len(), sms.account.from.as_deref()), (3, Some("EXAMPLEORG")));
     // The broker may be left out where payouts go another way, and Daraja where they do not.
     let only = everything().replace("# rail = \"soap\"", "rail = \"daraja\"");
     let (before, rest) = only.split_once("\n[broker]").expect("a broker");

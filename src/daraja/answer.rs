@@ -1,21 +1,16 @@
 //! The synchronous answer to a request: never that money moved, except for a query's own word
 //! (spec/daraja.md §0, 1; §1.2–§1.13).
 
-use std::fmt;
-
 use super::api::Api;
 use super::error::{self, Problem, is_good};
 use super::json::{Json, Unreadable};
 use super::redact;
 use crate::domain::id::{CheckoutRequestId, ConversationId, MerchantRequestId};
-use crate::domain::inquiry::{self, C2bVersion, Names};
+use crate::domain::inquiry::{self, C2bVersion, Names, Picture};
 use crate::domain::outcome;
 use crate::domain::payment::{self, QueryFacts};
 use crate::domain::payout::AnswerFacts;
 use crate::domain::told;
-
-/// The longest picture of a QR code that is taken, in letters of base64.
-const QR_MAX: usize = 512 * 1024;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +23,8 @@ pub struct Answer {
     pub merchant: Option<MerchantRequestId>,
     /// `CheckoutRequestID` of a prompt; a prompt that was taken always has one.
     pub checkout: Option<CheckoutRequestId>,
+    /// The QR code that was asked for; a request for one that was taken always has it.
+    pub picture: Option<Picture>,
 }
 
 impl Answer {
@@ -42,7 +39,8 @@ impl Answer {
     pub fn of_inquiry(self) -> inquiry::AnswerFacts {
         let AnswerFacts { code, description, conversation } = self.facts;
         let originator = self.originator.as_deref().and_then(ConversationId::new);
-        inquiry::AnswerFacts { code, description, names: Names { conversation, originator } }
+        let names = Names { conversation, originator };
+        inquiry::AnswerFacts { code, description, names, picture: self.picture }
     }
 }
 
@@ -75,6 +73,7 @@ fn problem(Problem { code, description }: Problem) -> Answer {
         originator: None,
         merchant: None,
         checkout: None,
+        picture: None,
     }
 }
 
@@ -82,6 +81,7 @@ fn ack(api: Api, json: &Json) -> Result<Answer, Unreadable> {
     let description = json
         .word_of(&["ResponseDescription", "ResponseDesc", "ResponseMessage", "CustomerMessage"])
         .unwrap_or_default();
+    let picture = picture(api, json)?;
     let code = code(api, json, description)?;
     // Daraja spells it both ways (spec/daraja.md §1.4).
     let originator = match json.one("OriginatorConversationID")? {
@@ -99,10 +99,24 @@ fn ack(api: Api, json: &Json) -> Result<Answer, Unreadable> {
         originator: originator.filter(|id| told::is_id(id)).map(ToOwned::to_owned),
         merchant,
         checkout,
+        picture,
     })
 }
 
+/// The QR code, where one was asked for (spec/daraja.md §1.12).
+fn picture(api: Api, json: &Json) -> Result<Option<Picture>, Unreadable> {
+    if api != Api::Qr {
+        return Ok(None);
+    }
+    let told = json.one("QRCode")?.and_then(Picture::new);
+    told.map(Some).ok_or(Unreadable::Missing("QRCode"))
+}
+
 fn code(api: Api, json: &Json, description: &str) -> Result<String, Unreadable> {
+    // The picture itself says that it was made: what the code is then, sources disagree on.
+    if api == Api::Qr {
+        return Ok("0".to_owned());
+    }
     if matches!(api, Api::PullRegister | Api::PullQuery) {
         let code = match json.one("ResponseStatus")? {
             Some(code) => Some(code),
@@ -146,37 +160,5 @@ pub fn read_stk_query(status: u16, body: &[u8]) -> QueryFacts {
         },
         Ok(None) => unanswered("unreadable".to_owned(), "no ResultCode was told".to_owned()),
         Err(twice) => unanswered("unreadable".to_owned(), twice.to_string()),
-    }
-}
-
-/// A QR code to pay by (spec/daraja.md §1.12).
-#[derive(Clone, PartialEq, Eq)]
-pub struct QrCode {
-    /// The picture, a PNG in base64.
-    pub png_base64: String,
-}
-
-impl fmt::Debug for QrCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "QrCode({} letters)", self.png_base64.len())
-    }
-}
-
-/// Reads the answer to a request for a QR code. The picture itself is the sign of success: what
-/// the code of the answer is, sources disagree on.
-///
-/// # Errors
-/// What came in place of a picture.
-pub fn read_qr(status: u16, body: &[u8]) -> Result<QrCode, Problem> {
-    let json = Json::read(body).ok().filter(|json| is_good(status) && is_answer(json));
-    let picture = json.as_ref().and_then(|json| json.word_of(&["QRCode"]));
-    let is_base64 = |text: &&str| {
-        let is_letter =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-        text.len() <= QR_MAX && text.bytes().all(is_letter)
-    };
-    match picture.filter(is_base64) {
-        Some(picture) => Ok(QrCode { png_base64: picture.to_owned() }),
-        None => Err(error::read(Api::Qr, status, body)),
     }
 }

@@ -93,7 +93,7 @@ impl Engine {
         key: Option<(&str, [u8; 32])>,
         draft: InquiryDraft,
     ) -> Result<InquiryTaken, NotTaken> {
-        if self.counter().is_none() {
+        if self.counter_of(draft.rail).is_none() {
             return Err(NotTaken::NotSetUp);
         }
         let id = InquiryId::from_bytes(self.parts.ids.fresh(self.parts.clock.now()));

@@ -190,6 +190,11 @@ impl Engine {
         self.settings.rail
     }
 
+    /// The organisation's name.
+    pub fn organisation(&self) -> &str {
+        &self.settings.organisation
+    }
+
     /// The organisation's short code.
     pub const fn shortcode(&self) -> &ShortCode {
         &self.settings.shortcode

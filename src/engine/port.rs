@@ -176,6 +176,8 @@ pub enum Api {
     Pull,
     /// A code that payers scan.
     QrCode,
+    /// Leave to pull payments.
+    RegisterPull,
 }
 
 impl Api {
@@ -193,6 +195,7 @@ impl Api {
             Self::Tax => "tax",
             Self::Pull => "pull",
             Self::QrCode => "qr_code",
+            Self::RegisterPull => "register_pull",
         }
     }
 }
@@ -272,6 +275,9 @@ pub struct Pulled {
 
 /// The counter at which M-Pesa is asked for everything but payouts.
 pub trait Counter: Send + Sync + fmt::Debug {
+    /// Whether anything can be asked this way.
+    fn has(&self, rail: payout::Rail) -> bool;
+
     /// Builds a call. Nothing is sent.
     ///
     /// # Errors

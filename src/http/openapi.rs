@@ -88,6 +88,8 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<bodies::NewSimulation>()
         .schema_from::<bodies::NewBusinessPayment>()
         .schema_from::<bodies::NewTaxPayment>()
+        .schema_from::<bodies::NewQrCode>()
+        .schema_from::<bodies::NewPullRegistration>()
         .schema_from::<bodies::NewExpectedReference>()
         .schema_from::<view::MessageLink>()
         .schema_from::<view::Message>()
@@ -202,6 +204,8 @@ const fn body_of(takes: Takes) -> Option<&'static str> {
         Takes::Reversal => Some("NewReversal"),
         Takes::BusinessPayment => Some("NewBusinessPayment"),
         Takes::TaxPayment => Some("NewTaxPayment"),
+        Takes::QrCode => Some("NewQrCode"),
+        Takes::PullRegistration => Some("NewPullRegistration"),
         Takes::Expected => Some("NewExpectedReference"),
     }
 }
@@ -324,8 +328,8 @@ mod tests {
     use crate::domain::payout::Command;
     use crate::http::api::{
         BALANCE_FIELDS, BUSINESS_FIELDS, CLAIM_FIELDS, CLOSING_FIELDS, EXPECTED_FIELDS, FIELDS,
-        PAUSE_FIELDS, PUSH_FIELDS, REGISTER_FIELDS, RESOLUTION_FIELDS, REVERSAL_FIELDS,
-        SIMULATE_FIELDS, STATUS_FIELDS, TAX_FIELDS,
+        PAUSE_FIELDS, PULL_FIELDS, PUSH_FIELDS, QR_FIELDS, REGISTER_FIELDS, RESOLUTION_FIELDS,
+        REVERSAL_FIELDS, SIMULATE_FIELDS, STATUS_FIELDS, TAX_FIELDS,
     };
 
     fn words(list: &Value) -> BTreeSet<&str> {
@@ -350,7 +354,7 @@ mod tests {
             let word = format!("\"{}\"", command.as_str());
             assert!(commands.contains(&word), "{word} in {commands}");
         }
-        let others: [(&str, &[&str]); 13] = [
+        let others: [(&str, &[&str]); 15] = [
             ("NewPush", &PUSH_FIELDS),
             ("NewClaim", &CLAIM_FIELDS),
             ("NewBalanceInquiry", &BALANCE_FIELDS),
@@ -360,6 +364,8 @@ mod tests {
             ("NewSimulation", &SIMULATE_FIELDS),
             ("NewBusinessPayment", &BUSINESS_FIELDS),
             ("NewTaxPayment", &TAX_FIELDS),
+            ("NewQrCode", &QR_FIELDS),
+            ("NewPullRegistration", &PULL_FIELDS),
             ("NewExpectedReference", &EXPECTED_FIELDS),
             ("NewPause", &PAUSE_FIELDS),
             ("NewClosing", &CLOSING_FIELDS),

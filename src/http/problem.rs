@@ -114,7 +114,8 @@ codes! {
     TooOldToAsk = "too_old_to_ask", CONFLICT, "M-Pesa cannot be asked any more";
     /// The receipt that was given is that of another payout or payment. Nothing was changed.
     ReceiptTaken = "receipt_taken", CONFLICT, "The receipt is another's";
-    /// Money in and inquiries need Daraja, which is not set up on this gateway. Nothing was done.
+    /// What is asked for needs Daraja, or the rail that it names, which is not set up on this
+    /// gateway. Nothing was done.
     NotSetUp = "not_set_up", CONFLICT, "The gateway is not set up for this";
     /// The phone cannot be prompted yet; `retry_at` says when. Nothing was done.
     TooSoon = "too_soon", CONFLICT, "The phone cannot be prompted yet";
@@ -370,8 +371,9 @@ impl Problem {
     pub(super) fn not_set_up() -> Self {
         Self::new(
             Code::NotSetUp,
-            "This gateway has no access to Daraja, so nothing was done. Its operator sets it up in \
-             the section [daraja] of the configuration.",
+            "This gateway has no way to ask M-Pesa for this, so nothing was done. Its operator sets \
+             it up in the section [daraja] of the configuration; balances, statuses, reversals and \
+             the registration of addresses go over [broker], too.",
         )
     }
 

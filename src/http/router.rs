@@ -67,6 +67,8 @@ pub(super) enum Takes {
     Reversal,
     BusinessPayment,
     TaxPayment,
+    QrCode,
+    PullRegistration,
     /// Also as CSV.
     Expected,
 }
@@ -88,9 +90,12 @@ impl Takes {
             | Self::Reversal
             | Self::BusinessPayment
             | Self::TaxPayment => Keyed::Must,
-            Self::Registration | Self::Simulation | Self::BalanceInquiry | Self::StatusInquiry => {
-                Keyed::May
-            }
+            Self::Registration
+            | Self::Simulation
+            | Self::BalanceInquiry
+            | Self::StatusInquiry
+            | Self::QrCode
+            | Self::PullRegistration => Keyed::May,
             Self::Nothing
             | Self::Resolution
             | Self::Pause

@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::domain::payout::{Payout, Question};
+use crate::domain::payout::{self, Payout, Question};
 use crate::domain::text::Text;
 use crate::domain::time::Timestamp;
 use crate::engine::port::{
@@ -77,6 +77,10 @@ impl<R: Rail> Rail for Renewable<R> {
 }
 
 impl<C: Counter> Counter for Renewable<C> {
+    fn has(&self, rail: payout::Rail) -> bool {
+        self.current().has(rail)
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         self.current().prepare(call, now)
     }

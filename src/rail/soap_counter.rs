@@ -151,6 +151,9 @@ impl SoapCounter {
             Kind::Tax(_) => {
                 return Err("tax is paid over Daraja, not over the broker".to_owned());
             }
+            Kind::QrCode(_) | Kind::RegisterPull(_) => {
+                return Err("the broker has no such interface; Daraja has".to_owned());
+            }
         };
         Ok((api, name, rendered))
     }
@@ -193,6 +196,7 @@ impl SoapCounter {
             code: String::new(),
             description: description.chars().take(DESCRIPTION_LEN_MAX).collect(),
             names: Names::default(),
+            picture: None,
         };
         let mut facts = match (answer.status, response::parse(&answer.body)) {
             (200, Ok(response)) => match response.originator_conversation_id {
@@ -206,6 +210,7 @@ impl SoapCounter {
                         conversation: response.facts.conversation,
                         originator: ConversationId::new(name),
                     },
+                    picture: None,
                 },
             },
             (200, Err(unreadable)) => doubt(format!("an answer that cannot be read: {unreadable}")),
@@ -221,6 +226,10 @@ impl SoapCounter {
 }
 
 impl Counter for SoapCounter {
+    fn has(&self, rail: payout::Rail) -> bool {
+        rail == payout::Rail::Soap
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         let (api, name, rendered) = match call {
             Call::Inquiry(inquiry) => self.inquiry(inquiry, now)?,
@@ -303,6 +312,13 @@ const fn mark(call: &Call<'_>) -> u8 {
 }
 
 impl Counter for Counters {
+    fn has(&self, rail: payout::Rail) -> bool {
+        match rail {
+            payout::Rail::Soap => self.soap.is_some(),
+            payout::Rail::Daraja => self.daraja.is_some(),
+        }
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         let mark = mark(&call);
         let name = if mark == TO_SOAP { "soap" } else { "daraja" };

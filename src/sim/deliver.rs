@@ -405,7 +405,7 @@ impl Outbox {
             }
         }
         tracing::warn!(
-            originator_conversation_id = parcel.originator_conversation_id,
+            originator_conversation_id = super::without_token(&parcel.originator_conversation_id),
             to = %parcel.to.authority,
             "message given up: not acknowledged"
         );

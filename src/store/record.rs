@@ -100,20 +100,22 @@ impl Direction {
     }
 }
 
-/// What kind of message it is.
+/// What kind of message it is: what it is about, whichever way it went. On the disk stands its
+/// place in this list, and not its name: a new kind goes to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Channel {
-    /// Our request to the SOAP broker.
+    /// Our request for a payout, over either rail.
     Request,
-    /// The broker's answer to it.
+    /// The answer to it.
     Answer,
-    /// M-Pesa's result.
+    /// M-Pesa's result; also what came to its address and is nobody's, or cannot be read.
     Result,
-    /// The broker's queue-timeout notice.
+    /// M-Pesa's word that it gave up on a request; also what came to its address and is nobody's,
+    /// or cannot be read.
     QueueTimeout,
     /// Our question what became of a payout.
     StatusRequest,
-    /// The broker's answer to it.
+    /// The answer to it.
     StatusAnswer,
     /// M-Pesa's result of it.
     StatusResult,
@@ -139,19 +141,44 @@ pub enum Channel {
     InquiryAnswer,
     /// M-Pesa's result of it.
     InquiryResult,
+    /// M-Pesa's word that it gave up on it.
+    InquiryTimeout,
 }
 
 impl Channel {
+    /// Every kind, in the order of their places on the disk.
+    pub const ALL: [Self; 19] = [
+        Self::Request,
+        Self::Answer,
+        Self::Result,
+        Self::QueueTimeout,
+        Self::StatusRequest,
+        Self::StatusAnswer,
+        Self::StatusResult,
+        Self::StkRequest,
+        Self::StkAnswer,
+        Self::StkQuery,
+        Self::StkQueryAnswer,
+        Self::StkCallback,
+        Self::C2bValidation,
+        Self::C2bConfirmation,
+        Self::C2bPulled,
+        Self::InquiryRequest,
+        Self::InquiryAnswer,
+        Self::InquiryResult,
+        Self::InquiryTimeout,
+    ];
+
     /// Its name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Request => "soap.request",
-            Self::Answer => "soap.answer",
-            Self::Result => "soap.result",
-            Self::QueueTimeout => "soap.timeout",
-            Self::StatusRequest => "soap.status_request",
-            Self::StatusAnswer => "soap.status_answer",
-            Self::StatusResult => "soap.status_result",
+            Self::Request => "payout.request",
+            Self::Answer => "payout.answer",
+            Self::Result => "payout.result",
+            Self::QueueTimeout => "payout.timeout",
+            Self::StatusRequest => "payout.status_request",
+            Self::StatusAnswer => "payout.status_answer",
+            Self::StatusResult => "payout.status_result",
             Self::StkRequest => "stk.request",
             Self::StkAnswer => "stk.answer",
             Self::StkQuery => "stk.query",
@@ -163,6 +190,7 @@ impl Channel {
             Self::InquiryRequest => "inquiry.request",
             Self::InquiryAnswer => "inquiry.answer",
             Self::InquiryResult => "inquiry.result",
+            Self::InquiryTimeout => "inquiry.timeout",
         }
     }
 }
@@ -326,4 +354,39 @@ pub struct Remembered {
     pub fingerprint: [u8; 32],
     /// What it made.
     pub made: Subject,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record says the place of its kind in the list: one that moves would be read as another.
+    #[test]
+    fn the_kinds_of_messages_keep_their_places_on_the_disk() {
+        let places: [(u8, &str); Channel::ALL.len()] = [
+            (0, "payout.request"),
+            (1, "payout.answer"),
+            (2, "payout.result"),
+            (3, "payout.timeout"),
+            (4, "payout.status_request"),
+            (5, "payout.status_answer"),
+            (6, "payout.status_result"),
+            (7, "stk.request"),
+            (8, "stk.answer"),
+            (9, "stk.query"),
+            (10, "stk.query_answer"),
+            (11, "stk.callback"),
+            (12, "c2b.validation"),
+            (13, "c2b.confirmation"),
+            (14, "c2b.pulled"),
+            (15, "inquiry.request"),
+            (16, "inquiry.answer"),
+            (17, "inquiry.result"),
+            (18, "inquiry.timeout"),
+        ];
+        for (channel, (place, name)) in Channel::ALL.into_iter().zip(places) {
+            assert_eq!(postcard::to_allocvec(&channel).expect("bytes"), [place], "{name}");
+            assert_eq!(channel.as_str(), name);
+        }
+    }
 }

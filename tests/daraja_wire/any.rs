@@ -41,7 +41,6 @@ fn read_all(status: u16, bytes: &[u8]) {
         let _refused = error::is_token_refusal(api, status, bytes);
     }
     drop(answer::read_stk_query(status, bytes));
-    drop(answer::read_qr(status, bytes));
     drop(oauth::read(status, bytes));
     drop(pull::read(status, bytes, "600999"));
     drop(stk::parse(bytes));

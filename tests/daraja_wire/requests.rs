@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use mlango::daraja::request::{
     AccountBalance, Addresses, B2b, B2c, C2bRegister, C2bSimulate, Caller, NameKey, PullQuery,
-    PullRegister, Qr, QrKind, Rendered, Reversal, StatusOf, StkPush, StkQuery, Tax,
-    TransactionStatus, password,
+    PullRegister, Qr, Rendered, Reversal, StatusOf, StkPush, StkQuery, Tax, TransactionStatus,
+    password,
 };
 use mlango::daraja::rules::{Broken, Limits, Place};
 use mlango::daraja::{Api, B2cVersion};
 use mlango::domain::id::CheckoutRequestId;
-use mlango::domain::inquiry::{BusinessCommand, C2bVersion, PaidTo, ResponseType};
+use mlango::domain::inquiry::{BusinessCommand, C2bVersion, PaidTo, QrKind, ResponseType};
 use mlango::domain::money::Amount;
 use mlango::domain::party::Msisdn;
 use mlango::domain::payout::Command;

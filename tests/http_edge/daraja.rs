@@ -197,6 +197,18 @@ async fn a_payouts_name_at_an_inquirys_address_moves_neither() {
 }
 
 #[tokio::test]
+async fn a_timeout_of_an_inquiry_is_kept_as_one() {
+    let gateway = Gateway::with_daraja();
+    let inquiry = inquiry(&gateway).await;
+    let path = format!("timeout/{}", tag('3', &inquiry["id"]));
+    assert_eq!(call(&gateway, &path, "{}".to_owned()).await.status, 200);
+    let events = gateway.store.events(0, 10).await.expect("events");
+    let message = events.last().expect("an event").event.messages[0];
+    let message = gateway.store.message(message).await.expect("a read").expect("a message");
+    assert_eq!(message.channel.as_str(), "inquiry.timeout");
+}
+
+#[tokio::test]
 async fn what_belongs_to_nothing_is_kept_for_a_person() {
     let gateway = Gateway::with_daraja();
     let nobody = json!("po_00000000000000000000000000");

@@ -1,7 +1,7 @@
 //! What is asked of M-Pesa besides payouts and prompts, as applications meet it.
 
 use mlango::domain::id::Receipt;
-use mlango::domain::inquiry::{Failure, Names, Settled, State, Tries};
+use mlango::domain::inquiry::{Answer, Failure, Names, Picture, Settled, State, Tries};
 use mlango::domain::payout::Stage;
 use mlango::store::Scope;
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ async fn post(gateway: &Gateway, key: &str, path: &str, once: &str, body: &str) 
 }
 
 /// What is asked for, where, and how it is shown.
-fn asks() -> [(&'static str, &'static str, &'static str, Value); 8] {
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn asks() -> [(&'static str, &'static str, &'static str, Value); 12] {
     [
         ("/v1/balance-inquiries", "", "balance", json!({})),
         (
@@ -64,6 +65,34 @@ fn asks() -> [(&'static str, &'static str, &'static str, Value); 8] {
             "tax",
             json!({"prn": "2020000000012345", "amount": "5000.00", "remarks": "VAT"}),
         ),
+        (
+            "/v1/c2b/register-pull",
+            r#"{"nominated_number":"0722 000 111"}"#,
+            "register_pull",
+            json!({"nominated_number": "254722000111"}),
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":"10","reference":"INV-77"}"#,
+            "qr_code",
+            json!({"merchant_name": "ExampleOrg", "reference": "INV-77", "amount": "10.00",
+                   "kind": "paybill", "receiver": "174379", "size": 300}),
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":10,"reference":"INV-77","kind":"till","receiver":"5123456","size":1000,
+                "merchant_name":"Duka & Sons"}"#,
+            "qr_code",
+            json!({"merchant_name": "Duka & Sons", "reference": "INV-77", "amount": "10.00",
+                   "kind": "till", "receiver": "5123456", "size": 1000}),
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":10,"reference":"INV-77","kind":"business","receiver":"+254 722 000111"}"#,
+            "qr_code",
+            json!({"merchant_name": "ExampleOrg", "reference": "INV-77", "amount": "10.00",
+                   "kind": "business", "receiver": "254722000111", "size": 300}),
+        ),
     ]
 }
 
@@ -87,7 +116,7 @@ async fn an_inquiry_is_taken_and_polled() {
         assert_eq!((replayed.json(), replayed.header("idempotency-replayed")), (inquiry, "true"));
     }
     let listed = gateway.ask(Call::get("/v1/inquiries?status=queued").key(&key)).await.json();
-    assert_eq!(listed["data"].as_array().map(Vec::len), Some(8));
+    assert_eq!(listed["data"].as_array().map(Vec::len), Some(12));
     let other = gateway.key("other", &ALL).await;
     let id = listed["data"][0]["id"].as_str().expect("an id");
     for call in [
@@ -104,6 +133,7 @@ async fn an_inquiry_is_taken_and_polled() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_fault_of_an_inquiry_is_named_at_once() {
     let gateway = Gateway::with_daraja();
     let key = gateway.key("desk", &ALL).await;
@@ -134,6 +164,38 @@ async fn every_fault_of_an_inquiry_is_named_at_once() {
             vec!["account", "amount", "command", "remarks", "to"],
         ),
         ("/v1/tax-payments", r#"{"prn":"1-2","remarks":"VAT"}"#, vec!["amount", "prn"]),
+        ("/v1/c2b/register-pull", "{}", vec!["nominated_number"]),
+        (
+            "/v1/c2b/register-pull",
+            r#"{"nominated_number":722000111,"shortcode":"x","url":"https://x"}"#,
+            vec!["nominated_number", "shortcode", "url"],
+        ),
+        ("/v1/qr-codes", "{}", vec!["amount", "reference"]),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":"10.50","reference":"INV/77","kind":"shop","size":99,"merchant_name":7}"#,
+            vec!["amount", "kind", "merchant_name", "reference", "size"],
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":"250001","reference":"INVOICE-00077","kind":"till","size":"300"}"#,
+            vec!["amount", "receiver", "reference", "size"],
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":10,"reference":"INV-77","kind":"phone","size":70000}"#,
+            vec!["receiver", "size"],
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":10,"reference":"INV-77","kind":"phone","receiver":"174379"}"#,
+            vec!["receiver"],
+        ),
+        (
+            "/v1/qr-codes",
+            r#"{"amount":10,"reference":"INV-77","kind":"paybill","receiver":"0722000111"}"#,
+            vec!["receiver"],
+        ),
     ];
     for (path, body, faulty) in table {
         let told = post(&gateway, &key, path, "k", body).await;
@@ -143,6 +205,35 @@ async fn every_fault_of_an_inquiry_is_named_at_once() {
     for path in ["/v1/reversals", "/v1/business-payments", "/v1/tax-payments"] {
         let told = gateway.ask(Call::post(path).key(&key).json("{}")).await;
         assert_eq!(told.problem(), (400, "idempotency_key_missing".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_qr_code_is_polled_and_lists_leave_its_picture_out() {
+    let gateway = Gateway::with_daraja();
+    let key = gateway.key("desk", &ALL).await;
+    let body = r#"{"amount":"10","reference":"INV-77"}"#;
+    let told = post(&gateway, &key, "/v1/qr-codes", "k", body).await;
+    let picture = Picture::new("iVBORw0KGgo=").map(Answer::Pictured).expect("a picture");
+    let settled = Settled { at: NOW, names: Names::default(), tries: Tries::NONE };
+    gateway.inquiry_stands(&told.json(), State::Succeeded { answer: picture, settled }).await;
+    let shown = gateway.ask(Call::get(told.header("location")).key(&key)).await.json();
+    assert_eq!(shown["answer"], json!({"png_base64": "iVBORw0KGgo="}));
+    let listed = gateway.ask(Call::get("/v1/inquiries").key(&key)).await.json();
+    assert_eq!(
+        (&listed["data"][0]["status"], &listed["data"][0]["answer"]),
+        (&json!("succeeded"), &json!({}))
+    );
+    let reader = gateway.key("reader", &[Scope::PaymentsRead]).await;
+    let told = post(&gateway, &reader, "/v1/qr-codes", "k", body).await;
+    assert_eq!(told.problem(), (403, "scope_missing".to_owned()));
+    let without = Gateway::new();
+    let key = without.key("desk", &ALL).await;
+    for (path, body) in
+        [("/v1/qr-codes", body), ("/v1/c2b/register-pull", r#"{"nominated_number":"0722000111"}"#)]
+    {
+        let told = post(&without, &key, path, "k", body).await;
+        assert_eq!(told.problem().1, "not_set_up", "{path}");
     }
 }
 

@@ -176,7 +176,7 @@ async fn a_payouts_events_show_each_step_with_its_wire_messages() {
     let read = read.json();
     assert_eq!(read["id"], message["id"]);
     assert_eq!((&read["payout_id"], &read["direction"]), (&json!(id), &json!("in")));
-    assert_eq!((&read["channel"], &read["encoding"]), (&json!("soap.result"), &json!("utf-8")));
+    assert_eq!((&read["channel"], &read["encoding"]), (&json!("payout.result"), &json!("utf-8")));
     assert!(read["body"].as_str().is_some_and(|body| body.contains("QK12ABCD34")));
 
     let first = events("limit=2").await;

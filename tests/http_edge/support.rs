@@ -77,6 +77,10 @@ impl Rail for NoRail {
 struct ShutCounter;
 
 impl Counter for ShutCounter {
+    fn has(&self, _rail: mlango::domain::payout::Rail) -> bool {
+        true
+    }
+
     fn prepare(&self, _call: Request_<'_>, _now: Timestamp) -> Result<PreparedCall, String> {
         Err("nothing is asked in these tests".to_owned())
     }
@@ -165,6 +169,7 @@ pub fn api(engine: &Arc<Engine>, apps: &Arc<Apps>, shutdown: &CancellationToken)
         apps: Arc::clone(apps),
         limits: BodyLimits { bytes: BODY_BYTES_MAX, timeout: Duration::from_millis(300) },
         shutdown: shutdown.clone(),
+        notes: Arc::default(),
     })
 }
 

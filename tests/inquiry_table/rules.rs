@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use mlango::domain::id::ConversationId;
 use mlango::domain::inquiry::{
-    Answer, C2bVersion, Effect, Event, Inquiry, Kind, LOST_MAX, PaidTo, RegisterUrls, ResponseType,
-    ResultFacts, SimulateC2b, State, Status, TransactionStatus, Verdict, ask_by, step,
+    Answer, AnswerFacts, C2bVersion, Effect, Event, Inquiry, Kind, LOST_MAX, PaidTo, Picture,
+    QrCode, QrKind, QrReceiver, RegisterPull, RegisterUrls, ResponseType, ResultFacts, SimulateC2b,
+    State, Status, TransactionStatus, Verdict, ask_by, law, step,
 };
 use mlango::domain::money::Amount;
 
 use crate::words::{
-    NAME, NOW, ORIGINAL, POLICY, event, in_a_word, inquiry, keeps_the_laws, moved, receipt, result,
-    reversal, tax, told, with_attempt,
+    NAME, NOW, ORIGINAL, POLICY, answer, event, in_a_word, inquiry, keeps_the_laws, moved, receipt,
+    result, reversal, tax, told, with_attempt,
 };
 
 /// A kind, the result's code, and what the inquiry answers.
@@ -51,9 +52,13 @@ fn what_has_no_result_is_done_when_m_pesa_takes_it() {
         account: Some("INV-77".to_owned()),
         version: C2bVersion::V2,
     });
-    for (kind, answer, lost) in
-        [(register, Answer::Registered, "queued"), (simulate, Answer::Simulated, "unknown")]
-    {
+    let phone = "254700000001".parse().expect("a phone");
+    let pull = Kind::RegisterPull(RegisterPull { phone });
+    for (kind, answer, lost) in [
+        (register, Answer::Registered, "queued"),
+        (simulate, Answer::Simulated, "unknown"),
+        (pull, Answer::Registered, "queued"),
+    ] {
         let sending = inquiry(kind, "sending");
         let taken = step(&sending, &event("answer-0"), &POLICY, NOW);
         keeps_the_laws(&sending, &event("answer-0"), &taken);
@@ -62,6 +67,62 @@ fn what_has_no_result_is_done_when_m_pesa_takes_it() {
         let verdict = step(&sending, &event("no-answer"), &POLICY, NOW);
         assert_eq!(in_a_word(&verdict), lost, "{answer:?}");
     }
+}
+
+/// A request for a code, and an answer that brings one, or none.
+fn qr_code() -> Kind {
+    Kind::QrCode(QrCode {
+        merchant: "Example Org".to_owned(),
+        reference: "INV-77".to_owned(),
+        amount: Amount::from_shillings(100),
+        kind: QrKind::PayBill,
+        receiver: QrReceiver::Number("600111".parse().expect("a short code")),
+        size: 300,
+    })
+}
+
+fn pictured(picture: Option<&str>) -> Event {
+    let picture = picture.and_then(Picture::new);
+    Event::Answered { attempt: 2, answer: AnswerFacts { picture, ..answer("0") } }
+}
+
+#[test]
+fn a_qr_code_is_done_when_its_picture_is_there() {
+    let sending = inquiry(qr_code(), "sending");
+    let event = pictured(Some("iVBORw0KGgo="));
+    let verdict = step(&sending, &event, &POLICY, NOW);
+    keeps_the_laws(&sending, &event, &verdict);
+    let State::Succeeded { answer: told, settled } = moved(verdict) else { panic!("it is done") };
+    assert_eq!(Some(told), Picture::new("iVBORw0KGgo=").map(Answer::Pictured));
+    // "Taken" without a picture is no answer, and a result for it there is not.
+    let empty = pictured(None);
+    let verdict = step(&sending, &empty, &POLICY, NOW);
+    keeps_the_laws(&sending, &empty, &verdict);
+    assert_eq!(in_a_word(&verdict), "queued");
+    let result = Event::ResultArrived(result("done"));
+    assert_eq!(in_a_word(&step(&sending, &result, &POLICY, NOW)), "noted");
+    // The law says it by itself.
+    for (event, wrong) in [
+        (&empty, Answer::Registered),
+        (&event, Answer::Registered),
+        (&event, Picture::new("AAAA").map(Answer::Pictured).expect("a picture")),
+    ] {
+        let state = State::Succeeded { answer: wrong, settled: settled.clone() };
+        let after = Inquiry { state, ..sending.clone() };
+        let held = law::check(&sending, event, &after, &[]);
+        assert_eq!(held, Err(law::Broken::SucceededOnEvidenceOnly));
+    }
+}
+
+#[test]
+fn a_picture_is_base64_and_not_large() {
+    let most = "A".repeat(Picture::LEN_MAX);
+    assert!(Picture::new(&most).is_some());
+    for bad in ["", "<svg>", "iVBO Rw0K", &format!("{most}A")] {
+        assert_eq!(Picture::new(bad), None);
+    }
+    let shown = format!("{:?}", Picture::new("iVBORw0KGgo="));
+    assert_eq!(shown, "Some(Picture(12 letters))");
 }
 
 #[test]

@@ -208,6 +208,7 @@ pub fn answer(kind: &str) -> AnswerFacts {
         code: code.to_owned(),
         description: String::new(),
         names: if is_taken { names } else { Names::default() },
+        picture: None,
     }
 }
 

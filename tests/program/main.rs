@@ -26,6 +26,8 @@ mod demo;
 mod faults;
 mod house;
 mod init;
+mod money;
+mod one_file;
 mod payouts;
 mod person;
 mod process;

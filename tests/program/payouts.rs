@@ -276,7 +276,7 @@ fn check_messages(house: &House, messages: &[Value], paid: &Value) {
             (message["direction"].as_str().unwrap(), message["channel"].as_str().unwrap())
         })
         .collect();
-    let expected = [("out", "soap.request"), ("in", "soap.answer"), ("in", "soap.result")];
+    let expected = [("out", "payout.request"), ("in", "payout.answer"), ("in", "payout.result")];
     assert_eq!(said, expected);
     let bodies: Vec<&str> =
         messages.iter().map(|message| message["body"].as_str().expect("a body")).collect();

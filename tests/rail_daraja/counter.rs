@@ -3,8 +3,8 @@
 use mlango::daraja::Api;
 use mlango::domain::id::{ConversationId, Receipt};
 use mlango::domain::inquiry::{
-    self, BusinessCommand, BusinessPayment, C2bVersion, Kind, Names, PaidTo, RegisterUrls,
-    ResponseType, Reversal, SimulateC2b, Tax, Tries,
+    self, BusinessCommand, BusinessPayment, C2bVersion, Kind, Names, PaidTo, QrCode, QrKind,
+    QrReceiver, RegisterPull, RegisterUrls, ResponseType, Reversal, SimulateC2b, Tax, Tries,
 };
 use mlango::domain::money::Amount;
 use mlango::domain::outcome::AnswerClass;
@@ -43,6 +43,8 @@ fn kinds() -> Vec<(Kind, &'static str, Api)> {
         (Kind::BusinessPayment(business), "600999", Api::B2b),
         (Kind::Tax(tax), "600999", Api::Tax),
         (Kind::RegisterUrls(register), "174379", Api::C2bRegister(C2bVersion::V2)),
+        (qr_code(), "174379", Api::Qr),
+        (register_pull(), "174379", Api::PullRegister),
     ]
 }
 
@@ -56,8 +58,64 @@ async fn each_inquiry_is_taken_by_its_interface() {
         let Reply::Inquired(facts) = replied.reply else { panic!("{what}: {:?}", replied.reply) };
         assert_eq!(facts.class(), AnswerClass::Taken, "{what}: {facts:?}");
         assert_eq!(house.asked(api), 1, "{what}");
+        // A picture and leave to pull have no name of M-Pesa's.
         let is_named = facts.names.originator.is_some();
-        assert!(is_named, "{what}: {facts:?}");
+        assert_eq!(is_named, !matches!(api, Api::Qr | Api::PullRegister), "{what}: {facts:?}");
+        assert_eq!(facts.picture.is_some(), api == Api::Qr, "{what}: {facts:?}");
+    }
+}
+
+fn qr_code() -> Kind {
+    qr_of(300)
+}
+
+fn qr_of(size: u16) -> Kind {
+    Kind::QrCode(QrCode {
+        merchant: "Example Org".to_owned(),
+        reference: "INV-77".to_owned(),
+        amount: shillings(100),
+        kind: QrKind::Phone,
+        receiver: QrReceiver::Phone("254722000111".parse().expect("a phone")),
+        size,
+    })
+}
+
+fn register_pull() -> Kind {
+    Kind::RegisterPull(RegisterPull { phone: "254722000111".parse().expect("a phone") })
+}
+
+#[tokio::test]
+async fn a_short_code_that_was_registered_for_pulling_before_is_registered() {
+    let house = House::new().await;
+    let asked = inquiry(register_pull(), "174379");
+    for code in ["pull.1000", "pull.1001"] {
+        let replied = house.call(Call::Inquiry(&asked)).await;
+        let Reply::Inquired(facts) = replied.reply else { panic!("{:?}", replied.reply) };
+        assert_eq!((facts.code.as_str(), facts.class()), (code, AnswerClass::Taken));
+    }
+    let call = Counter::prepare(&house.rail, Call::Inquiry(&asked), NOW).expect("it is built");
+    let kept = String::from_utf8(call.kept).expect("text");
+    assert!(kept.contains("/cb/***/c2b/confirmation\""), "{kept}");
+    // A number that is nobody's is refused.
+    let replied = house.call(Call::Inquiry(&inquiry(register_pull(), "999999"))).await;
+    let Reply::Inquired(facts) = replied.reply else { panic!("{:?}", replied.reply) };
+    assert_eq!(facts.class(), AnswerClass::Refused, "{facts:?}");
+}
+
+#[tokio::test]
+async fn a_qr_code_that_m_pesa_cannot_make_is_refused_or_not_there() {
+    let house = House::new().await;
+    let why = Counter::prepare(&house.rail, Call::Inquiry(&inquiry(qr_of(99), "174379")), NOW);
+    assert!(why.expect_err("too small").contains("size"));
+    let asked = inquiry(qr_code(), "174379");
+    for (fault, class) in
+        [("token_404_001_03", AnswerClass::Taken), ("page_after", AnswerClass::Doubt)]
+    {
+        house.fault("qr", fault, 1);
+        let replied = house.call(Call::Inquiry(&asked)).await;
+        let Reply::Inquired(facts) = replied.reply else { panic!("{:?}", replied.reply) };
+        assert_eq!(facts.class(), class, "{fault}: {facts:?}");
+        assert_eq!(facts.picture.is_some(), class == AnswerClass::Taken, "{fault}");
     }
 }
 

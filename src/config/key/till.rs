@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DAY, DEADLINE_MAX, Given, Key, Kind, MINUTE, SERVE, key, secs};
+use super::{BOTH, DAY, DEADLINE_MAX, Given, Key, Kind, MINUTE, SERVE, key, secs};
 
 /// M-Pesa waits eight seconds for an answer to its question whether to take a payment
 /// (spec/daraja.md §2.2); beyond this nothing is left of them.
@@ -22,28 +22,28 @@ pub(super) const DARAJA: &[Key] = &[
         "daraja",
         "consumer_key",
         Kind::Secret,
-        Given::Needed(SERVE, "\"<the app's consumer key>\""),
+        Given::Needed(BOTH, "\"<the app's consumer key>\""),
         "The app's consumer key, from the portal.",
     ),
     key(
         "daraja",
         "consumer_secret",
         Kind::Secret,
-        Given::Needed(SERVE, "\"<the app's consumer secret>\""),
+        Given::Needed(BOTH, "\"<the app's consumer secret>\""),
         "The app's consumer secret.",
     ),
     key(
         "daraja",
         "passkey",
         Kind::Secret,
-        Given::Needed(SERVE, "\"<the short code's passkey>\""),
+        Given::Needed(BOTH, "\"<the short code's passkey>\""),
         "The passkey of shortcode, for prompts (M-Pesa Express).",
     ),
     key(
         "daraja",
         "shortcode",
         Kind::ShortCode,
-        Given::Needed(SERVE, "\"174379\""),
+        Given::Needed(BOTH, "\"174379\""),
         "The number that customers pay: the pay bill number, or a till's head office number.",
     ),
     key(
@@ -220,7 +220,7 @@ pub(super) const C2B: &[Key] = &[
         Kind::Time(secs(0), DAY),
         Given::Default("\"0s\""),
         "How often payments are pulled whose confirmations may be missing; 0s: never. The short code\n\
-         must be registered for pulling with M-Pesa.",
+         must be registered for pulling with M-Pesa: POST /v1/c2b/register-pull, once.",
     ),
     key(
         "c2b",
@@ -291,14 +291,14 @@ pub(super) const SMS: &[Key] = &[
         "sms",
         "username",
         Kind::Text,
-        Given::Needed(SERVE, "\"exampleorg\""),
+        Given::Needed(BOTH, "\"exampleorg\""),
         "The account; \"sandbox\" in the sandbox.",
     ),
     key(
         "sms",
         "api_key",
         Kind::Secret,
-        Given::Needed(SERVE, "\"<the account's API key>\""),
+        Given::Needed(BOTH, "\"<the account's API key>\""),
         "The account's API key.",
     ),
     key(

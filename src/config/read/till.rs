@@ -2,7 +2,7 @@
 
 use super::super::reader::Reader;
 use super::super::section::{
-    Ask, C2b, Callbacks, Daraja, DarajaLink, Payouts, Pull, Route, Sms, Stk,
+    Ask, C2b, Callbacks, Daraja, DarajaApp, DarajaLink, Payouts, Pull, Route, Sms, SmsAccount, Stk,
 };
 use super::super::value::filtered_word;
 use super::doors::is_loopback;
@@ -16,14 +16,29 @@ use crate::domain::text::Occasion;
 /// The host of M-Pesa's production (spec/daraja.md §1): it calls `https` addresses only.
 pub const PRODUCTION: &str = "api.safaricom.co.ke";
 
-pub(super) fn daraja(r: &mut Reader, callbacks: Option<&Callbacks>) -> Option<Daraja> {
-    let url = r.web_origin("daraja.url");
+pub(super) fn daraja_app(r: &mut Reader) -> Option<DarajaApp> {
     let consumer_key = r.secret("daraja.consumer_key");
     let consumer_secret = r.secret("daraja.consumer_secret");
     let passkey = r.secret("daraja.passkey");
     let shortcode = r.parsed("daraja.shortcode");
     let b2c_shortcode = r.parsed("daraja.b2c_shortcode");
     let till = r.parsed("daraja.till");
+    Some(DarajaApp {
+        consumer_key: consumer_key?,
+        consumer_secret: consumer_secret?,
+        passkey: passkey?,
+        shortcode: shortcode?,
+        b2c_shortcode,
+        till,
+    })
+}
+
+pub(super) fn daraja(
+    r: &mut Reader,
+    app: Option<DarajaApp>,
+    callbacks: Option<&Callbacks>,
+) -> Option<Daraja> {
+    let url = r.web_origin("daraja.url");
     let names_payouts = r.word("daraja.b2c_version", &[("v3", true), ("v1", false)]);
     let ids = [("OriginalConversationID", false), ("OriginatorConversationID", true)];
     let by_originator = r.word("daraja.status_id", &ids);
@@ -46,12 +61,7 @@ pub(super) fn daraja(r: &mut Reader, callbacks: Option<&Callbacks>) -> Option<Da
     }
     Some(Daraja {
         url: url?,
-        consumer_key: consumer_key?,
-        consumer_secret: consumer_secret?,
-        passkey: passkey?,
-        shortcode: shortcode?,
-        b2c_shortcode,
-        till,
+        app: app?,
         names_payouts: names_payouts?,
         by_originator: by_originator?,
         link: link?,
@@ -210,11 +220,15 @@ fn ask(r: &mut Reader) -> Option<Vec<Ask>> {
     read.into_iter().collect()
 }
 
-pub(super) fn sms(r: &mut Reader) -> Option<Sms> {
-    let url = r.url("sms.url");
+pub(super) fn sms_account(r: &mut Reader) -> Option<SmsAccount> {
     let username = r.text("sms.username");
     let api_key = r.secret("sms.api_key");
     let from = r.text("sms.from");
+    Some(SmsAccount { username: username?, api_key: api_key?, from })
+}
+
+pub(super) fn sms(r: &mut Reader, account: Option<SmsAccount>) -> Option<Sms> {
+    let url = r.url("sms.url");
     let timeout = r.time("sms.timeout");
     let ca = r.file("sms.ca");
     let templates = Occasion::ALL.into_iter().filter_map(|occasion| {
@@ -231,13 +245,5 @@ pub(super) fn sms(r: &mut Reader) -> Option<Sms> {
             "is plain HTTP to another machine: api_key would go over it in the open",
         );
     }
-    Some(Sms {
-        url: url?,
-        username: username?,
-        api_key: api_key?,
-        from,
-        timeout: timeout?,
-        ca,
-        templates,
-    })
+    Some(Sms { url: url?, account: account?, timeout: timeout?, ca, templates })
 }

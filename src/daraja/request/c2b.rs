@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Digits, Rendered, Text, Word, render, shillings};
 use crate::daraja::api::Api;
 use crate::daraja::rules::{self, Fault, Limits, Place};
-use crate::domain::inquiry::{C2bVersion, PaidTo, ResponseType};
+use crate::domain::inquiry::{C2bVersion, PaidTo, QrKind, ResponseType};
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
 
@@ -114,34 +114,6 @@ impl C2bSimulate<'_> {
     }
 }
 
-/// `TrxCode`: what a QR code pays to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum QrKind {
-    /// A till.
-    BuyGoods,
-    /// An agent, to withdraw cash.
-    WithdrawCash,
-    /// A pay bill number.
-    PayBill,
-    /// A phone.
-    SendMoney,
-    /// A business.
-    SendToBusiness,
-}
-
-impl QrKind {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BuyGoods => "BG",
-            Self::WithdrawCash => "WA",
-            Self::PayBill => "PB",
-            Self::SendMoney => "SM",
-            Self::SendToBusiness => "SB",
-        }
-    }
-}
-
 /// A code that a customer's phone reads to pay.
 #[derive(Clone, Copy, Debug)]
 pub struct Qr<'a> {
@@ -166,7 +138,7 @@ impl Qr<'_> {
     /// What in it M-Pesa would refuse.
     pub fn check(&self, limits: &Limits) -> Vec<Fault> {
         rules::gather([
-            rules::merchant("merchant", self.merchant),
+            rules::merchant("merchant_name", self.merchant),
             rules::account_reference("reference", self.reference),
             rules::amount("amount", self.amount, &limits.payments),
             rules::qr_receiver("receiver", self.receiver),
@@ -182,7 +154,7 @@ impl Qr<'_> {
             ("MerchantName", Text(self.merchant)),
             ("RefNo", Text(self.reference)),
             ("Amount", Digits(&amount)),
-            ("TrxCode", Text(self.kind.as_str())),
+            ("TrxCode", Text(self.kind.code())),
             ("CPI", Text(self.receiver)),
             ("Size", Text(&size)),
         ])

@@ -17,7 +17,7 @@ use crate::domain::mask::{self, MASK};
 use crate::domain::money::Amount;
 
 pub use ask::{AccountBalance, NameKey, Reversal, StatusOf, TransactionStatus};
-pub use c2b::{C2bRegister, C2bSimulate, Qr, QrKind};
+pub use c2b::{C2bRegister, C2bSimulate, Qr};
 pub use pay::{B2b, B2c, TAX_RECEIVER, Tax};
 pub use pull::{PullQuery, PullRegister, ROWS_PER_PAGE};
 pub use stk::{StkPush, StkQuery, password};

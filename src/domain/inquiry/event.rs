@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Balances, Kind};
+use super::kind::{Balances, Kind, Picture};
 use super::state::Names;
 use crate::domain::id::Receipt;
 use crate::domain::money::Amount;
@@ -107,6 +107,8 @@ pub struct AnswerFacts {
     pub description: String,
     /// M-Pesa's names for the request.
     pub names: Names,
+    /// The picture that it brought, where one was asked for.
+    pub picture: Option<Picture>,
 }
 
 impl AnswerFacts {

@@ -1,5 +1,7 @@
 //! What may be asked of M-Pesa, and what it can answer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::AccountBalance;
@@ -26,6 +28,10 @@ pub enum Kind {
     BusinessPayment(BusinessPayment),
     /// Pay tax (spec/daraja.md §1.8).
     Tax(Tax),
+    /// A code that customers scan to pay (spec/daraja.md §1.12).
+    QrCode(QrCode),
+    /// Leave to pull what customers paid (spec/daraja.md §1.13).
+    RegisterPull(RegisterPull),
 }
 
 /// By what a transaction is looked up (spec/daraja.md §1.9; spec/soap.md §3.3).
@@ -202,6 +208,138 @@ pub struct Tax {
     pub remarks: String,
 }
 
+/// A code that a customer's phone scans to pay (spec/daraja.md §1.12). It moves no money: whoever
+/// scans it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QrCode {
+    /// What the customer is shown: whom he pays.
+    pub merchant: String,
+    /// What it is for.
+    pub reference: String,
+    /// How much.
+    pub amount: Amount,
+    /// What it pays to.
+    pub kind: QrKind,
+    /// Who is paid.
+    pub receiver: QrReceiver,
+    /// How many pixels wide and high.
+    pub size: u16,
+}
+
+/// What a QR code pays to (spec/daraja.md §1.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum QrKind {
+    /// A pay bill number.
+    PayBill,
+    /// A till.
+    Till,
+    /// An agent, to withdraw cash.
+    Agent,
+    /// A phone.
+    Phone,
+    /// A business, by its phone.
+    Business,
+}
+
+impl QrKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::PayBill, Self::Till, Self::Agent, Self::Phone, Self::Business];
+
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PayBill => "paybill",
+            Self::Till => "till",
+            Self::Agent => "agent",
+            Self::Phone => "phone",
+            Self::Business => "business",
+        }
+    }
+
+    /// `TrxCode` on the wire.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::PayBill => "PB",
+            Self::Till => "BG",
+            Self::Agent => "WA",
+            Self::Phone => "SM",
+            Self::Business => "SB",
+        }
+    }
+
+    /// Whether a phone is paid, and not a short code.
+    pub const fn is_phone(self) -> bool {
+        matches!(self, Self::Phone | Self::Business)
+    }
+}
+
+impl From<PaidTo> for QrKind {
+    fn from(paid: PaidTo) -> Self {
+        match paid {
+            PaidTo::PayBill => Self::PayBill,
+            PaidTo::Till => Self::Till,
+        }
+    }
+}
+
+/// Who is paid by whoever scans a QR code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QrReceiver {
+    /// The owner of a pay bill number or a till, or an agent.
+    Number(ShortCode),
+    /// The owner of a phone.
+    Phone(Msisdn),
+}
+
+impl QrReceiver {
+    /// `CPI` on the wire: the digits. They may be those of a person's phone.
+    pub fn reveal(&self) -> String {
+        match self {
+            Self::Number(number) => number.as_str().to_owned(),
+            Self::Phone(phone) => phone.reveal(),
+        }
+    }
+}
+
+/// Leave to pull what customers paid (spec/daraja.md §1.13). The callback's address is the
+/// gateway's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterPull {
+    /// `NominatedNumber`: the organisation's own phone, as M-Pesa has it.
+    pub phone: Msisdn,
+}
+
+/// A picture as M-Pesa made it: a PNG in base64, and not a large one.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Picture(String);
+
+impl Picture {
+    /// The longest that is taken, in letters of base64: many times what a code of a thousand
+    /// pixels takes.
+    pub const LEN_MAX: usize = 128 * 1024;
+
+    /// A picture, if it is in base64 and not too large.
+    pub fn new(base64: &str) -> Option<Self> {
+        let is_letter =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+        let is_picture =
+            !base64.is_empty() && base64.len() <= Self::LEN_MAX && base64.bytes().all(is_letter);
+        is_picture.then(|| Self(base64.to_owned()))
+    }
+
+    /// In base64.
+    pub fn as_base64(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({} letters)", self.0.len())
+    }
+}
+
 impl Kind {
     /// Its name in the API: also the path segment under which its events are announced.
     pub const fn as_str(&self) -> &'static str {
@@ -213,6 +351,8 @@ impl Kind {
             Self::SimulateC2b(_) => "simulate_c2b",
             Self::BusinessPayment(_) => "business_payment",
             Self::Tax(_) => "tax",
+            Self::QrCode(_) => "qr_code",
+            Self::RegisterPull(_) => "register_pull",
         }
     }
 
@@ -223,14 +363,21 @@ impl Kind {
             Self::Reversal(_) | Self::SimulateC2b(_) | Self::BusinessPayment(_) | Self::Tax(_) => {
                 true
             }
-            Self::Balance | Self::TransactionStatus(_) | Self::RegisterUrls(_) => false,
+            Self::Balance
+            | Self::TransactionStatus(_)
+            | Self::RegisterUrls(_)
+            | Self::QrCode(_)
+            | Self::RegisterPull(_) => false,
         }
     }
 
     /// Whether the answer to the request is all that ever comes: no result follows it.
     pub const fn is_synchronous(&self) -> bool {
         match self {
-            Self::RegisterUrls(_) | Self::SimulateC2b(_) => true,
+            Self::RegisterUrls(_)
+            | Self::SimulateC2b(_)
+            | Self::QrCode(_)
+            | Self::RegisterPull(_) => true,
             Self::Balance
             | Self::TransactionStatus(_)
             | Self::Reversal(_)
@@ -246,7 +393,11 @@ impl Kind {
             | Self::SimulateC2b(SimulateC2b { amount, .. })
             | Self::BusinessPayment(BusinessPayment { amount, .. })
             | Self::Tax(Tax { amount, .. }) => Some(*amount),
-            Self::Balance | Self::TransactionStatus(_) | Self::RegisterUrls(_) => None,
+            Self::Balance
+            | Self::TransactionStatus(_)
+            | Self::RegisterUrls(_)
+            | Self::QrCode(_)
+            | Self::RegisterPull(_) => None,
         }
     }
 }
@@ -266,6 +417,8 @@ pub enum Answer {
     Simulated,
     /// It was paid.
     Paid(Moved),
+    /// The QR code.
+    Pictured(Picture),
 }
 
 impl Answer {
@@ -273,7 +426,11 @@ impl Answer {
     pub const fn moved(&self) -> Option<&Moved> {
         match self {
             Self::Reversed(moved) | Self::Paid(moved) => Some(moved),
-            Self::Balances(_) | Self::Status(_) | Self::Registered | Self::Simulated => None,
+            Self::Balances(_)
+            | Self::Status(_)
+            | Self::Registered
+            | Self::Simulated
+            | Self::Pictured(_) => None,
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use super::effect::Effect;
 use super::event::Event;
-use super::kind::Answer;
+use super::kind::{Answer, Kind, Picture};
 use super::state::{Inquiry, State};
 use super::step::{LOST_MAX, is_of};
 use crate::domain::outcome::{self, AnswerClass, QueryClass, ResultClass};
@@ -117,10 +117,13 @@ fn succeeds_on_evidence_only(before: &Inquiry, event: &Event, after: &Inquiry) -
     }
     let kind = &before.details.kind;
     match event {
-        Event::Answered { attempt, answer } => {
+        Event::Answered { attempt, answer: told } => {
             kind.is_synchronous()
                 && *attempt == before.state.tries().attempts
-                && answer.class() == AnswerClass::Taken
+                && told.class() == AnswerClass::Taken
+                // A picture is done when it is there.
+                && (!is_picture(kind) || told.picture.is_some())
+                && picture_in(answer) == told.picture.as_ref().filter(|_| is_picture(kind))
         }
         Event::ResultArrived(facts) => {
             facts.class(kind) == ResultClass::Paid
@@ -152,6 +155,17 @@ fn succeeds_on_evidence_only(before: &Inquiry, event: &Event, after: &Inquiry) -
 
 fn receipt_in(answer: &Answer) -> Option<&crate::domain::id::Receipt> {
     answer.moved().map(|moved| &moved.receipt)
+}
+
+fn is_picture(kind: &Kind) -> bool {
+    matches!(kind, Kind::QrCode(_))
+}
+
+fn picture_in(answer: &Answer) -> Option<&Picture> {
+    match answer {
+        Answer::Pictured(picture) => Some(picture),
+        _ => None,
+    }
 }
 
 fn fails_on_evidence_only(before: &Inquiry, event: &Event, after: &Inquiry) -> bool {

@@ -13,8 +13,9 @@ mod step;
 pub use effect::{Effect, Notice};
 pub use event::{AnswerFacts, Event, ResultFacts};
 pub use kind::{
-    Answer, Balances, BusinessCommand, BusinessPayment, C2bVersion, Kind, Moved, PaidTo,
-    RegisterUrls, ResponseType, Reversal, SimulateC2b, Tax, TransactionStatus,
+    Answer, Balances, BusinessCommand, BusinessPayment, C2bVersion, Kind, Moved, PaidTo, Picture,
+    QrCode, QrKind, QrReceiver, RegisterPull, RegisterUrls, ResponseType, Reversal, SimulateC2b,
+    Tax, TransactionStatus,
 };
 pub use state::{Asking, Details, Doubt, Failure, Inquiry, Names, Settled, State, Status, Tries};
 pub use step::{Forbidden, LOST_MAX, Policy, Verdict, ask_by, step};

@@ -21,6 +21,8 @@ const fn api_of(kind: &Kind) -> Api {
         Kind::SimulateC2b(_) => Api::SimulateC2b,
         Kind::BusinessPayment(_) => Api::BusinessPayment,
         Kind::Tax(_) => Api::Tax,
+        Kind::QrCode(_) => Api::QrCode,
+        Kind::RegisterPull(_) => Api::RegisterPull,
     }
 }
 
@@ -70,10 +72,11 @@ impl Engine {
         id: InquiryId,
         stop: &CancellationToken,
     ) -> Result<(), NotApplied> {
-        let Some(counter) = self.counter() else {
+        let Some(kept) = self.parts.store.inquiry(id).await? else {
             return Ok(());
         };
-        let Some(kept) = self.parts.store.inquiry(id).await? else {
+        // One whose way is not set up any more waits.
+        let Some(counter) = self.counter_of(kept.value.details.rail) else {
             return Ok(());
         };
         // What carries the initiator's credential goes through the rail's gate (law 7).

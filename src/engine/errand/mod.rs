@@ -19,7 +19,7 @@ use super::outbox::Outbox;
 use super::port::{Admission, Api, Call, Counter, Notifier, PreparedCall, RawAnswer, Replied};
 use super::{Engine, NotApplied};
 use crate::domain::id::MessageId;
-use crate::domain::payout::Lease;
+use crate::domain::payout::{Lease, Rail};
 use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 use crate::store::{Channel, Direction, Durable, Health, Message};
@@ -230,6 +230,11 @@ impl Engine {
     /// The counter, if one is set up.
     pub(super) fn counter(&self) -> Option<&Arc<dyn Counter>> {
         self.parts.counter.as_ref()
+    }
+
+    /// The counter, if it can ask this way.
+    pub(super) fn counter_of(&self, rail: Rail) -> Option<&Arc<dyn Counter>> {
+        self.counter().filter(|counter| counter.has(rail))
     }
 
     /// The way to phones, if one is set up.

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Errand, NotApplied, admitted, moved};
 use crate::domain::id::PaymentId;
 use crate::domain::payment::{Event, Payment, State};
-use crate::domain::payout::WhyNothingSent;
+use crate::domain::payout::{Rail, WhyNothingSent};
 use crate::domain::retry;
 use crate::domain::subject::Subject;
 use crate::engine::port::{Api, Call, Reply};
@@ -57,7 +57,7 @@ impl Engine {
         id: PaymentId,
         stop: &CancellationToken,
     ) -> Result<(), NotApplied> {
-        let Some(counter) = self.counter() else {
+        let Some(counter) = self.counter_of(Rail::Daraja) else {
             return Ok(());
         };
         let Some(place) = admitted(counter.as_ref(), Api::Prompt, stop).await else {
@@ -120,7 +120,7 @@ impl Engine {
         id: PaymentId,
         stop: &CancellationToken,
     ) -> Result<(), NotApplied> {
-        let Some(counter) = self.counter() else {
+        let Some(counter) = self.counter_of(Rail::Daraja) else {
             return Ok(());
         };
         let Some(place) = admitted(counter.as_ref(), Api::PromptQuery, stop).await else {

@@ -18,7 +18,7 @@ pub use recover::Recovered;
 pub use stk::{QueryError, StkHeard};
 
 use crate::domain::id::AppId;
-use crate::domain::inquiry;
+use crate::domain::inquiry::{self, PaidTo};
 use crate::domain::limit::AmountLimits;
 use crate::domain::party::Msisdn;
 use crate::domain::payment::Policy;
@@ -30,6 +30,10 @@ use crate::domain::text::{Occasion, Template};
 pub struct Settings {
     /// Our number that prompts are paid to, as it stands on the wire.
     pub shortcode: String,
+    /// What kind of number that is.
+    pub paid_to: PaidTo,
+    /// Our number whose payments are pulled: where prompts are paid to a till, its head office's.
+    pub pulls: String,
     /// The pace of a prompt's life.
     pub policy: Policy,
     /// The pace of an inquiry's life.
@@ -51,6 +55,8 @@ impl Default for Settings {
         let shilling = crate::domain::money::Amount::from_shillings(1);
         Self {
             shortcode: "174379".to_owned(),
+            paid_to: PaidTo::PayBill,
+            pulls: "174379".to_owned(),
             policy: Policy::default(),
             inquiries: inquiry::Policy::default(),
             amounts: AmountLimits { least: shilling, ..AmountLimits::default() },

@@ -7,6 +7,7 @@ use crate::domain::id::{AppId, PaymentId};
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
 use crate::domain::payment::{self, Details, Origin, Payment, RetryAt, guard};
+use crate::domain::payout::Rail;
 use crate::domain::subject::Subject;
 use crate::engine::Engine;
 use crate::store::{Claim, Commit, CommitError, Life, LifeWrite, PaymentQuery};
@@ -74,7 +75,7 @@ impl Engine {
         fingerprint: [u8; 32],
         draft: PushDraft,
     ) -> Result<Pushed, PushError> {
-        if self.counter().is_none() {
+        if self.counter_of(Rail::Daraja).is_none() {
             return Err(PushError::NotSetUp);
         }
         // A used key answers first: who asks again must not be told that the phone is busy with

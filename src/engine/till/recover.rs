@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::payment::{C2bNotice, Source};
+use crate::domain::payout::Rail;
 use crate::domain::time::Timestamp;
 use crate::engine::port::{Api, Call, Counter, Pulled, Reply};
 use crate::engine::{Engine, Incoming};
@@ -33,7 +34,7 @@ impl Engine {
     /// # Errors
     /// Why M-Pesa did not tell them, or they could not be written down; those before it were.
     pub async fn recover(&self, window: Duration) -> Result<Recovered, String> {
-        let Some(counter) = self.counter() else {
+        let Some(counter) = self.counter_of(Rail::Daraja) else {
             return Err("there is no counter to pull payments at".to_owned());
         };
         let to = self.parts.clock.now();

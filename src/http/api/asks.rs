@@ -6,8 +6,8 @@ use super::fields::{Fields, Need};
 use crate::daraja::rules;
 use crate::domain::id::{ConversationId, Receipt};
 use crate::domain::inquiry::{
-    BusinessCommand, BusinessPayment, C2bVersion, Kind, PaidTo, RegisterUrls, ResponseType,
-    SimulateC2b, Tax, TransactionStatus,
+    BusinessCommand, BusinessPayment, C2bVersion, Kind, PaidTo, QrCode, QrKind, QrReceiver,
+    RegisterPull, RegisterUrls, ResponseType, SimulateC2b, Tax, TransactionStatus,
 };
 use crate::domain::limit::AmountLimits;
 use crate::domain::party::ShortCode;
@@ -26,6 +26,11 @@ pub(in crate::http) const SIMULATE_FIELDS: [&str; 6] =
 pub(in crate::http) const BUSINESS_FIELDS: [&str; 8] =
     ["command", "to", "amount", "account", "requester", "remarks", "occasion", "rail"];
 pub(in crate::http) const TAX_FIELDS: [&str; 3] = ["prn", "amount", "remarks"];
+pub(in crate::http) const QR_FIELDS: [&str; 6] =
+    ["amount", "reference", "kind", "receiver", "size", "merchant_name"];
+pub(in crate::http) const PULL_FIELDS: [&str; 2] = ["nominated_number", "shortcode"];
+/// How wide a QR code is, in pixels, unless it is said.
+const QR_SIZE: u16 = 300;
 
 /// The organisation's own number, unless another is given.
 fn shortcode(fields: &mut Fields<'_>, own: &ShortCode) -> ShortCode {
@@ -140,6 +145,54 @@ pub(super) fn simulate(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Pro
         })
     });
     fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+/// Reads the body of `POST /v1/c2b/register-pull`.
+pub(super) fn register_pull(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let mut fields = Fields::read(body, &PULL_FIELDS)?;
+    let own = engine.till().pulls.parse().unwrap_or_else(|_odd| till(engine));
+    let shortcode = shortcode(&mut fields, &own);
+    let phone = fields.phone("nominated_number");
+    let kind = phone.map(|phone| Kind::RegisterPull(RegisterPull { phone }));
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+/// Reads the body of `POST /v1/qr-codes`.
+pub(super) fn qr_code(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Problem> {
+    let mut fields = Fields::read(body, &QR_FIELDS)?;
+    let amount = fields.money("amount", engine.till().amounts);
+    let reference = fields.ruled("reference", Need::Must, rules::account_reference);
+    let kind = fields.one_of("kind", &QrKind::ALL, QrKind::as_str);
+    let kind = kind.unwrap_or_else(|| engine.till().paid_to.into());
+    let receiver = qr_receiver(&mut fields, kind, engine);
+    let size = fields.whole("size").unwrap_or(QR_SIZE);
+    if let Err(fault) = rules::qr_size("size", size) {
+        fields.fault("size", fault.broken.to_string());
+    }
+    let merchant = fields.ruled("merchant_name", Need::May, rules::merchant);
+    let merchant = if merchant.is_empty() { engine.organisation().to_owned() } else { merchant };
+    let kind = amount.zip(receiver).map(|(amount, receiver)| {
+        Kind::QrCode(QrCode { merchant, reference, amount, kind, receiver, size })
+    });
+    let shortcode = till(engine);
+    fields.done(kind.map(|kind| InquiryDraft { kind, rail: Rail::Daraja, shortcode }))
+}
+
+/// Who is paid: the number that customers pay to, where the code is for such a number.
+fn qr_receiver(fields: &mut Fields<'_>, kind: QrKind, engine: &Engine) -> Option<QrReceiver> {
+    if kind.is_phone() {
+        return fields.phone("receiver").map(QrReceiver::Phone);
+    }
+    if fields.has("receiver") {
+        let given = fields.ruled("receiver", Need::Must, rules::shortcode);
+        return given.parse().ok().map(QrReceiver::Number);
+    }
+    if kind != QrKind::from(engine.till().paid_to) {
+        let message = format!("is missing: this gateway has no {} of its own", kind.as_str());
+        fields.fault("receiver", message);
+        return None;
+    }
+    Some(QrReceiver::Number(till(engine)))
 }
 
 /// Reads the body of `POST /v1/business-payments`.

@@ -159,6 +159,42 @@ pub struct NewTaxPayment {
     pub remarks: String,
 }
 
+/// A QR code that customers scan to pay.
+#[derive(Debug, ToSchema)]
+pub struct NewQrCode {
+    /// How much it asks for, in whole shillings.
+    #[schema(schema_with = amount_schema)]
+    pub amount: String,
+    /// What it is for: letters, digits, blanks, points and hyphens.
+    #[schema(min_length = 1, max_length = 12, example = "INV-77")]
+    pub reference: String,
+    /// What it pays to: `paybill`, `till`, `agent`, `phone` or `business`. Unless given, what
+    /// customers of this gateway pay to.
+    #[schema(example = "paybill")]
+    pub kind: Option<String>,
+    /// Who is paid: a short code, or a phone where `kind` is `phone` or `business`. May be left
+    /// out where this gateway's own number is paid.
+    #[schema(example = "174379")]
+    pub receiver: Option<String>,
+    /// How many pixels wide and high; 300 unless given.
+    #[schema(minimum = 100, maximum = 1000, example = 300)]
+    pub size: Option<u16>,
+    /// The name that the customer is shown: the organisation's, unless given.
+    #[schema(max_length = 100, example = "Example Org")]
+    pub merchant_name: Option<String>,
+}
+
+/// Leave to pull what customers paid.
+#[derive(Debug, ToSchema)]
+pub struct NewPullRegistration {
+    /// The organisation's own phone, as M-Pesa has it.
+    #[schema(example = "0722 000 111")]
+    pub nominated_number: String,
+    /// The number that customers pay, unless another is given.
+    #[schema(example = "174379")]
+    pub shortcode: Option<String>,
+}
+
 /// A reference that somebody is expected to pay.
 #[derive(Debug, ToSchema)]
 pub struct NewExpectedReference {

@@ -202,6 +202,19 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// A whole number; `None` also where it is missing, which is no fault. One that is too large is
+    /// taken for the largest, so that its rule refuses it.
+    pub(super) fn whole(&mut self, field: &str) -> Option<u16> {
+        match self.take(field) {
+            None => None,
+            Some(Json::Whole(number)) => Some(u16::try_from(number).unwrap_or(u16::MAX)),
+            Some(other) => {
+                self.fault(field, format!("must be a whole number, not {}", other.kind()));
+                None
+            }
+        }
+    }
+
     /// Whether a field is given, and not null.
     pub(super) fn has(&self, field: &str) -> bool {
         self.object.iter().any(|(name, value)| name == field && *value != Json::Null)

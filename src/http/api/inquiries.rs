@@ -41,6 +41,18 @@ pub(in crate::http) async fn simulate(caller: Caller, ask: Ask) -> Answer {
     take(caller, ask, once, asks::simulate).await
 }
 
+/// `POST /v1/c2b/register-pull`.
+pub(in crate::http) async fn register_pull(caller: Caller, ask: Ask) -> Answer {
+    let once = Once::maybe(&ask)?;
+    take(caller, ask, once, asks::register_pull).await
+}
+
+/// `POST /v1/qr-codes`.
+pub(in crate::http) async fn qr_code(caller: Caller, ask: Ask) -> Answer {
+    let once = Once::maybe(&ask)?;
+    take(caller, ask, once, asks::qr_code).await
+}
+
 /// `POST /v1/business-payments`.
 pub(in crate::http) async fn business(caller: Caller, ask: Ask) -> Answer {
     let once = Once::of(&ask)?;
@@ -116,7 +128,7 @@ pub(in crate::http) async fn list(caller: Caller, ask: Ask) -> Answer {
     query.app = caller.sight();
     let page = ask.api.engine.store().inquiries(&query).await?;
     let view = InquiryPage {
-        data: page.rows.iter().map(|kept| (&kept.value).into()).collect(),
+        data: page.rows.iter().map(|kept| view::Inquiry::listed(&kept.value)).collect(),
         next_cursor: filters::next_inquiry(&query, page.next),
     };
     json(StatusCode::OK, &view)

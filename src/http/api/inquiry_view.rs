@@ -8,12 +8,15 @@ use super::view::{Failure, shown, shown_or_null};
 use crate::domain::account::{AccountBalance, Balance};
 use crate::domain::id::InquiryId;
 use crate::domain::inquiry::{
-    self, Answer, Balances, BusinessPayment, Kind, Moved, RegisterUrls, Reversal, SimulateC2b,
-    State, Tax, TransactionStatus,
+    self, Answer, Balances, BusinessPayment, Kind, Moved, QrCode, RegisterPull, RegisterUrls,
+    Reversal, SimulateC2b, State, Tax, TransactionStatus,
 };
 use crate::domain::party::Msisdn;
 use crate::domain::payout::InquiryFacts;
 use crate::domain::time::Timestamp;
+
+/// Where a QR code's picture stands in the answer.
+const PICTURE: &str = "png_base64";
 
 /// Something asked of M-Pesa, as it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +25,7 @@ pub struct Inquiry<'a> {
     #[schema(value_type = String, example = "inq_01hn4y7z2c8e0vq3m5x7r9t1wb")]
     id: InquiryId,
     /// `balance`, `transaction_status`, `reversal`, `register_urls`, `simulate_c2b`,
-    /// `business_payment` or `tax`.
+    /// `business_payment`, `tax`, `qr_code` or `register_pull`.
     #[serde(rename = "type")]
     #[schema(example = "balance")]
     kind: &'static str,
@@ -37,7 +40,8 @@ pub struct Inquiry<'a> {
     /// What was asked for.
     #[schema(value_type = Object)]
     request: Value,
-    /// What M-Pesa answered; set when `succeeded`.
+    /// What M-Pesa answered; set when `succeeded`. Of a QR code `png_base64`, which lists leave
+    /// out.
     #[schema(value_type = Option<Object>, required)]
     answer: Option<Value>,
     /// M-Pesa's name for it.
@@ -119,6 +123,17 @@ impl<'a> From<&'a inquiry::Inquiry> for Inquiry<'a> {
     }
 }
 
+impl<'a> Inquiry<'a> {
+    /// As it stands in a list: without the picture, of which a page could hold hundreds.
+    pub(super) fn listed(inquiry: &'a inquiry::Inquiry) -> Self {
+        let mut shown = Self::from(inquiry);
+        if let Some(Value::Object(answer)) = &mut shown.answer {
+            answer.remove(PICTURE);
+        }
+        shown
+    }
+}
+
 fn answer_of(state: &State) -> Option<Value> {
     let State::Succeeded { answer, .. } = state else {
         return None;
@@ -179,6 +194,15 @@ fn request(kind: &Kind) -> Value {
         Kind::Tax(Tax { prn, amount, remarks }) => {
             json!({"prn": prn, "amount": amount.to_string(), "remarks": remarks})
         }
+        Kind::QrCode(QrCode { merchant, reference, amount, kind, receiver, size }) => json!({
+            "merchant_name": merchant,
+            "reference": reference,
+            "amount": amount.to_string(),
+            "kind": kind.as_str(),
+            "receiver": receiver.reveal(),
+            "size": size,
+        }),
+        Kind::RegisterPull(RegisterPull { phone }) => json!({"nominated_number": phone.reveal()}),
     }
 }
 
@@ -213,6 +237,7 @@ fn answer_in(answer: &Answer) -> Value {
         }
         Answer::Registered => json!({"registered": true}),
         Answer::Simulated => json!({"taken": true}),
+        Answer::Pictured(picture) => json!({PICTURE: picture.as_base64()}),
     }
 }
 

@@ -45,8 +45,8 @@ use crate::engine::Engine;
 
 #[cfg(test)]
 pub(super) use asks::{
-    BALANCE_FIELDS, BUSINESS_FIELDS, REGISTER_FIELDS, REVERSAL_FIELDS, SIMULATE_FIELDS,
-    STATUS_FIELDS, TAX_FIELDS,
+    BALANCE_FIELDS, BUSINESS_FIELDS, PULL_FIELDS, QR_FIELDS, REGISTER_FIELDS, REVERSAL_FIELDS,
+    SIMULATE_FIELDS, STATUS_FIELDS, TAX_FIELDS,
 };
 pub(super) use cases::{
     Case, CasePage, Closing, Page as PageOfCases, case_id, close as close_case, get as get_case,
@@ -62,9 +62,9 @@ pub(super) use fields::check_lines;
 pub(super) use filters::{INQUIRY_PARAMETERS, PAYMENT_PARAMETERS, VERIFY_PARAMETERS};
 pub(super) use inquiries::{
     balance as ask_balance, business as pay_business, events as inquiry_events, get as get_inquiry,
-    inquire as ask_of_inquiry, list as list_inquiries, register as register_urls,
-    resolve as resolve_inquiry, reverse as reverse_payment, simulate as simulate_c2b,
-    status as ask_status, tax as pay_tax,
+    inquire as ask_of_inquiry, list as list_inquiries, qr_code as create_qr_code,
+    register as register_urls, register_pull, resolve as resolve_inquiry,
+    reverse as reverse_payment, simulate as simulate_c2b, status as ask_status, tax as pay_tax,
 };
 pub(super) use inquiry_view::{Inquiry, InquiryDoubt, InquiryPage};
 pub(super) use list::{

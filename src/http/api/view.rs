@@ -364,7 +364,10 @@ pub struct Message {
     /// `out` to M-Pesa, `in` from M-Pesa.
     #[schema(example = "in")]
     direction: &'static str,
-    #[schema(example = "soap.result")]
+    /// What it is: a request, an answer, M-Pesa's result, and so on; over either rail.
+    /// `payout.result` and `payout.timeout` are also those that came to their addresses and are
+    /// nobody's, or cannot be read.
+    #[schema(schema_with = channel_schema)]
     channel: &'static str,
     #[serde(serialize_with = "shown")]
     #[schema(value_type = String, format = DateTime)]
@@ -508,4 +511,12 @@ pub(super) fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema>
         ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$"));
     let number = ObjectBuilder::new().schema_type(Type::Integer);
     OneOfBuilder::new().item(text).item(number).examples([serde_json::json!("1500.00")]).into()
+}
+
+/// Every kind of message, by its name.
+fn channel_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    let names = store::Channel::ALL.map(store::Channel::as_str);
+    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+    word.examples([serde_json::json!("payout.result")]).into()
 }

@@ -224,7 +224,9 @@ impl Outcome {
             (Some((id, nth)), Word::Result { inquired, .. }) => {
                 (Said::Inquiry(id, nth, inquired), Channel::InquiryResult)
             }
-            (Some((id, nth)), Word::Timeout { .. }) => (Said::InquiryTimeout(id, nth), channel),
+            (Some((id, nth)), Word::Timeout { .. }) => {
+                (Said::InquiryTimeout(id, nth), Channel::InquiryTimeout)
+            }
             (None, Word::Result { originator, conversation, facts, status, .. }) => {
                 let status = status.map(|status| *status);
                 let heard = Heard::Result { originator, conversation, facts: *facts, status };

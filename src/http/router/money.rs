@@ -10,7 +10,7 @@ use super::{Gives, Method, Route, Serves, Takes};
 use crate::http::problem::Code;
 use crate::store::Scope;
 
-pub(super) static ROUTES: [Route; 22] = [
+pub(super) static ROUTES: [Route; 24] = [
     Route {
         method: Method::Post,
         path: "/v1/stk-pushes",
@@ -148,6 +148,24 @@ pub(super) static ROUTES: [Route; 22] = [
     },
     Route {
         method: Method::Post,
+        path: "/v1/c2b/register-pull",
+        name: "registerPull",
+        summary: "Have M-Pesa let this gateway pull what customers paid (`c2b.pull_every` needs it, once for each short code). That it was registered before counts as done. 202 means: it is on disk; poll the inquiry.",
+        serves: with!(PaymentsWrite, api::register_pull),
+        parameters: &[],
+        takes: Takes::PullRegistration,
+        gives: (StatusCode::ACCEPTED, Gives::Inquiry),
+        problems: &[
+            Code::InvalidJson,
+            Code::InvalidFields,
+            Code::IdempotencyKeyInvalid,
+            Code::IdempotencyKeyReused,
+            Code::NotSetUp,
+            Code::Busy,
+        ],
+    },
+    Route {
+        method: Method::Post,
         path: "/v1/c2b/simulate",
         name: "simulateC2b",
         summary: "Act as a customer who pays, in the sandbox only.",
@@ -174,6 +192,24 @@ pub(super) static ROUTES: [Route; 22] = [
         takes: Takes::Expected,
         gives: (StatusCode::OK, Gives::ExpectedTaken),
         problems: &[Code::InvalidJson, Code::InvalidFields, Code::Busy],
+    },
+    Route {
+        method: Method::Post,
+        path: "/v1/qr-codes",
+        name: "createQrCode",
+        summary: "Have M-Pesa make a QR code that customers scan to pay. It moves no money. 202 means: it is on disk; poll the inquiry, whose answer has the picture as `png_base64`.",
+        serves: with!(PaymentsWrite, api::create_qr_code),
+        parameters: &[],
+        takes: Takes::QrCode,
+        gives: (StatusCode::ACCEPTED, Gives::Inquiry),
+        problems: &[
+            Code::InvalidJson,
+            Code::InvalidFields,
+            Code::IdempotencyKeyInvalid,
+            Code::IdempotencyKeyReused,
+            Code::NotSetUp,
+            Code::Busy,
+        ],
     },
     Route {
         method: Method::Post,

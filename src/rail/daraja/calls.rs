@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{DarajaRail, QUESTION, Ready, Told, opened};
 use crate::daraja::request::{
-    AccountBalance, Addresses, B2b, C2bRegister, C2bSimulate, Caller, PullQuery, Reversal,
-    StatusOf, StkPush, StkQuery, Tax, TransactionStatus,
+    AccountBalance, Addresses, B2b, C2bRegister, C2bSimulate, Caller, PullQuery, PullRegister, Qr,
+    Reversal, StatusOf, StkPush, StkQuery, Tax, TransactionStatus,
 };
 use crate::daraja::rules::{fit_occasion, fit_remarks};
 use crate::daraja::{Api as Interface, answer, pull};
@@ -21,6 +21,10 @@ use crate::engine::port::{
 use crate::rail::transport::Unanswered;
 
 impl Counter for DarajaRail {
+    fn has(&self, rail: RailName) -> bool {
+        rail == RailName::Daraja
+    }
+
     fn prepare(&self, call: Call<'_>, now: Timestamp) -> Result<PreparedCall, String> {
         let (api, ready) = match call {
             Call::Prompt(payment) => (Api::Prompt, self.prompt(payment, now)?),
@@ -90,6 +94,7 @@ const fn interface(api: Api) -> Interface {
         Api::Tax => Interface::Tax,
         Api::Pull => Interface::PullQuery,
         Api::QrCode => Interface::Qr,
+        Api::RegisterPull => Interface::PullRegister,
     }
 }
 
@@ -108,7 +113,8 @@ impl DarajaRail {
             | Api::SimulateC2b
             | Api::BusinessPayment
             | Api::Tax
-            | Api::QrCode => Reply::Inquired(told.answer().of_inquiry()),
+            | Api::QrCode
+            | Api::RegisterPull => Reply::Inquired(told.answer().of_inquiry()),
         }
     }
 
@@ -218,6 +224,8 @@ impl DarajaRail {
                 let faults = request.check(&self.settings.amounts, place);
                 (Api::Tax, self.ready(Tax::API, faults, request.render())?)
             }
+            Kind::QrCode(what) => (Api::QrCode, self.qr_code(what)?),
+            Kind::RegisterPull(what) => (Api::RegisterPull, self.register_pull(caller, *what)?),
         })
     }
 
@@ -254,6 +262,29 @@ impl DarajaRail {
             validation_url: &validation,
         };
         self.ready(request.api(), request.check(self.settings.place), request.render())
+    }
+
+    fn qr_code(&self, what: &inquiry::QrCode) -> Result<Ready, String> {
+        let receiver = what.receiver.reveal();
+        let request = Qr {
+            merchant: &what.merchant,
+            reference: &what.reference,
+            amount: what.amount,
+            kind: what.kind,
+            receiver: &receiver,
+            size: what.size,
+        };
+        self.ready(Qr::API, request.check(&self.settings.amounts), request.render())
+    }
+
+    /// What M-Pesa would tell at the callback's address is not established (spec/daraja.md §1.13):
+    /// where confirmations come, whatever comes is kept.
+    fn register_pull(&self, caller: &Caller, what: inquiry::RegisterPull) -> Result<Ready, String> {
+        let callback_url = format!("{}/c2b/confirmation", self.settings.callbacks);
+        let (shortcode, phone) = (caller.shortcode.as_str(), what.phone);
+        let request = PullRegister { shortcode, phone, callback_url: &callback_url };
+        let faults = request.check(self.settings.place);
+        self.ready(PullRegister::API, faults, request.render())
     }
 
     fn simulate(&self, caller: &Caller, what: &inquiry::SimulateC2b) -> Result<Ready, String> {

@@ -15,13 +15,13 @@ use super::{Call, Done, good};
 use crate::domain::money::Amount;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::party::ShortCode;
-use crate::sim::Sim;
 use crate::sim::book::{Entry, Fate, Moved, Movement, NotTaken, Record, Taken, Wish, mix};
 use crate::sim::deliver::{Letter, Parcel, Place};
 use crate::sim::query::{self, Facts, Found};
 use crate::sim::reply::Reply;
 use crate::sim::report::{self, public_name};
 use crate::sim::script::{Act, Answer, Behaviour, Code, Garbage, Results, Then};
+use crate::sim::{Sim, without_token};
 
 /// There are too many results to be told already.
 pub(super) fn overload() -> Refusal {
@@ -222,7 +222,7 @@ fn take(
         Demand::Move(_) | Demand::Status(_) => None,
     };
     drop(book);
-    tracing::info!(originator_conversation_id = order.id, fate = ?fate(&taken), "request taken");
+    tracing::info!(originator_conversation_id = without_token(&order.id), fate = ?fate(&taken), "request taken");
     Ok(Carried { taken, found, accounts })
 }
 

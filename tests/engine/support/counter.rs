@@ -195,6 +195,8 @@ fn api_of(kind: &inquiry::Kind) -> Api {
         inquiry::Kind::SimulateC2b(_) => Api::SimulateC2b,
         inquiry::Kind::BusinessPayment(_) => Api::BusinessPayment,
         inquiry::Kind::Tax(_) => Api::Tax,
+        inquiry::Kind::QrCode(_) => Api::QrCode,
+        inquiry::Kind::RegisterPull(_) => Api::RegisterPull,
     }
 }
 
@@ -204,6 +206,10 @@ fn wire(about: &str, nth: u32) -> Vec<u8> {
 }
 
 impl Counter for ScriptedCounter {
+    fn has(&self, _rail: mlango::domain::payout::Rail) -> bool {
+        true
+    }
+
     fn prepare(&self, call: Call<'_>, _now: Timestamp) -> Result<PreparedCall, String> {
         let (api, wire) = match call {
             Call::Prompt(payment) => (Api::Prompt, wire(&payment.details.id.to_string(), 0)),
@@ -288,7 +294,8 @@ fn replied(api: Api, about: Subject, says: Says) -> Replied {
         }
         (_, Subject::Inquiry(id)) => {
             let names = if taken { names(id) } else { Names::default() };
-            Reply::Inquired(inquiry::AnswerFacts { code, description, names })
+            let picture = None;
+            Reply::Inquired(inquiry::AnswerFacts { code, description, names, picture })
         }
         (_, Subject::Payout(_) | Subject::Text(_)) => panic!("{about} has no call of its own"),
     };

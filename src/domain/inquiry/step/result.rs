@@ -74,8 +74,10 @@ impl Moment<'_> {
             Kind::Reversal(reversal) => moved(facts, reversal.amount).map(Answer::Reversed),
             Kind::BusinessPayment(payment) => moved(facts, payment.amount).map(Answer::Paid),
             Kind::Tax(tax) => moved(facts, tax.amount).map(Answer::Paid),
-            Kind::RegisterUrls(_) => Ok(Answer::Registered),
+            // `result_arrived` notes what comes for these.
+            Kind::RegisterUrls(_) | Kind::RegisterPull(_) => Ok(Answer::Registered),
             Kind::SimulateC2b(_) => Ok(Answer::Simulated),
+            Kind::QrCode(_) => Err(missing("a picture")),
         }
     }
 
@@ -225,7 +227,9 @@ impl Moment<'_> {
             | Kind::RegisterUrls(_)
             | Kind::SimulateC2b(_)
             | Kind::BusinessPayment(_)
-            | Kind::Tax(_) => Answer::Paid(moved),
+            | Kind::Tax(_)
+            | Kind::QrCode(_)
+            | Kind::RegisterPull(_) => Answer::Paid(moved),
         }
     }
 }

@@ -113,8 +113,15 @@ impl Moment<'_> {
 
     fn taken(&self, tries: Tries, answer: &AnswerFacts) -> Verdict {
         let done = match &self.inquiry.details.kind {
-            Kind::RegisterUrls(_) => Answer::Registered,
+            Kind::RegisterUrls(_) | Kind::RegisterPull(_) => Answer::Registered,
             Kind::SimulateC2b(_) => Answer::Simulated,
+            Kind::QrCode(_) => match &answer.picture {
+                Some(picture) => Answer::Pictured(picture.clone()),
+                None => {
+                    let why = Doubt::Answer { code: answer.code.clone() };
+                    return self.lose(why, &answer.names);
+                }
+            },
             Kind::Balance
             | Kind::TransactionStatus(_)
             | Kind::Reversal(_)

@@ -30,7 +30,7 @@ impl Numbers {
     }
 }
 
-const SCRAPS: [&[u8]; 16] = [
+const SCRAPS: [&[u8]; 28] = [
     b"<",
     b">",
     b"&",
@@ -47,6 +47,18 @@ const SCRAPS: [&[u8]; 16] = [
     b"\xef\xbb\xbf",
     b"originRequest",
     b"xmlns:a=''",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\\u0000",
+    b"\\ud800",
+    b"1e999",
+    b"-0",
+    b"null",
+    b"\"Value\":",
 ];
 
 fn change(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
