@@ -104,6 +104,8 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<api::Rails>()
         .schema_from::<api::Refusal>()
         .schema_from::<api::Pause>()
+        .schema_from::<api::Link>()
+        .schema_from::<api::LinkFailure>()
         .schema_from::<api::OldestUnknown>()
         .schema_from::<view::NewPause>()
         .schema_from::<api::Readiness>()

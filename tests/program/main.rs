@@ -16,6 +16,11 @@
     reason = "these tests stand outside of the program: they wait for processes in threads"
 )]
 
+#[path = "../common/certificates.rs"]
+mod certificates;
+#[path = "../common/s_server.rs"]
+mod s_server;
+
 mod api;
 mod apps;
 mod broker;
@@ -26,6 +31,7 @@ mod demo;
 mod faults;
 mod house;
 mod init;
+mod link;
 mod money;
 mod one_file;
 mod payouts;

@@ -83,7 +83,7 @@ pub(super) use payouts::{
     cancel, create, events, get, inquire, list as list_payouts, resolve, reverse as reverse_payout,
 };
 pub(super) use rails::{
-    OldestUnknown, Pause, Rail, Rails, Refusal, all_recorded as recorded_rails,
+    Link, LinkFailure, OldestUnknown, Pause, Rail, Rails, Refusal, all_recorded as recorded_rails,
     all_whole as all_rails, list as list_rails, not_paused, not_resumed, pause as pause_rail,
     rail_of, recorded as recorded_rail, resume as resume_rail, whole as whole_rail,
 };

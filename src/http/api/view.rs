@@ -372,6 +372,12 @@ pub struct Message {
     #[serde(serialize_with = "shown")]
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
+    /// From which address it came; null for what went out.
+    #[schema(required, example = "196.201.214.127")]
+    peer: Option<String>,
+    /// Whose certificate the other side showed when it came; null without one.
+    #[schema(required, example = "CN=broker.example.org, O=Example")]
+    certificate: Option<String>,
     /// The HTTP status of an answer.
     #[schema(required)]
     http_status: Option<u16>,
@@ -396,6 +402,8 @@ impl From<&store::Message> for Message {
             direction: message.direction.as_str(),
             channel: message.channel.as_str(),
             at: message.at,
+            peer: message.peer.clone(),
+            certificate: message.certificate.clone(),
             http_status: message.http_status,
             encoding,
             body,
