@@ -123,8 +123,16 @@ impl Book {
         }
         self.rails.extend(commit.rails.into_iter().map(|it| (it.rail.as_str(), it)));
         self.apps.extend(commit.apps.into_iter().map(|it| (it.id, it)));
-        let expected = commit.expected.into_iter();
-        self.expected.extend(expected.map(|it| (account_key(&it.reference), it)));
+        for it in commit.expected {
+            let key = account_key(&it.reference);
+            let it = it.over(self.expected.get(&key));
+            self.expected.insert(key, it);
+        }
+        for key in commit.paid_accounts.iter().map(|account| account_key(account)) {
+            if let Some(it) = self.expected.remove(&key) {
+                self.expected.insert(key, it.paid_again());
+            }
+        }
         Ok(Durable(()))
     }
 
