@@ -84,6 +84,8 @@ pub struct Post {
     pub name: String,
     /// The `ResponseCode` of each copy; empty where there was none.
     pub codes: Vec<String>,
+    /// Whether the gateway heard what the first of them was answered.
+    pub is_heard: bool,
 }
 
 /// The door of the gateway, while it lives.
@@ -100,8 +102,8 @@ pub struct Net {
     broker: Mutex<Option<Router>>,
     door: Mutex<Option<Door>>,
     posts: Mutex<Vec<Post>>,
-    /// Results that the gateway acknowledged.
-    acknowledged: Mutex<Vec<Bytes>>,
+    /// What the gateway acknowledged, and where; no validations, which move no money.
+    acknowledged: Mutex<Vec<(String, Bytes)>>,
     log: Mutex<Vec<String>>,
     keeps_log: AtomicBool,
     born: Instant,
@@ -162,7 +164,7 @@ impl Net {
         self.posts.lock().expect("posts").clone()
     }
 
-    pub fn acknowledged(&self) -> Vec<Bytes> {
+    pub fn acknowledged(&self) -> Vec<(String, Bytes)> {
         self.acknowledged.lock().expect("acknowledged").clone()
     }
 
@@ -249,7 +251,7 @@ impl Net {
         fate.live().await;
         let number = {
             let mut posts = self.posts.lock().expect("posts");
-            posts.push(Post { name: name.clone(), codes: vec![] });
+            posts.push(Post { name: name.clone(), codes: vec![], is_heard: false });
             posts.len() - 1
         };
         let parcel = Arc::new(parcel);
@@ -278,6 +280,7 @@ impl Net {
             Ok(Ok(_nothing)) => Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Closed)),
             Ok(Err(_)) | Err(_) => Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout)),
         };
+        self.posts.lock().expect("posts")[number].is_heard = answer.is_ok();
         fate.point(&format!("after the answer to {name}")).await;
         answer
     }
@@ -285,7 +288,7 @@ impl Net {
     async fn call_back(self: &Arc<Self>, path: &str, body: Bytes) -> Result<(u16, Bytes), String> {
         let (draw, _late, weather) = self.roll();
         if self.is_down(&weather) || draw < weather.result_lost {
-            self.note(|| "a callback does not arrive".to_owned());
+            self.note(|| format!("a callback to {path} does not arrive"));
             sleep(Duration::from_secs(1)).await;
             return Err("no connection".to_owned());
         }
@@ -326,9 +329,10 @@ impl Net {
             biased;
             () = fate.ended() => Err("the connection ended".to_owned()),
             (status, answer) = call => {
-                self.note(|| format!("a callback is answered {status}"));
-                if status == StatusCode::OK {
-                    self.acknowledged.lock().expect("acknowledged").push(body);
+                self.note(|| format!("a callback to {path} is answered {status}"));
+                if status == StatusCode::OK && !path.ends_with("/c2b/validation") {
+                    let kept = (path.to_owned(), body);
+                    self.acknowledged.lock().expect("acknowledged").push(kept);
                 }
                 Ok((status.as_u16(), answer))
             }
@@ -439,10 +443,16 @@ impl Parcel {
         Self { method, path, headers, body: Bytes::from(request.body), api }
     }
 
-    /// Its name: of a payout its OriginatorConversationID; of what has none, where it goes.
+    /// Its name: of a payout its OriginatorConversationID; of what has none, where it goes, and of
+    /// a prompt besides where its end is to be told.
     fn name(&self) -> String {
         match self.api {
             Some(Api::B2c(_)) => member(&self.body, "OriginatorConversationID"),
+            Some(Api::StkPush) => {
+                let callback = member(&self.body, "CallBackURL");
+                let tag = callback.rsplit('/').next().unwrap_or_default();
+                format!("{}/{tag}", self.path)
+            }
             None if self.path == broker::PATH => between(&self.body, "OriginatorConversationID"),
             Some(_) | None => self.path.clone(),
         }
