@@ -313,11 +313,7 @@ async fn of_two_rulings_at_once_with_one_receipt_one_is_refused() {
         house.engine.resolve(None, one, ruling()),
         house.engine.resolve(None, other, ruling())
     );
-    let (won, lost, left) = if first.is_ok() {
-        (one, second, other)
-    } else {
-        (other, first, one)
-    };
+    let (won, lost, left) = if first.is_ok() { (one, second, other) } else { (other, first, one) };
     assert_eq!(lost, Err(NotDone::ReceiptTaken(won)));
     assert_eq!(house.status(won).await, Status::Succeeded);
     assert_eq!(house.status(left).await, Status::Unknown);

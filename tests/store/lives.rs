@@ -403,9 +403,8 @@ async fn what_is_paid_of_a_reference_no_import_writes_over(mut bench: Bench) {
     let both = Commit { expected, paid_accounts: vec!["ORDER2".to_owned()], ..Commit::default() };
     bench.commit(both).await;
     for _ in 0..2 {
-        let known = async |account: &str| {
-            bench.store.expected(account).await.expect("it can be read")
-        };
+        let known =
+            async |account: &str| bench.store.expected(account).await.expect("it can be read");
         let first = known("ORDER1").await.expect("it is expected");
         assert_eq!((first.paid, first.times, first.reference.as_str()), (3, Times::Many, "order1"));
         assert_eq!(first.third_party_id.as_deref(), Some("INV77"));

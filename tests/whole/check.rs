@@ -263,9 +263,7 @@ async fn every_acknowledged_message_is_kept(world: &World, events: &[FeedEvent])
         let is_json = body.starts_with(b"{");
         let is_result = text.contains("\"Result\"");
         let is_payout = !path.contains("/stk/") && !path.contains("/c2b/");
-        let left = if text.contains("notifyQueueTimeout")
-            || (is_payout && is_json && !is_result)
-        {
+        let left = if text.contains("notifyQueueTimeout") || (is_payout && is_json && !is_result) {
             &mut timeouts
         } else if kept.contains_key(body.as_ref()) {
             kept.entry(body.to_vec()).or_default()

@@ -121,7 +121,9 @@ fn whatever_point_it_dies_at_what_was_paid_in_is_one_payment() {
         }
         points += here;
     }
-    println!("{points} points, each died at once; {PAIRS_IN} pairs a seed: the money is in the book");
+    println!(
+        "{points} points, each died at once; {PAIRS_IN} pairs a seed: the money is in the book"
+    );
 }
 
 /// One run of prompts and customers over as many lives as it takes.
@@ -134,8 +136,7 @@ fn take_money(trips: &Arc<Trips>, seed: u64) -> Ends {
     runtime.block_on(async {
         let (weather, by, b2c) = (Weather::default(), By::Daraja, B2cVersion::V3);
         let (policy, income) = (policy(), Income::Sure);
-        let world =
-            World::make(Make { seed, weather, chaos: None, policy, by, b2c, income }).await;
+        let world = World::make(Make { seed, weather, chaos: None, policy, by, b2c, income }).await;
         world.customer_pays(("254700123456", 77, "BILL1"), false);
         world.customer_pays(("254700123457", 78, "BILL2"), true);
         let mut pushed = 0;
@@ -175,7 +176,7 @@ async fn take(world: &World, life: &Life, pushed: &mut usize) {
         }
     }
     till::pull_at_last(&life.engine).await;
-    world.race(life, &mut Dice::new(world.seed, "who claims")).await;
+    world.race_in_calm(life, &mut Dice::new(world.seed, "who claims")).await;
 }
 
 fn key(number: usize) -> String {

@@ -168,25 +168,41 @@ impl World {
         });
     }
 
-    /// Two applications claim a payment, for two purposes, at once.
-    pub async fn race(&self, life: &Life, dice: &mut Dice) {
+    /// Two applications claim a payment, for two purposes, at once: what each was answered.
+    pub async fn race(&self, life: &Life, dice: &mut Dice) -> Vec<StatusCode> {
         let query = PaymentQuery { status: Some(Status::Succeeded), ..PaymentQuery::all(1_000) };
         let paid = self.store.payments(&query).await.expect("memory is readable").rows;
         let which = usize::try_from(dice.below(paid.len().max(1) as u64)).expect("it fits");
         let Some(kept) = paid.get(which) else {
-            return;
+            return vec![];
         };
         let id = kept.value.details.id;
         let claim = |by: (usize, &'static str)| self.claim(life, id, by);
-        tokio::join!(claim((0, "order 1")), claim((1, "order 1")), claim((0, "order 2")));
+        let (one, other, third) =
+            tokio::join!(claim((0, "order 1")), claim((1, "order 1")), claim((0, "order 2")));
+        [one, other, third].into_iter().flatten().collect()
     }
 
-    async fn claim(&self, life: &Life, payment: PaymentId, by: (usize, &'static str)) {
+    /// The same when nothing is in the way: each is answered, and that it is his, or another's.
+    pub async fn race_in_calm(&self, life: &Life, dice: &mut Dice) {
+        for status in self.race(life, dice).await {
+            assert!([StatusCode::OK, StatusCode::CONFLICT].contains(&status), "{status}");
+        }
+    }
+
+    async fn claim(
+        &self,
+        life: &Life,
+        payment: PaymentId,
+        by: (usize, &'static str),
+    ) -> Option<StatusCode> {
         let body = json!({"purpose": by.1}).to_string();
         let path = format!("/v1/payments/{payment}/claim");
-        if let Some((StatusCode::OK, _)) = self.ask(life, by.0, &path, None, body).await {
+        let (status, _answer) = self.ask(life, by.0, &path, None, body).await?;
+        if status == StatusCode::OK {
             self.net.note(|| format!("{payment} is claimed by {by:?}"));
             self.till.won.lock().expect("won").push(Won { payment, by });
         }
+        Some(status)
     }
 }

@@ -155,14 +155,27 @@ impl World {
         let finance = desk.create("finance", &scopes).await.expect("an application");
         desk.random = eights;
         let shop = desk.create("shop", &scopes).await.expect("an application");
-        let (apps, keys) = [finance, shop]
-            .into_iter()
-            .map(|(app, key)| (app.id, key.reveal().to_owned()))
-            .unzip();
+        let (apps, keys) =
+            [finance, shop].into_iter().map(|(app, key)| (app.id, key.reveal().to_owned())).unzip();
         let till = Till::open(income, seed, &mpesa);
         let dice = Mutex::new(Dice::new(seed, "the lives"));
         let orders = Mutex::default();
-        Self { seed, net, store, clock, ids, mpesa, policy, by, b2c, apps, keys, dice, till, orders }
+        Self {
+            seed,
+            net,
+            store,
+            clock,
+            ids,
+            mpesa,
+            policy,
+            by,
+            b2c,
+            apps,
+            keys,
+            dice,
+            till,
+            orders,
+        }
     }
 
     /// The initiator's password as it is sent, made once.

@@ -158,7 +158,9 @@ async fn words_that_cross_are_never_two_payments_and_never_thank_twice() {
         let whole = Payer { phone: PayerPhone::read(PHONE), ..notice(RECEIPT, now).payer };
         let confirmation = tokio::spawn(async move {
             let told = C2bNotice { payer: whole, ..notice(RECEIPT, now) };
-            engine.hear_c2b(incoming(Channel::C2bConfirmation), Ok(told), Source::Confirmation).await
+            engine
+                .hear_c2b(incoming(Channel::C2bConfirmation), Ok(told), Source::Confirmation)
+                .await
         });
         for _ in 0..200 {
             till.waits(millis(50)).await;
@@ -182,10 +184,8 @@ async fn of_two_confirmations_that_one_prompt_could_adopt_none_is_lost() {
     // The payer paid by hand as well; both are looked up before either is on the disk.
     till.store.plan("payment.completed", 1, Trouble::Slow(secs(1)));
     let now = till.now();
-    let (one, other) = tokio::join!(
-        till.confirms(notice(RECEIPT, now)),
-        till.confirms(notice("UJ34AA0002", now))
-    );
+    let (one, other) =
+        tokio::join!(till.confirms(notice(RECEIPT, now)), till.confirms(notice("UJ34AA0002", now)));
     assert_eq!((one, other), (Hearing::Applied, Hearing::Applied));
     let mut receipts: Vec<_> =
         till.paid().await.iter().map(|payment| payment.receipt().cloned()).collect();
