@@ -274,7 +274,8 @@ fn turned_away(post: &Post) -> bool {
 /// Of all who claimed a payment at most one was told that it is his, and it still is.
 async fn one_claim_won(world: &World, payments: &[Payment]) -> u64 {
     let mut winners: BTreeMap<_, (usize, &str)> = BTreeMap::new();
-    for won in world.till.won.lock().expect("won").clone() {
+    let all = world.till.won.lock().expect("won").clone();
+    for won in all {
         let mut id = won.payment;
         let kept = world.store.payment(id).await.expect("memory is readable");
         if let Some(to) = kept.expect("a claimed payment is there").value.joined_to() {

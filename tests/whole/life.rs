@@ -129,9 +129,7 @@ impl Life {
             limits: BODY,
         });
         world.net.open(Some(Door { callbacks, fate: fate.clone() }));
-        if world.till.pulls {
-            tokio::spawn(till::pull(Arc::clone(&engine), stop.clone(), fate.clone()));
-        }
+        till::pulls(world, (&engine, &stop, &fate));
         world.net.note(|| "the program runs".to_owned());
         Some(Self { engine, api, disk, fate, stop, tasks })
     }

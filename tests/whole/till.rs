@@ -101,8 +101,16 @@ fn urls(dice: &mut Dice) -> Urls {
     Urls { validation, confirmation: to("confirmation"), otherwise, version }
 }
 
+/// Has payments pulled in a life, where they are.
+pub fn pulls(world: &World, life: (&Arc<Engine>, &CancellationToken, &Fate)) {
+    let (engine, stop, fate) = life;
+    if world.till.pulls {
+        tokio::spawn(pull(Arc::clone(engine), stop.clone(), fate.clone()));
+    }
+}
+
 /// Pulls payments, as the program does by the clock.
-pub async fn pull(engine: Arc<Engine>, stop: CancellationToken, fate: Fate) {
+async fn pull(engine: Arc<Engine>, stop: CancellationToken, fate: Fate) {
     loop {
         tokio::select! {
             biased;
@@ -134,7 +142,7 @@ impl World {
         let (phone, shillings, account) = push;
         let body = json!({"amount": format!("{shillings}.00"), "phone": phone,
             "reference": account});
-        let asked = self.ask(life, 0, "/v1/stk-pushes", Some(key), body.to_string()).await;
+        let asked = self.ask(life, 0, ("/v1/stk-pushes", Some(key)), body.to_string()).await;
         let Some((status, answer)) = asked else {
             return false;
         };
@@ -172,7 +180,8 @@ impl World {
     pub async fn race(&self, life: &Life, dice: &mut Dice) -> Vec<StatusCode> {
         let query = PaymentQuery { status: Some(Status::Succeeded), ..PaymentQuery::all(1_000) };
         let paid = self.store.payments(&query).await.expect("memory is readable").rows;
-        let which = usize::try_from(dice.below(paid.len().max(1) as u64)).expect("it fits");
+        let count = u64::try_from(paid.len()).expect("it fits");
+        let which = usize::try_from(dice.below(count)).expect("it fits");
         let Some(kept) = paid.get(which) else {
             return vec![];
         };
@@ -198,7 +207,7 @@ impl World {
     ) -> Option<StatusCode> {
         let body = json!({"purpose": by.1}).to_string();
         let path = format!("/v1/payments/{payment}/claim");
-        let (status, _answer) = self.ask(life, by.0, &path, None, body).await?;
+        let (status, _answer) = self.ask(life, by.0, (&path, None), body).await?;
         if status == StatusCode::OK {
             self.net.note(|| format!("{payment} is claimed by {by:?}"));
             self.till.won.lock().expect("won").push(Won { payment, by });

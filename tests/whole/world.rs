@@ -202,7 +202,7 @@ impl World {
              \"rail\":\"{rail}\"}}"
         );
         let path = "/v1/payouts";
-        let Some((status, answer)) = self.ask(life, 0, path, Some(key), body).await else {
+        let Some((status, answer)) = self.ask(life, 0, (path, Some(key)), body).await else {
             return false;
         };
         if status != StatusCode::ACCEPTED {
@@ -229,7 +229,8 @@ impl World {
             return;
         };
         let path = format!("/v1/payouts/{}/cancel", order.id);
-        if let Some((StatusCode::OK, _answer)) = self.ask(life, 0, &path, None, String::new()).await
+        if let Some((StatusCode::OK, _answer)) =
+            self.ask(life, 0, (&path, None), String::new()).await
         {
             self.net.note(|| format!("{key} is cancelled"));
             let mut orders = self.orders.lock().expect("orders");
@@ -243,8 +244,7 @@ impl World {
         &self,
         life: &Life,
         app: usize,
-        path: &str,
-        key: Option<&str>,
+        (path, key): (&str, Option<&str>),
         body: String,
     ) -> Option<(StatusCode, Value)> {
         let peer = Peer::Net("127.0.0.1:4000".parse().expect("an address"));
