@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::chain::Head;
+use super::expected;
 use super::{
     App, Case, CaseClosing, CasePage, CaseQuery, Claim, Commit, CommitError, Counts, Durable,
     FeedEvent, Health, InquiryPage, InquiryQuery, Kept, Life, LifeWrite, Message, NewEvent,
@@ -123,16 +124,7 @@ impl Book {
         }
         self.rails.extend(commit.rails.into_iter().map(|it| (it.rail.as_str(), it)));
         self.apps.extend(commit.apps.into_iter().map(|it| (it.id, it)));
-        for it in commit.expected {
-            let key = account_key(&it.reference);
-            let it = it.over(self.expected.get(&key));
-            self.expected.insert(key, it);
-        }
-        for key in commit.paid_accounts.iter().map(|account| account_key(account)) {
-            if let Some(it) = self.expected.remove(&key) {
-                self.expected.insert(key, it.paid_again());
-            }
-        }
+        expected::write(&mut self.expected, commit.expected, &commit.paid_accounts);
         Ok(Durable(()))
     }
 

@@ -9,6 +9,7 @@
 
 mod chain;
 mod counts;
+mod expected;
 mod life;
 pub mod memory;
 mod query;
