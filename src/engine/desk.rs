@@ -298,6 +298,8 @@ impl Engine {
         ruling: Ruling,
     ) -> Result<Payout, NotDone> {
         let before = self.seen(sees, id).await?;
+        // Until it is on the disk nobody else's ruling looks whether its receipt is free.
+        let _alone = self.rulings.lock().await;
         if let Some(receipt) = &ruling.receipt {
             let paid = self.parts.store.payout_by_receipt(receipt).await?;
             if let Some(other) = paid.filter(|other| *other != id) {

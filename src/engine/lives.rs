@@ -51,6 +51,16 @@ pub(super) trait Lived: Clone + Send + Sync + Sized + 'static {
     ) -> Pending<'a, Result<Also, StoreError>> {
         Box::pin(std::future::ready(Ok(Also::default())))
     }
+    /// Whether nothing that may be the same money is to come into the book while the event is
+    /// decided on and written.
+    fn needs_quiet(_event: &Self::Event) -> bool {
+        false
+    }
+    /// Whether what may not be done to it is to be done to something else: then its message is
+    /// not kept here.
+    fn is_of_another(_why: &Self::Forbidden) -> bool {
+        false
+    }
     fn name(event: &Self::Event) -> &'static str;
     /// What the event says, in words without personal data, and M-Pesa's code if it has one.
     fn says(event: &Self::Event) -> (String, Option<String>);
@@ -121,6 +131,10 @@ impl Engine {
         messages: &[Message],
     ) -> Result<Came<L>, NotApplied> {
         let mut texts = true;
+        let _quiet = match L::needs_quiet(event) {
+            true => Some(self.crossing.write().await),
+            false => None,
+        };
         for _ in 0..DECISIONS_MAX {
             let read = L::read(self.parts.store.as_ref(), id).await?;
             let kept = read.ok_or(NotApplied::NoSuchPayout)?;
@@ -225,6 +239,7 @@ impl<L: Lived> Turn<'_, L> {
                 let case = (CaseKind::LawBroken, format!("{name}: {law}"));
                 self.stays(Came::Contradicted, Some(case), now).await
             }
+            Decided::Forbidden(why) if L::is_of_another(&why) => Ok(Came::Forbidden(why)),
             // What M-Pesa said is kept whatever becomes of it.
             Decided::Stale | Decided::Forbidden(_) if self.holds_mpesas_word() => {
                 self.stays(Came::Noted, None, now).await

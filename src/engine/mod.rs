@@ -110,6 +110,12 @@ pub struct Engine {
     phones: till::Phones,
     /// Reversals are taken one at a time, so that no two of one payment are.
     reversals: tokio::sync::Mutex<()>,
+    /// Rulings on payouts are taken one at a time, so that no two name one receipt.
+    rulings: tokio::sync::Mutex<()>,
+    /// Shared by C2B payments that come into the book, held alone where a prompt turns out to be
+    /// paid and no receipt says by which of them: neither is decided on while the other is on its
+    /// way to the disk, so that the same money is never two payments.
+    crossing: tokio::sync::RwLock<()>,
     tally: tally::Tally,
 }
 
@@ -126,6 +132,8 @@ impl Engine {
             timers: timer::Timers::default(),
             phones: till::Phones::default(),
             reversals: tokio::sync::Mutex::default(),
+            rulings: tokio::sync::Mutex::default(),
+            crossing: tokio::sync::RwLock::default(),
             tally: tally::Tally::new(),
         })
     }

@@ -68,7 +68,7 @@ use self::wire::TcpCarrier;
 use crate::clock::Clock;
 use crate::domain::mask::without_tokens;
 use crate::domain::money::Amount;
-use crate::domain::party::Msisdn;
+use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::time::Timestamp;
 
 /// How long a connection whose answer never comes is held open: longer than the gateway waits by
@@ -334,6 +334,18 @@ impl Console {
     pub fn open_prompts(&self) -> Vec<(String, Msisdn)> {
         let prompts = self.sim.daraja.prompts();
         prompts.open().map(|prompt| (prompt.checkout.clone(), prompt.phone)).collect()
+    }
+
+    /// Where the end of each prompt that was sent to a phone is told: as often as there were
+    /// prompts.
+    pub fn prompt_callbacks(&self) -> Vec<String> {
+        self.sim.daraja.prompts().callbacks().map(str::to_owned).collect()
+    }
+
+    /// Registers addresses for one of the organisation's short codes, as an operator of M-Pesa's
+    /// does by hand.
+    pub fn register(&self, shortcode: ShortCode, urls: customer::Urls) {
+        self.sim.urls().insert(shortcode, urls);
     }
 
     /// A customer pays; what came of it. It takes as long as validation and confirmation do.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::chain::Head;
+use super::expected;
 use super::{
     App, Case, CaseClosing, CasePage, CaseQuery, Claim, Commit, CommitError, Counts, Durable,
     FeedEvent, Health, InquiryPage, InquiryQuery, Kept, Life, LifeWrite, Message, NewEvent,
@@ -123,8 +124,7 @@ impl Book {
         }
         self.rails.extend(commit.rails.into_iter().map(|it| (it.rail.as_str(), it)));
         self.apps.extend(commit.apps.into_iter().map(|it| (it.id, it)));
-        let expected = commit.expected.into_iter();
-        self.expected.extend(expected.map(|it| (account_key(&it.reference), it)));
+        expected::write(&mut self.expected, commit.expected, &commit.paid_accounts);
         Ok(Durable(()))
     }
 

@@ -9,6 +9,7 @@
 
 mod chain;
 mod counts;
+mod expected;
 mod life;
 pub mod memory;
 mod query;
@@ -202,8 +203,11 @@ pub struct Commit {
     pub rails: Vec<RailRecord>,
     /// Applications, new or changed.
     pub apps: Vec<App>,
-    /// References that somebody is expected to pay. The last word stands.
+    /// References that somebody is expected to pay. The last word stands, but how often each was
+    /// paid stays as it is here ([`Expected::over`]): an import may cross a payment.
     pub expected: Vec<Expected>,
+    /// Accounts that were paid, after `expected`: where one is expected, it is paid once more.
+    pub paid_accounts: Vec<String>,
 }
 
 /// One open case to close.

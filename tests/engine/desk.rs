@@ -300,6 +300,27 @@ async fn a_named_person_rules_on_a_payout_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_rulings_at_once_with_one_receipt_one_is_refused() {
+    let house = House::open().await;
+    let (one, other) = (in_doubt(&house, &phone(0)).await, in_doubt(&house, &phone(1)).await);
+    let ruling = || Ruling {
+        by: WANJIRU.to_owned(),
+        receipt: Receipt::new("QK1"),
+        reason: "statement of 2 January".to_owned(),
+    };
+    house.store.plan("payout.succeeded", 1, Trouble::Slow(secs(1)));
+    let (first, second) = tokio::join!(
+        house.engine.resolve(None, one, ruling()),
+        house.engine.resolve(None, other, ruling())
+    );
+    let (won, lost, left) = if first.is_ok() { (one, second, other) } else { (other, first, one) };
+    assert_eq!(lost, Err(NotDone::ReceiptTaken(won)));
+    assert_eq!(house.status(won).await, Status::Succeeded);
+    assert_eq!(house.status(left).await, Status::Unknown);
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_case_is_closed_once_and_that_moves_no_payout() {
     let house = House::open().await;
     let id = house.submit(&phone(0)).await;

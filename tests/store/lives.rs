@@ -7,6 +7,7 @@ use mlango::domain::id::{AppId, CheckoutRequestId, InquiryId, PaymentId, Receipt
 use mlango::domain::inquiry::{self, Inquiry};
 use mlango::domain::money::Amount;
 use mlango::domain::party::Msisdn;
+use mlango::domain::payment::validation::{Expected, Times};
 use mlango::domain::payment::{
     self, Asking, Claim, NoticeKind, Origin, Paid, PayerPhone, Payment, Prompt, Source, State,
     Tries,
@@ -225,6 +226,7 @@ crate::on_every_store!(
     a_joined_payment_gives_its_receipt_up,
     one_message_per_occasion,
     of_a_thousand_claims_one_wins,
+    what_is_paid_of_a_reference_no_import_writes_over,
     nobodys_payments_are_everybodys,
 );
 
@@ -371,6 +373,46 @@ async fn of_a_thousand_claims_one_wins(bench: Bench) {
     let kept = bench.store.payment(payment_id(1)).await.expect("a read").expect("the payment");
     let claim = kept.value.state.claim().expect("a claim").app;
     assert_eq!(winners.into_iter().map(app_id).collect::<Vec<_>>(), [claim]);
+}
+
+/// What an import says of a reference, and what the book knows of it.
+async fn what_is_paid_of_a_reference_no_import_writes_over(mut bench: Bench) {
+    let reference = |text: &str, times: Times| Expected {
+        reference: text.to_owned(),
+        amount: None,
+        phone: None,
+        expires_at: None,
+        times,
+        paid: 0,
+        app: Some(app_id(1)),
+        third_party_id: (times == Times::Once).then(|| "INV77".to_owned()),
+    };
+    let expected = vec![reference("ORDER1", Times::Once)];
+    bench.commit(Commit { expected, ..Commit::default() }).await;
+    // Paid three times, twice of them at once; whoever types it otherwise pays it all the same.
+    let paid = |accounts: &[&str]| Commit {
+        paid_accounts: accounts.iter().map(|&account| account.to_owned()).collect(),
+        ..Commit::default()
+    };
+    tokio::join!(
+        bench.commit(paid(&["ORDER1"])),
+        bench.commit(paid(&[" order1 ", "NOBODYS"])),
+        bench.commit(paid(&["Order1"])),
+    );
+    let expected = vec![reference("order1", Times::Many), reference("ORDER2", Times::Many)];
+    let both = Commit { expected, paid_accounts: vec!["ORDER2".to_owned()], ..Commit::default() };
+    bench.commit(both).await;
+    for _ in 0..2 {
+        let known =
+            async |account: &str| bench.store.expected(account).await.expect("it can be read");
+        let first = known("ORDER1").await.expect("it is expected");
+        assert_eq!((first.paid, first.times, first.reference.as_str()), (3, Times::Many, "order1"));
+        assert_eq!(first.third_party_id.as_deref(), Some("INV77"));
+        assert_eq!(known("ORDER2").await.map(|it| it.paid), Some(1));
+        assert_eq!(known("NOBODYS").await, None, "nobody expects it");
+        bench.reopen().await;
+    }
+    bench.is_sound().await;
 }
 
 async fn nobodys_payments_are_everybodys(bench: Bench) {

@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::fate::{Fate, Trips};
 use crate::net::{ANSWER, Again, CONNECT, Door, SimWeb, SimWire};
 use crate::store::{Disk, Troubles};
+use crate::till::{self, TILL};
 use crate::world::{INITIATOR, ORGANISATION, PROVIDER, SHORTCODE, TOKEN, World};
 
 const BODY: BodyLimits = BodyLimits { bytes: 64 * 1024, timeout: Duration::from_secs(5) };
@@ -71,7 +72,7 @@ impl Life {
         let net = Arc::clone(&world.net);
         let wire = SimWire { net, fate: fate.clone(), again };
         let web = SimWeb(SimWire { net: Arc::clone(&world.net), fate: fate.clone(), again });
-        let daraja = DarajaRail::new(Arc::new(web), daraja(world));
+        let daraja = Arc::new(DarajaRail::new(Arc::new(web), daraja(world)));
         let limits = Limits {
             deadlines: Deadlines { connect: CONNECT, send: ANSWER, answer: ANSWER },
             max_per_second: 5,
@@ -79,11 +80,11 @@ impl Life {
         };
         let rail = SoapRail::over(Arc::new(wire), caller(), limits);
         let parts = Parts {
-            counter: None,
+            counter: Some(Arc::<DarajaRail>::clone(&daraja)),
             notifier: None,
             validators: None,
             store: Arc::<Disk>::clone(&disk),
-            rails: Rails::only(Rail::Soap, Arc::new(rail)).with(Rail::Daraja, Arc::new(daraja)),
+            rails: Rails::only(Rail::Soap, Arc::new(rail)).with(Rail::Daraja, daraja),
             clock: Arc::clone(&world.clock),
             ids: Arc::clone(&world.ids),
         };
@@ -130,6 +131,7 @@ impl Life {
             limits: BODY,
         });
         world.net.open(Some(Door { callbacks, fate: fate.clone() }));
+        till::pulls(world, (&engine, &stop, &fate));
         world.net.note(|| "the program runs".to_owned());
         Some(Self { engine, api, disk, fate, stop, tasks })
     }
@@ -167,10 +169,10 @@ fn daraja(world: &World) -> DarajaSettings {
             security_credential: World::credential().to_owned(),
         },
         prompts: Prompts {
-            shortcode: "174379".to_owned(),
+            shortcode: TILL.to_owned(),
             passkey: known.passkey.into(),
             to: PaidTo::PayBill,
-            receiver: "174379".to_owned(),
+            receiver: TILL.to_owned(),
         },
         callbacks: format!("http://gw.example.org/cb/{TOKEN}"),
         b2c: world.b2c,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ pub const ANSWER: Duration = Duration::from_secs(10);
 /// The longest that a message takes which is late, and still arrives.
 pub const LATE_MAX: Duration = Duration::from_secs(40);
 
+/// How many times longer a result may be held than a request.
+const HELD_TIMES: u32 = 15;
+
 /// How often what goes wrong, out of a thousand messages; the rest arrives once, soon.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Weather {
@@ -57,6 +60,9 @@ pub struct Weather {
     pub result_twice: u64,
     /// A result arrives, and its acknowledgement is lost.
     pub ack_lost: u64,
+    /// A result arrives at any time within ten minutes, after others that came later, and nobody
+    /// waits for its acknowledgement.
+    pub result_held: u64,
     /// For so long at a time there is no connection at all; zero for never.
     pub flap: Duration,
 }
@@ -73,6 +79,7 @@ impl Weather {
         result_lost: 100,
         result_twice: 100,
         ack_lost: 100,
+        result_held: 60,
         flap: Duration::from_secs(20),
     };
 }
@@ -84,6 +91,8 @@ pub struct Post {
     pub name: String,
     /// The `ResponseCode` of each copy; empty where there was none.
     pub codes: Vec<String>,
+    /// Whether the gateway heard what the first of them was answered.
+    pub is_heard: bool,
 }
 
 /// The door of the gateway, while it lives.
@@ -100,8 +109,10 @@ pub struct Net {
     broker: Mutex<Option<Router>>,
     door: Mutex<Option<Door>>,
     posts: Mutex<Vec<Post>>,
-    /// Results that the gateway acknowledged.
-    acknowledged: Mutex<Vec<Bytes>>,
+    /// What the gateway acknowledged, and where; no validations, which move no money.
+    acknowledged: Mutex<Vec<(String, Bytes)>>,
+    /// Results that are held.
+    held: AtomicUsize,
     log: Mutex<Vec<String>>,
     keeps_log: AtomicBool,
     born: Instant,
@@ -122,6 +133,7 @@ impl Net {
             door: Mutex::default(),
             posts: Mutex::default(),
             acknowledged: Mutex::default(),
+            held: AtomicUsize::new(0),
             log: Mutex::default(),
             keeps_log: AtomicBool::new(false),
             born: Instant::now(),
@@ -140,6 +152,11 @@ impl Net {
     /// From now on everything arrives, once, soon.
     pub fn calm(&self) {
         *self.weather.lock().expect("weather") = Weather::default();
+    }
+
+    /// How many results are on their way that nobody waits for.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
     }
 
     pub fn keep_log(&self) {
@@ -162,7 +179,7 @@ impl Net {
         self.posts.lock().expect("posts").clone()
     }
 
-    pub fn acknowledged(&self) -> Vec<Bytes> {
+    pub fn acknowledged(&self) -> Vec<(String, Bytes)> {
         self.acknowledged.lock().expect("acknowledged").clone()
     }
 
@@ -249,7 +266,7 @@ impl Net {
         fate.live().await;
         let number = {
             let mut posts = self.posts.lock().expect("posts");
-            posts.push(Post { name: name.clone(), codes: vec![] });
+            posts.push(Post { name: name.clone(), codes: vec![], is_heard: false });
             posts.len() - 1
         };
         let parcel = Arc::new(parcel);
@@ -278,20 +295,26 @@ impl Net {
             Ok(Ok(_nothing)) => Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Closed)),
             Ok(Err(_)) | Err(_) => Err(Unanswered::MayHaveBeenSent(WhyNoAnswer::Timeout)),
         };
+        self.posts.lock().expect("posts")[number].is_heard = answer.is_ok();
         fate.point(&format!("after the answer to {name}")).await;
         answer
     }
 
     async fn call_back(self: &Arc<Self>, path: &str, body: Bytes) -> Result<(u16, Bytes), String> {
-        let (draw, _late, weather) = self.roll();
+        let (draw, late, weather) = self.roll();
         if self.is_down(&weather) || draw < weather.result_lost {
-            self.note(|| "a callback does not arrive".to_owned());
+            self.note(|| format!("a callback to {path} does not arrive"));
             sleep(Duration::from_secs(1)).await;
             return Err("no connection".to_owned());
         }
         let twice = draw < weather.result_lost + weather.result_twice;
         let ack_lost =
             !twice && draw < weather.result_lost + weather.result_twice + weather.ack_lost;
+        let others = weather.result_lost + weather.result_twice + weather.ack_lost;
+        if draw >= others && draw < others + weather.result_held {
+            self.hold(path.to_owned(), body, late * HELD_TIMES);
+            return Err("the connection ended".to_owned());
+        }
         let first = self.knock(path, body.clone()).await;
         if twice {
             return self.knock(path, body).await;
@@ -301,6 +324,17 @@ impl Net {
             return Err("the connection ended".to_owned());
         }
         first
+    }
+
+    fn hold(self: &Arc<Self>, path: String, body: Bytes, after: Duration) {
+        self.note(|| format!("a callback to {path} is held for {} s", after.as_secs()));
+        self.held.fetch_add(1, Ordering::SeqCst);
+        let net = Arc::clone(self);
+        tokio::spawn(async move {
+            sleep(after).await;
+            drop(net.knock(&path, body).await);
+            net.held.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 
     async fn knock(&self, path: &str, body: Bytes) -> Result<(u16, Bytes), String> {
@@ -326,9 +360,10 @@ impl Net {
             biased;
             () = fate.ended() => Err("the connection ended".to_owned()),
             (status, answer) = call => {
-                self.note(|| format!("a callback is answered {status}"));
-                if status == StatusCode::OK {
-                    self.acknowledged.lock().expect("acknowledged").push(body);
+                self.note(|| format!("a callback to {path} is answered {status}"));
+                if status == StatusCode::OK && !path.ends_with("/c2b/validation") {
+                    let kept = (path.to_owned(), body);
+                    self.acknowledged.lock().expect("acknowledged").push(kept);
                 }
                 Ok((status.as_u16(), answer))
             }
@@ -439,10 +474,16 @@ impl Parcel {
         Self { method, path, headers, body: Bytes::from(request.body), api }
     }
 
-    /// Its name: of a payout its OriginatorConversationID; of what has none, where it goes.
+    /// Its name: of a payout its OriginatorConversationID; of what has none, where it goes, and of
+    /// a prompt besides where its end is to be told.
     fn name(&self) -> String {
         match self.api {
             Some(Api::B2c(_)) => member(&self.body, "OriginatorConversationID"),
+            Some(Api::StkPush) => {
+                let callback = member(&self.body, "CallBackURL");
+                let tag = callback.rsplit('/').next().unwrap_or_default();
+                format!("{}/{tag}", self.path)
+            }
             None if self.path == broker::PATH => between(&self.body, "OriginatorConversationID"),
             Some(_) | None => self.path.clone(),
         }

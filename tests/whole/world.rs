@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use mlango::clock::Clock;
 use mlango::credential::{Certificate, Pair, PrivateKey, generate_pair};
 use mlango::daraja::B2cVersion;
-use mlango::domain::id::PayoutId;
+use mlango::domain::id::{AppId, PayoutId};
 use mlango::domain::money::Amount;
 use mlango::domain::payout::Policy;
 use mlango::domain::time::Timestamp;
@@ -28,6 +28,7 @@ use tower::ServiceExt;
 use crate::dice::Dice;
 use crate::life::Life;
 use crate::net::{Net, SimCarrier, Weather};
+use crate::till::{Income, Till};
 
 pub const ORGANISATION: &str = "ExampleOrg";
 pub const SHORTCODE: &str = "600999";
@@ -67,8 +68,12 @@ pub struct World {
     by: By,
     /// Which of Daraja's B2C interfaces they go by.
     pub b2c: B2cVersion,
-    key: String,
+    /// The applications, and their keys.
+    pub apps: Vec<AppId>,
+    keys: Vec<String>,
     dice: Mutex<Dice>,
+    /// Money in.
+    pub till: Till,
     /// By idempotency key.
     pub orders: Mutex<BTreeMap<String, Order>>,
 }
@@ -82,6 +87,7 @@ pub struct Make {
     pub policy: Policy,
     pub by: By,
     pub b2c: B2cVersion,
+    pub income: Income,
 }
 
 /// Which way payouts go.
@@ -118,7 +124,7 @@ pub const fn chaos(seed: u64) -> Chaos {
 
 impl World {
     pub async fn make(make: Make) -> Self {
-        let Make { seed, weather, chaos, policy, by, b2c } = make;
+        let Make { seed, weather, chaos, policy, by, b2c, income } = make;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock(Instant::now()));
         let net = Arc::new(Net::new(Dice::new(seed, "the network"), weather));
         let settings = sim::Settings {
@@ -143,14 +149,33 @@ impl World {
         net.reach_broker_at(mpesa.router.clone());
         let store = Arc::new(MemoryStore::new());
         let ids: Arc<dyn Ids> = Arc::new(CountedIds::default());
-        let desk =
-            Desk { store: store.as_ref(), clock: &*clock, ids: ids.as_ref(), random: constant };
-        let scopes = [Scope::PayoutsWrite, Scope::PayoutsRead, Scope::Admin];
-        let (_app, key) = desk.create("finance", &scopes).await.expect("an application");
-        let key = key.reveal().to_owned();
+        let mut desk =
+            Desk { store: store.as_ref(), clock: &*clock, ids: ids.as_ref(), random: sevens };
+        let scopes = [Scope::PayoutsWrite, Scope::PaymentsWrite, Scope::ReadAll, Scope::Admin];
+        let finance = desk.create("finance", &scopes).await.expect("an application");
+        desk.random = eights;
+        let shop = desk.create("shop", &scopes).await.expect("an application");
+        let (apps, keys) =
+            [finance, shop].into_iter().map(|(app, key)| (app.id, key.reveal().to_owned())).unzip();
+        let till = Till::open(income, seed, &mpesa);
         let dice = Mutex::new(Dice::new(seed, "the lives"));
         let orders = Mutex::default();
-        Self { seed, net, store, clock, ids, mpesa, policy, by, b2c, key, dice, orders }
+        Self {
+            seed,
+            net,
+            store,
+            clock,
+            ids,
+            mpesa,
+            policy,
+            by,
+            b2c,
+            apps,
+            keys,
+            dice,
+            till,
+            orders,
+        }
     }
 
     /// The initiator's password as it is sent, made once.
@@ -177,7 +202,7 @@ impl World {
              \"rail\":\"{rail}\"}}"
         );
         let path = "/v1/payouts";
-        let Some((status, answer)) = self.ask(life, path, Some(key), body).await else {
+        let Some((status, answer)) = self.ask(life, 0, (path, Some(key)), body).await else {
             return false;
         };
         if status != StatusCode::ACCEPTED {
@@ -204,24 +229,27 @@ impl World {
             return;
         };
         let path = format!("/v1/payouts/{}/cancel", order.id);
-        if let Some((StatusCode::OK, _answer)) = self.ask(life, &path, None, String::new()).await {
+        if let Some((StatusCode::OK, _answer)) =
+            self.ask(life, 0, (&path, None), String::new()).await
+        {
             self.net.note(|| format!("{key} is cancelled"));
             let mut orders = self.orders.lock().expect("orders");
             orders.get_mut(key).expect("it is there").cancelled = true;
         }
     }
 
-    /// One request of the API's; `None` when the program dies before it answers.
-    async fn ask(
+    /// One request of the API's, by one of the applications; `None` when the program dies before
+    /// it answers.
+    pub async fn ask(
         &self,
         life: &Life,
-        path: &str,
-        key: Option<&str>,
+        app: usize,
+        (path, key): (&str, Option<&str>),
         body: String,
     ) -> Option<(StatusCode, Value)> {
         let peer = Peer::Net("127.0.0.1:4000".parse().expect("an address"));
         let mut request = Request::post(path)
-            .header("X-API-Key", &self.key)
+            .header("X-API-Key", &self.keys[app])
             .header("Content-Type", "application/json")
             .extension(peer);
         if let Some(key) = key {
@@ -243,8 +271,13 @@ impl World {
     }
 }
 
-fn constant(bytes: &mut [u8]) -> Result<(), String> {
+fn sevens(bytes: &mut [u8]) -> Result<(), String> {
     bytes.fill(7);
+    Ok(())
+}
+
+fn eights(bytes: &mut [u8]) -> Result<(), String> {
+    bytes.fill(8);
     Ok(())
 }
 

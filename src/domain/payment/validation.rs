@@ -76,6 +76,28 @@ pub struct Expected {
     pub third_party_id: Option<String>,
 }
 
+impl Expected {
+    /// As it stands once it is imported over `before`: how often it was paid is known here only,
+    /// and no import says otherwise.
+    #[must_use]
+    pub fn over(self, before: Option<&Self>) -> Self {
+        match before {
+            Some(before) => Self {
+                paid: before.paid,
+                third_party_id: self.third_party_id.or_else(|| before.third_party_id.clone()),
+                ..self
+            },
+            None => self,
+        }
+    }
+
+    /// As it stands once another payment has come for it.
+    #[must_use]
+    pub fn paid_again(self) -> Self {
+        Self { paid: self.paid.saturating_add(1), ..self }
+    }
+}
+
 impl fmt::Debug for Expected {
     /// Without the reference: it may be a phone or a name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

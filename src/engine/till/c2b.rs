@@ -124,23 +124,23 @@ impl Engine {
         };
         let told = Confirmation::of(&notice, by);
         for _ in 0..TRIES_MAX {
+            // From here until it is on the disk no prompt turns out to be its money.
+            let crossing = self.crossing.read().await;
             let known = self.confirmed_payment(&told).await.map_err(not_kept)?;
             if let Some(id) = known {
                 message.about = Some(id.into());
-                return self.confirm(id, told, message).await;
-            }
-            if self.is_foreign(&notice, by) {
-                let why = "a payment to a number that is not among c2b.shortcodes".to_owned();
-                return self.keep(message, CaseKind::Mismatch, why, Hearing::Contradicted).await;
-            }
-            match self.give_birth(&notice, by, &mut message).await? {
-                Some(hearing) => {
-                    self.join_to_a_prompt(&told).await;
+                if let Some(hearing) = self.confirm(id, &told, &message).await? {
                     return Ok(hearing);
                 }
-                // Another one with its receipt came first.
-                None => continue,
+            } else if self.is_foreign(&notice, by) {
+                let why = "a payment to a number that is not among c2b.shortcodes".to_owned();
+                return self.keep(message, CaseKind::Mismatch, why, Hearing::Contradicted).await;
+            } else if let Some(hearing) = self.give_birth(&notice, by, &mut message).await? {
+                drop(crossing);
+                self.join_to_a_prompt(&told).await;
+                return Ok(hearing);
             }
+            // Another one came first: with its receipt, or to the prompt that was to adopt it.
         }
         Err(NotKept("too many writes about one receipt".to_owned()))
     }
@@ -180,8 +180,9 @@ impl Engine {
         Ok(adopter.map(|kept| kept.value.details.id))
     }
 
-    /// A prompt may have turned out to be paid while its confirmation was made a payment of its
-    /// own. That one is on the disk: what fails here fails nobody.
+    /// Where M-Pesa hung up while a word of its was on its way to the disk, the next was not kept
+    /// from crossing it: a prompt may have turned out to be paid while its confirmation was made a
+    /// payment of its own. That one is on the disk: what fails here fails nobody.
     async fn join_to_a_prompt(&self, told: &Confirmation) {
         match self.adopter_of(told).await {
             Ok(Some(id)) => self.join_if_it_crossed(id).await,
@@ -193,17 +194,19 @@ impl Engine {
         }
     }
 
+    /// `None`, and nothing was written, when it is not that payment's confirmation any more.
     async fn confirm(
         &self,
         id: PaymentId,
-        told: Confirmation,
-        message: Message,
-    ) -> Result<Hearing, NotKept> {
-        let event = Event::Confirmed { told, holder: Default::default() };
-        match self.apply_life::<Payment>(id, &event, &[message]).await {
-            Ok(Came::Moved { .. }) => Ok(Hearing::Applied),
-            Ok(Came::Noted | Came::Stale | Came::Forbidden(_)) => Ok(Hearing::Noted),
-            Ok(Came::Contradicted) => Ok(Hearing::Contradicted),
+        told: &Confirmation,
+        message: &Message,
+    ) -> Result<Option<Hearing>, NotKept> {
+        let event = Event::Confirmed { told: told.clone(), holder: Default::default() };
+        match self.apply_life::<Payment>(id, &event, std::slice::from_ref(message)).await {
+            Ok(Came::Moved { .. }) => Ok(Some(Hearing::Applied)),
+            Ok(Came::Noted | Came::Stale) => Ok(Some(Hearing::Noted)),
+            Ok(Came::Contradicted) => Ok(Some(Hearing::Contradicted)),
+            Ok(Came::Forbidden(_)) => Ok(None),
             Err(error) => Err(NotKept(error.to_string())),
         }
     }
@@ -229,7 +232,8 @@ impl Engine {
         message.about = Some(id.into());
         let mut texts = true;
         loop {
-            let (commit, also) = self.birth_of(&born, expected.clone(), message, (texts, now));
+            let account = expected.as_ref().map(|it| it.reference.clone());
+            let (commit, also) = self.birth_of(&born, account, message, (texts, now));
             match self.commit(commit).await {
                 Ok(_durable) => {
                     tracing::info!(payment = %id, "money came in");
@@ -250,7 +254,7 @@ impl Engine {
     fn birth_of(
         &self,
         born: &Born,
-        expected: Option<Expected>,
+        expected: Option<String>,
         message: &Message,
         (texts, now): (bool, Timestamp),
     ) -> (Commit, Also) {
@@ -282,13 +286,12 @@ impl Engine {
         events.append(&mut also.events);
         let mut lives = vec![LifeWrite { life, expected_version: 0 }];
         lives.append(&mut also.lives);
-        let counted = |it: Expected| Expected { paid: it.paid.saturating_add(1), ..it };
         let commit = Commit {
             lives,
             events,
             cases,
             messages: vec![message.clone()],
-            expected: expected.into_iter().map(counted).collect(),
+            paid_accounts: expected.into_iter().collect(),
             ..Commit::default()
         };
         (commit, also)

@@ -123,6 +123,30 @@ impl Lived for Payment {
         })
     }
 
+    fn needs_quiet(event: &Event) -> bool {
+        match event {
+            Event::CallbackArrived { facts, .. } => {
+                facts.receipt.is_none() && facts.class() == StkClass::Paid
+            }
+            Event::QueryAnswered { facts, .. } => facts.class() == StkClass::Paid,
+            Event::SendStarted { .. }
+            | Event::Answered { .. }
+            | Event::NothingSent { .. }
+            | Event::NoAnswer { .. }
+            | Event::LeaseLapsed { .. }
+            | Event::AskWanted
+            | Event::QuerySent
+            | Event::QueryNotSent { .. }
+            | Event::Confirmed { .. }
+            | Event::Joined { .. }
+            | Event::Ruled { .. } => false,
+        }
+    }
+
+    fn is_of_another(why: &payment::Forbidden) -> bool {
+        *why == payment::Forbidden::NotItsConfirmation
+    }
+
     fn name(event: &Event) -> &'static str {
         event.name()
     }

@@ -41,8 +41,8 @@ type Row<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
 pub(in crate::http) async fn expect(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let rows = if says_csv(&ask.parts.headers) { in_csv(&ask.body)? } else { in_json(&ask.body)? };
-    let mut expected = read(rows, caller.app)?;
-    known(ask.api.engine.store().as_ref(), caller.app, &mut expected).await?;
+    let expected = read(rows, caller.app)?;
+    known(ask.api.engine.store().as_ref(), caller.app, &expected).await?;
     let taken = expected.len();
     ask.api.engine.expect(expected).await?;
     json(StatusCode::OK, &Taken { taken })
@@ -170,11 +170,10 @@ impl Fields<'_> {
     }
 }
 
-/// What is expected already stays paid as often as it was; what another application expects is
-/// not taken from it.
-async fn known(store: &dyn Store, app: AppId, expected: &mut [Expected]) -> Result<(), Problem> {
+/// What another application expects is not taken from it.
+async fn known(store: &dyn Store, app: AppId, expected: &[Expected]) -> Result<(), Problem> {
     let mut faults = Vec::new();
-    for (number, row) in expected.iter_mut().enumerate() {
+    for (number, row) in expected.iter().enumerate() {
         let Some(before) = store.expected(&row.reference).await? else {
             continue;
         };
@@ -182,8 +181,6 @@ async fn known(store: &dyn Store, app: AppId, expected: &mut [Expected]) -> Resu
             let message = "is another application's";
             faults.push(FieldFault::new(format!("[{number}].reference"), message));
         }
-        row.paid = before.paid;
-        row.third_party_id = before.third_party_id;
     }
     if faults.is_empty() { Ok(()) } else { Err(Problem::fields(faults)) }
 }

@@ -133,6 +133,8 @@ pub struct Ended {
     pub merchant: String,
     /// The `ResultCode`.
     pub code: String,
+    /// Where that was to be told.
+    pub callback: String,
 }
 
 /// What a query finds.
@@ -216,7 +218,11 @@ impl Prompts {
             }
             self.paid.insert((prompt.phone, prompt.amount, prompt.payee.clone()), now);
         }
-        let ended = Ended { merchant: prompt.merchant.clone(), code: code.to_owned() };
+        let ended = Ended {
+            merchant: prompt.merchant.clone(),
+            code: code.to_owned(),
+            callback: prompt.callback.path().to_owned(),
+        };
         self.ended.insert(prompt.checkout.clone(), ended);
         self.order.push_back(prompt.checkout.clone());
         while self.order.len() > ENDED_MAX {
@@ -236,6 +242,12 @@ impl Prompts {
     /// Those that are open, in order of their ids.
     pub fn open(&self) -> impl Iterator<Item = &Prompt> {
         self.open.values()
+    }
+
+    /// Where the end of each is told, of those that are open and of those that are remembered.
+    pub fn callbacks(&self) -> impl Iterator<Item = &str> {
+        let ended = self.ended.values().map(|ended| ended.callback.as_str());
+        self.open.values().map(|prompt| prompt.callback.path()).chain(ended)
     }
 
     /// Counts a query; whether it is one too many.
@@ -294,7 +306,8 @@ mod tests {
         assert!(prompts.take(&first.checkout).is_none(), "it ends once");
         assert!(!prompts.is_locked(first.phone));
         prompts.end(&taken, "1032", NOW);
-        let ended = Ended { merchant: "m".to_owned(), code: "1032".to_owned() };
+        let (merchant, code) = ("m".to_owned(), "1032".to_owned());
+        let ended = Ended { merchant, code, callback: "/cb".to_owned() };
         assert_eq!(prompts.state(&first.checkout), State::Ended(ended));
         assert_eq!(prompts.state("ws_CO_1"), State::Unknown);
         let again = prompt(&prompts, 1, NOW);

@@ -20,6 +20,7 @@ use super::lives;
 use super::mark::Mark;
 use super::pages::{Pages, damaged};
 use crate::domain::id::{AppId, ConversationId};
+use crate::domain::payment::validation::Expected;
 use crate::domain::subject::Subject;
 use crate::store::{
     Case, CaseClosing, Claim, Commit, CommitError, Durable, GROUP_LEN_MAX, Health, Kept, Life,
@@ -50,6 +51,8 @@ pub(super) struct Work {
     closings: Vec<CaseClosing>,
     /// What has no checks: messages, rails, applications.
     records: Vec<(Kind, Vec<u8>, Vec<u8>)>,
+    expected: Vec<Expected>,
+    paid_accounts: Vec<String>,
 }
 
 struct LifeWork {
@@ -78,10 +81,6 @@ impl Work {
         for rail in &commit.rails {
             records.push((Kind::Rail, keys::rail(rail.rail), codec::write(rail)?));
         }
-        for expected in &commit.expected {
-            let key = keys::expected(&expected.reference);
-            records.push((Kind::Expected, key, codec::write(expected)?));
-        }
         for app in &commit.apps {
             records.push((Kind::App, app.id.bytes().to_vec(), codec::write(app)?));
         }
@@ -106,8 +105,8 @@ impl Work {
         let others = commit.lives.into_iter();
         let others = others.map(|it| LifeWork::of(it.life, it.expected_version));
         let lives = payouts.chain(others).collect::<Result<_, String>>()?;
-        let Commit { claims, closings, .. } = commit;
-        Ok(Self { lives, claims, events, cases, closings, records })
+        let Commit { claims, closings, expected, paid_accounts, .. } = commit;
+        Ok(Self { lives, claims, events, cases, closings, records, expected, paid_accounts })
     }
 }
 
@@ -307,6 +306,29 @@ impl Placing<'_> {
         }
         for (kind, key, value) in work.records {
             self.pages.put(kind, key, &value)?;
+        }
+        for it in work.expected {
+            self.expect(&it.reference.clone(), |before| Some(it.over(before.as_ref())))?;
+        }
+        for account in work.paid_accounts {
+            self.expect(&account, |before| before.map(Expected::paid_again))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a reference that is expected to be paid, by how it stands.
+    fn expect(
+        &mut self,
+        account: &str,
+        change: impl FnOnce(Option<Expected>) -> Option<Expected>,
+    ) -> Result<(), StoreError> {
+        let key = keys::expected(account);
+        let before = self.pages.find(Kind::Expected, &key)?;
+        let before = before.map(|bytes| codec::read(&bytes)).transpose();
+        let before = before.map_err(|flaw| damaged(Kind::Expected, &key, flaw))?;
+        if let Some(after) = change(before) {
+            let record = codec::write(&after).map_err(StoreError::Failed)?;
+            self.pages.put(Kind::Expected, key, &record)?;
         }
         Ok(())
     }

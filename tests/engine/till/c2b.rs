@@ -10,7 +10,7 @@ use mlango::domain::payment::validation::{Answer, Expected, Refusal, Rules, Time
 use mlango::domain::payment::{C2bNotice, NoticeKind, Payer, Source};
 use mlango::domain::payout::CaseKind;
 use mlango::engine::{Hearing, TillSettings, Validated};
-use mlango::store::Channel;
+use mlango::store::{Channel, Store};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -173,6 +173,29 @@ async fn an_expected_reference_can_be_paid_once_by_the_rules_and_is_its_applicat
     assert_eq!(till.paid().await[0].details.app, Some(AppId::from_bytes([5; 16])));
     let again = validate(&till, Ok(notice("UJ34AA0002", BEGIN))).await;
     assert_eq!(again.answer, Answer::Reject(Refusal::Account), "it is paid already");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_payment_of_an_expected_reference_is_left_uncounted() {
+    let till = Till::with(strict());
+    let many = || Expected { times: Times::Many, ..expected("ORDER001") };
+    let paid = async || {
+        let found = till.store.expected("order001").await.expect("memory is readable");
+        found.expect("it is expected").paid
+    };
+    till.engine.expect(vec![many()]).await.expect("taken");
+    // Several at once, each decided on before the others are on the disk.
+    till.store.plan("payment.received", 3, Trouble::Slow(Duration::from_secs(1)));
+    tokio::join!(
+        till.confirms(notice(RECEIPT, BEGIN)),
+        till.confirms(notice("UJ34AA0002", BEGIN)),
+        till.confirms(notice("UJ34AA0003", BEGIN)),
+    );
+    assert_eq!(paid().await, 3);
+    // An import that knows of none of them.
+    till.engine.expect(vec![many()]).await.expect("taken");
+    assert_eq!(paid().await, 3, "an import says nothing of what was paid");
+    till.is_in_order().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use mlango::domain::id::{AppId, PaymentId};
-use mlango::domain::payment::{Source, State, Status};
+use mlango::domain::payment::{C2bNotice, Payer, PayerPhone, Source, State, Status};
 use mlango::engine::port::Api;
 use mlango::engine::{ClaimError, Hearing, StkHeard};
 use mlango::store::{Channel, Store};
 
 use tokio::task::JoinSet;
 
-use super::house::{RECEIPT, Till, called_back, incoming, notice, paid};
+use super::house::{PHONE, RECEIPT, Till, called_back, incoming, notice, paid};
 use crate::support::counter::Says;
 use crate::support::house::APP;
 use crate::support::store::Trouble;
@@ -140,6 +140,58 @@ async fn a_query_and_a_confirmation_that_cross_are_one_payment() {
         assert_eq!(payment.receipt().map(ToString::to_string).as_deref(), Some(RECEIPT));
         till.is_in_order().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_that_cross_are_never_two_payments_and_never_thank_twice() {
+    // The confirmation is decided on at 24 s, the query's answer at 25 s; one of them is on the
+    // disk only after the other was decided on. A crash may come at any moment between.
+    for (at, slow) in [(secs(24), "the confirmation"), (secs(26), "the query")] {
+        let till = Till::open().await;
+        till.counter.script(Api::PromptQuery, [Says::Result("0").after(secs(5))]);
+        let id = till.push().await;
+        till.until_prompted(id).await;
+        till.waits(secs(24) - millis(100)).await;
+        till.store.plan("payment.received", 1, Trouble::Slow(secs(3)));
+        till.waits(at - secs(24)).await;
+        let (engine, now) = (Arc::clone(&till.engine), till.now());
+        let whole = Payer { phone: PayerPhone::read(PHONE), ..notice(RECEIPT, now).payer };
+        let confirmation = tokio::spawn(async move {
+            let told = C2bNotice { payer: whole, ..notice(RECEIPT, now) };
+            engine
+                .hear_c2b(incoming(Channel::C2bConfirmation), Ok(told), Source::Confirmation)
+                .await
+        });
+        for _ in 0..200 {
+            till.waits(millis(50)).await;
+            assert!(till.paid().await.len() <= 1, "{slow} is slow: the money counts twice");
+        }
+        assert_eq!(confirmation.await.expect("no panic"), Ok(Hearing::Applied));
+        assert_eq!(only_paid(&till).await, id);
+        assert_eq!(till.payment(id).await.receipt(), Some(&RECEIPT.parse_receipt()));
+        till.waits(secs(10)).await;
+        assert_eq!(till.notifier.sent().len(), 1, "{slow} is slow: thanked once");
+        till.is_in_order().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_confirmations_that_one_prompt_could_adopt_none_is_lost() {
+    let till = Till::open().await;
+    till.counter.script(Api::PromptQuery, [Says::Result("0").now()]);
+    let id = till.push().await;
+    till.until_status(id, Status::Succeeded).await;
+    // The payer paid by hand as well; both are looked up before either is on the disk.
+    till.store.plan("payment.completed", 1, Trouble::Slow(secs(1)));
+    let now = till.now();
+    let (one, other) =
+        tokio::join!(till.confirms(notice(RECEIPT, now)), till.confirms(notice("UJ34AA0002", now)));
+    assert_eq!((one, other), (Hearing::Applied, Hearing::Applied));
+    let mut receipts: Vec<_> =
+        till.paid().await.iter().map(|payment| payment.receipt().cloned()).collect();
+    receipts.sort();
+    assert_eq!(receipts, ["UJ34AA0002", RECEIPT].map(|it| Some(it.parse_receipt())));
+    till.is_in_order().await;
 }
 
 #[tokio::test(start_paused = true)]
