@@ -289,11 +289,11 @@ enum Lost {
 }
 
 impl Lost {
-    fn by(error: &(dyn StdError + 'static), otherwise: WhyNoAnswer) -> Self {
-        if Refused::is_about_our_certificate(error) {
+    fn by(error: &(dyn StdError + 'static), is_on_trial: bool) -> Self {
+        if is_on_trial && Refused::is_about_our_certificate(error) {
             Self::TurnedAway(Refused::of(error).to_string())
         } else {
-            Self::Unheard(otherwise)
+            Self::Unheard(WhyNoAnswer::Closed)
         }
     }
 }
@@ -325,6 +325,7 @@ async fn exchange(
     pace: &Pace,
 ) -> Result<Answer, Lost> {
     let late = || Lost::Unheard(WhyNoAnswer::Timeout);
+    let is_on_trial = counted.is_on_trial;
     let begun = Instant::now();
     let send_by = begun.checked_add(deadlines.send).unwrap_or(begun);
     // The last thing before the first byte, so that the pace is kept where M-Pesa measures it.
@@ -336,7 +337,7 @@ async fn exchange(
         .map_err(|_error| Lost::Unheard(WhyNoAnswer::Closed))?;
     let answered = async {
         let response = sender.send_request(request).await;
-        let response = response.map_err(|error| Lost::by(&error, WhyNoAnswer::Closed))?;
+        let response = response.map_err(|error| Lost::by(&error, is_on_trial))?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         let date = response.headers().get(header::DATE);

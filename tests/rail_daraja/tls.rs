@@ -312,7 +312,7 @@ fn files_of_authorities_that_will_not_do_are_named() {
     let dir = TempDir::new().expect("a directory");
     let path = dir.path().join("ca.pem");
     let missing = Client::to("127.0.0.1", Some(path.clone())).expect_err("no file").to_string();
-    assert!(missing.contains("ca.pem cannot be read"), "{missing}");
+    assert!(missing.contains("ca.pem: cannot be read"), "{missing}");
     std::fs::write(&path, "no certificate").expect("written");
     let empty =
         Client::to("127.0.0.1", Some(path.clone())).expect_err("no certificate").to_string();

@@ -117,3 +117,42 @@ async fn a_broker_that_turns_our_certificate_away_was_told_nothing() {
         }
     }
 }
+
+/// A broker in TLS 1.3 that takes so long over our certificate that we have said everything by
+/// then: its refusal says that it read none of it. What is refused in TLS 1.2 after the handshake
+/// says nothing of the kind.
+#[tokio::test]
+async fn a_late_refusal_of_our_certificate_is_no_doubt() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (port, _taken) =
+        crate::support::take_one(crate::support::server("broker", Some("ca.pem"))).await;
+    // What the broker says after its hello is held back for longer than a sign is waited for.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let between = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let (mut ours, _peer) = listener.accept().await.expect("a connection");
+        let mut theirs = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("there");
+        let (mut from_us, mut to_us) = ours.split();
+        let (mut from_them, mut to_them) = theirs.split();
+        let up = tokio::io::copy(&mut from_us, &mut to_them);
+        let down = async {
+            let mut buffer = vec![0; 16 * 1024];
+            let hello = from_them.read(&mut buffer).await.unwrap_or(0);
+            let _gone = to_us.write_all(&buffer[..hello]).await;
+            let rest = from_them.read(&mut buffer).await.unwrap_or(0);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let _gone = to_us.write_all(&buffer[..rest]).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::join!(
+            async {
+                let _ended = up.await;
+            },
+            down
+        );
+    });
+    let stranger = ClientSettings { identity: Some(identity("stranger")), ..client("ca.pem") };
+    let (answered, link) = ask(stranger, between).await;
+    assert_eq!(answered, Err(Unanswered::NothingSent(WhyNothingSent::Connect)), "{link:?}");
+    assert_eq!(link.state().failure.expect("a failure").stage, LinkStage::Tls);
+}

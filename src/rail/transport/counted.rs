@@ -42,6 +42,10 @@ pub(super) enum Fails {
 pub(super) struct Counted {
     pub(super) stream: BoxedStream,
     pub(super) fails: Fails,
+    /// Whether the other side may still turn our certificate away: in TLS 1.3 it looks at that when
+    /// our half of the handshake is over. Before that, and in TLS 1.2 at all, an alert about
+    /// certificates is a part of the handshake; after it, it could be about anything.
+    pub(super) is_on_trial: bool,
     pub(super) left: Arc<Left>,
 }
 
@@ -148,7 +152,12 @@ mod tests {
         let table = [(Fails::Whenever, 12), (Fails::EvenWhenWaiting, 12), (Fails::BeforeTaking, 0)];
         for (fails, bytes) in table {
             let left = Arc::new(Left::default());
-            let mut counted = Counted { stream: Box::new(Failing), fails, left: Arc::clone(&left) };
+            let mut counted = Counted {
+                stream: Box::new(Failing),
+                fails,
+                is_on_trial: false,
+                left: Arc::clone(&left),
+            };
             assert!(
                 counted.write_all(b"<the request>".get(..12).unwrap_or_default()).await.is_err()
             );
@@ -161,7 +170,12 @@ mod tests {
         let table = [(Fails::EvenWhenWaiting, 12), (Fails::Whenever, 0), (Fails::BeforeTaking, 0)];
         for (fails, bytes) in table {
             let left = Arc::new(Left::default());
-            let counted = Counted { stream: Box::new(Failing), fails, left: Arc::clone(&left) };
+            let counted = Counted {
+                stream: Box::new(Failing),
+                fails,
+                is_on_trial: false,
+                left: Arc::clone(&left),
+            };
             counted.count(&Poll::Pending, 12);
             assert_eq!(left.bytes(), bytes, "{fails:?}");
         }

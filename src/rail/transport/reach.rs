@@ -24,6 +24,9 @@ pub struct Source {
     pub interface: Option<String>,
 }
 
+/// As a session names it.
+const TLS_1_3: &str = "TLSv1.3";
+
 /// How far it came, why not further, and what that means for what was to be sent.
 struct Stuck(LinkStage, String, WhyNothingSent);
 
@@ -44,7 +47,7 @@ pub(super) async fn connect(
             None => {
                 origin.tell(|link| link.connected(None));
                 let stream: BoxedStream = Box::new(stream);
-                Ok((stream, Fails::BeforeTaking))
+                Ok((stream, Fails::BeforeTaking, false))
             }
             Some(tls) => encrypt(origin, tls, stream).await,
         }
@@ -54,7 +57,9 @@ pub(super) async fn connect(
         Stuck(LinkStage::Connect, what, WhyNothingSent::ConnectTimeout)
     };
     match timeout(limit, connecting).await.map_err(slow).and_then(|done| done) {
-        Ok((stream, fails)) => Ok(Counted { stream, fails, left: Arc::clone(left) }),
+        Ok((stream, fails, is_on_trial)) => {
+            Ok(Counted { stream, fails, is_on_trial, left: Arc::clone(left) })
+        }
         Err(Stuck(stage, what, why)) => {
             origin.tell(|link| link.failed(stage, &what));
             tracing::debug!(host = origin.host, stage = stage.as_str(), what, "no connection");
@@ -68,7 +73,7 @@ async fn encrypt(
     origin: &Origin,
     tls: &Client,
     stream: TcpStream,
-) -> Result<(BoxedStream, Fails), Stuck> {
+) -> Result<(BoxedStream, Fails, bool), Stuck> {
     let (stream, session) = tls.shake_hands(stream).await.map_err(|refused| {
         tracing::warn!(host = origin.host, why = %refused, "no encrypted connection");
         Stuck(LinkStage::Tls, refused.to_string(), WhyNothingSent::Connect)
@@ -78,7 +83,8 @@ async fn encrypt(
         Backend::Strong => Fails::Whenever,
         Backend::Old => Fails::EvenWhenWaiting,
     };
-    Ok((stream, fails))
+    let is_on_trial = session.version == TLS_1_3 && tls.settings().identity.is_some();
+    Ok((stream, fails, is_on_trial))
 }
 
 async fn reach(origin: &Origin) -> Result<TcpStream, Stuck> {
