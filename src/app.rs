@@ -1,6 +1,7 @@
 //! The composition root: configuration → parts → tasks → drain. The only file that names every
 //! layer.
 
+mod copies;
 mod recover;
 mod ways;
 
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use copies::{Manifest, Progress, Restored, Scratch, restore};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::section;
@@ -32,9 +35,10 @@ use crate::http::server::{Limits, Router, Server};
 use crate::ids::{self, RandomIds};
 use crate::notify::NotSetUp;
 use crate::rail::tls::NoTls;
+pub use crate::store::Verified;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
-use crate::store::{Scope, Store, StoreError, Verified};
+use crate::store::{Scope, Store, StoreError};
 use crate::telemetry::metric;
 
 /// How long requests that are under way may go on once the program is to stop.
