@@ -27,7 +27,6 @@ fn written() -> House {
     eventually("all are paid", || {
         api.payouts().iter().all(|payout| payout["status"] == "succeeded").then_some(())
     });
-    house.run(&["verify"]).failed(1, &["gateway has the store open", "nothing was checked"]);
     gateway.stop();
     house
 }
