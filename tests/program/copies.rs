@@ -70,7 +70,9 @@ fn what_a_restored_back_up_holds_as_queued_and_was_paid_since_is_paid_once() {
         until(20);
         house.run(&["rails", "pause", "soap", "--reason", "so that some wait"]).done();
         let waiting: Vec<Value> = (0..WAITING)
-            .map(|nth| api.submit(&format!("w{nth}"), &payout(&format!("2547221201{nth:02}"), "25")))
+            .map(|nth| {
+                api.submit(&format!("w{nth}"), &payout(&format!("2547221201{nth:02}"), "25"))
+            })
             .collect();
         let told = house.run(&["--json", "backup", "b"]);
         let manifest = told.json();
