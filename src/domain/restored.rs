@@ -57,7 +57,7 @@ impl Restoration {
             State::Queued { not_before, tries } => {
                 let tries = payout::Tries {
                     attempts: tries.attempts.saturating_add(1),
-                    sent_at: tries.sent_at.or(Some(self.sent_from(*not_before))),
+                    sent_at: tries.sent_at.or_else(|| Some(self.sent_from(*not_before))),
                     ..leap(tries)
                 };
                 Some(State::Sending { tries, lease: self.lease() })

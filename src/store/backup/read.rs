@@ -207,11 +207,12 @@ fn small_file(dir: &Path, name: &str) -> Result<Vec<u8>, BackupError> {
 }
 
 fn digest_of(path: &Path) -> Result<[u8; 32], BackupError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            BackupError::Damaged(format!("{} is missing: the back-up is damaged", path.display()))
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            let says = format!("{} is missing: the back-up is damaged", path.display());
+            return BackupError::Damaged(says);
         }
-        _ => BackupError::of_disk("cannot read", path, &error),
+        BackupError::of_disk("cannot read", path, &error)
     };
     let mut file = File::open(path).map_err(failed)?;
     let mut digest = Sha256::new();
