@@ -33,7 +33,7 @@ pub(super) struct Restore {
 impl Backup {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let dir = std::path::absolute(&self.dir).map_err(Failure::failed)?;
-        let reach = Reach::open(context).await?;
+        let reach = Reach::open_known(context).await?;
         let made = match &reach {
             Reach::Gateway(socket) => through(socket, &dir, true).await,
             Reach::Store(book) => {

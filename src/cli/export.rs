@@ -62,7 +62,7 @@ impl Export {
             to: self.to.map(Timestamp::rfc3339),
             after: None,
         };
-        let reach = Reach::open(context).await?;
+        let reach = Reach::open_known(context).await?;
         let done = pages(&reach, what, &mut asked).await;
         reach.close().await;
         let rows = done?;

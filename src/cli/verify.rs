@@ -16,7 +16,7 @@ use crate::app::{Progress, Scratch};
 /// makes a back-up, for which it reads every block of its store and checks it; a store is made of
 /// that, and all of it is read; both are removed again.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
-    let reach = Reach::open(context).await?;
+    let reach = Reach::open_known(context).await?;
     let read = match &reach {
         Reach::Gateway(socket) => beside(context, socket).await,
         Reach::Store(book) => book.verify().await.map_err(Failure::failed),

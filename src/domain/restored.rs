@@ -1,13 +1,14 @@
 //! What a restored back-up makes of what was not final when it was taken.
 //!
-//! A back-up does not know what happened after it. Whatever it holds as "not sent yet" may have been
-//! sent since, and paid. That is just what a send is whose sender is gone, so that is what it becomes:
-//! a send has begun, at the earliest when the back-up was taken, and its owner, who is nobody, has
-//! lost it. At the next start such sends are put in doubt (law 2), M-Pesa is asked, and nothing is
-//! sent again but on its word.
+//! A back-up does not know what happened after it. Whatever it holds as "not sent yet" may have
+//! been sent since, and paid. That is just what a send is whose sender is gone, so that is what it
+//! becomes: a send has begun, at the earliest when the back-up was taken, and its owner, who is
+//! nobody, has lost it. At the next start such sends are put in doubt (law 2), M-Pesa is asked,
+//! and nothing is sent again but on its word.
 //!
 //! Questions that the original asked after the back-up may still be answered. Theirs must not be
-//! taken for answers to ours, so the numbers of questions go on far beyond any that it can have used.
+//! taken for answers to ours, so the numbers of questions go on far beyond any that it can have
+//! used.
 //!
 //! What is held for approval stays held: to send it needs a person.
 
@@ -20,7 +21,8 @@ use super::payout::{self, Lease, Payout};
 use super::text::{self, Text};
 use super::time::Timestamp;
 
-/// How far the numbers of questions jump: in doubt, a payout is asked about some twenty times in all.
+/// How far the numbers of questions jump: in doubt, a payout is asked about some twenty times in
+/// all.
 const QUESTIONS_LEAP: u32 = 1_000;
 
 /// A back-up and its restoration.

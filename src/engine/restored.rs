@@ -23,7 +23,8 @@ const TOGETHER: usize = 100;
 /// What a restored back-up held that may have gone on since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unsettled {
-    /// Payouts that were not sent, and may have been since: they are in doubt from the next start on.
+    /// Payouts that were not sent, and may have been since: they are in doubt from the next start
+    /// on.
     pub queued: u64,
     /// Other payouts that are not final: M-Pesa is asked about them.
     pub payouts: u64,

@@ -178,9 +178,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Reads everything: every record's checksum, every index both ways, the event chain.
     fn verify(&self) -> Pending<'_, Result<Verified, StoreError>>;
 
-    /// Writes a back-up into a directory, while commits go on. What is in it is the book as it stood
-    /// at one moment between the call and its end. Dropping the answer, or [`Progress::stop`], gives
-    /// it up. A failure leaves nothing behind, and the store as it was.
+    /// Writes a back-up into a directory, while commits go on. What is in it is the book as it
+    /// stood at one moment between the call and its end. Dropping the answer, or
+    /// [`Progress::stop`], gives it up. A failure leaves nothing behind, and the store as it was.
     ///
     /// # Errors
     /// [`BackupError`]: one is being made already; the directory holds something; a disk failed. A

@@ -50,7 +50,8 @@ fn requests(house: &House) -> HashMap<String, usize> {
     requests
 }
 
-/// A back-up taken under load, while some payouts wait; gives those, and how many others were taken.
+/// A back-up taken under load, while some payouts wait; gives those, and how many others were
+/// taken.
 fn back_up_under_load(house: &House, api: &Api) -> (Vec<Value>, usize) {
     let (end, taken) = (AtomicBool::new(false), AtomicUsize::new(0));
     let until = |goal: usize| {
@@ -232,6 +233,10 @@ fn what_is_exported_beside_a_gateway_is_what_is_exported_without() {
 #[test]
 fn without_a_gateway_the_store_itself_is_backed_up_and_verified() {
     let mut house = House::new();
+    for args in [&["backup", "b"][..], &["verify"], &["export", "payouts"]] {
+        house.run(args).failed(1, &["there is no store in", "nothing was done"]);
+    }
+    assert!(!house.path("data").exists(), "none was made");
     let _simulator = house.simulate();
     let mut gateway = house.serve();
     let api = house.client("erp", &[]);

@@ -109,8 +109,13 @@ async fn only_its_owner_reads_it_and_nothing_is_written_over() {
     let refused = restore(&dir, &taken_place).await.expect_err("there is a store");
     assert!(refused.to_string().contains("already"), "{refused}");
     let fresh = place.path().join("fresh");
+    // What a restore left behind that was killed is in nobody's way; one that is at work is.
+    fs::create_dir(place.path().join("fresh.restoring")).expect("a directory");
+    fs::write(place.path().join("fresh.restoring/db"), "half").expect("a file");
     let restoring = restore(&dir, &fresh).await.expect("a store");
     assert!(!fresh.exists(), "it has no name before it is whole");
+    let second = restore(&dir, &fresh).await.expect_err("one is at work");
+    assert!(second.to_string().contains("another process is at work"), "{second}");
     restoring.finish().await.expect("its name");
     let restored = open(&fresh);
     assert!(restored.payout(payout_id(1)).await.expect("a read").is_some());
@@ -145,8 +150,8 @@ async fn write_until(
     written
 }
 
-/// The property: after any number of commits, one of which each group of writes held, the store that
-/// is made of the back-up stands exactly where the store in memory stands.
+/// The property: after any number of commits, one of which each group of writes held, the store
+/// that is made of the back-up stands exactly where the store in memory stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_back_up_is_the_book_as_it_stood_at_one_moment() {
     let place = tempfile::tempdir().expect("a directory");

@@ -2,9 +2,9 @@
 //!
 //! `laws`, `lists` and `cases` are the meaning of the `Store` trait and run on every store;
 //! `oracle` holds the store on sled against the one in memory. The rest is about the disk: `disk`
-//! and `kill`, `power` (cuts of it, modelled), `damage` (of records) and `wreck` (of files); `backup`
-//! (copies of it while it is written) and `copies` (that are damaged, cut off, or find no room);
-//! `restored` (what is put in doubt before one takes the original's place).
+//! and `kill`, `power` (cuts of it, modelled), `damage` (of records) and `wreck` (of files);
+//! `backup` (copies of it while it is written) and `copies` (that are damaged, cut off, or find no
+//! room); `restored` (what is put in doubt before one takes the original's place).
 
 #![expect(
     clippy::as_conversions,

@@ -181,7 +181,8 @@ fn nothing_open_goes_out_again_before_what_the_original_sent_must_have_arrived()
     }
 }
 
-/// What is final, or is held for a person, is as it was; whatever moves keeps what it was taken with.
+/// What is final, or is held for a person, is as it was; whatever moves keeps what it was taken
+/// with.
 #[test]
 fn what_is_final_or_held_stays() {
     let how = Restoration {

@@ -7,23 +7,23 @@
 //! DIR/SHA256SUMS      of the three others; `sha256sum -c SHA256SUMS` checks them
 //! ```
 //!
-//! The book is `base` with `changes` laid over it: whatever was written while `base` was read stands
-//! in `changes` again, so that in the end each key has the value that it had at the end.
+//! The book is `base` with `changes` laid over it: whatever was written while `base` was read
+//! stands in `changes` again, so that in the end each key has the value that it had at the end.
 //!
-//! `base` and `changes` are frames, `len:u32 crc32:u32 body`, and a body is
-//! `(key_len:u32 key 0 | key_len:u32 key 1 value_len:u32 value)*`: 0 removes the key, 1 gives it its
-//! value. Numbers are big-endian.
+//! `base` and `changes` are frames, `len:u32 crc32:u32 body`, and a body is `(key_len:u32 key 0 |
+//! key_len:u32 key 1 value_len:u32 value)*`: 0 removes the key, 1 gives it its value. Numbers are
+//! big-endian.
 //!
-//! A back-up is written beside its place, as `DIR.part`, and gets its name when all of it is on the
-//! disk: whatever has the name is whole. Only its owner can read it, for it holds all that the store
-//! holds: names, phones and messages, and the hashes of API keys.
+//! A back-up is written beside its place, as `DIR.part`, and gets its name when all of it is on
+//! the disk: whatever has the name is whole. Only its owner can read it, for it holds all that the
+//! store holds: names, phones and messages, and the hashes of API keys.
 
 mod read;
 mod write;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -162,7 +162,8 @@ pub struct Order {
     pub dir: PathBuf,
     /// What time it is.
     pub at: Timestamp,
-    /// Whether it will be kept. One that is made only to be looked at is not remembered as the last.
+    /// Whether it will be kept. One that is made only to be looked at is not remembered as the
+    /// last.
     pub is_kept: bool,
 }
 
@@ -245,15 +246,16 @@ fn owners_file() -> OpenOptions {
 pub struct Part {
     place: PathBuf,
     part: PathBuf,
+    /// The directory itself, locked: none but this writes there.
+    lock: File,
     is_done: bool,
 }
 
 impl Part {
     /// Makes the directory `PLACE` + `suffix` anew; one that an earlier try left behind is removed.
-    /// (Whoever calls sees to it that none is at work there.)
     ///
     /// # Errors
-    /// Something else is in the way, or the disk failed.
+    /// Another is at work there, something else is in the way, or the disk failed.
     pub fn make(place: &Path, suffix: &str) -> Result<Self, BackupError> {
         let failed =
             |error: io::Error| BackupError::of_disk("cannot make the directory", place, &error);
@@ -266,7 +268,9 @@ impl Part {
             DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
         }
         DirBuilder::new().mode(0o700).create(&part).map_err(failed)?;
-        Ok(Self { place, part, is_done: false })
+        let lock = File::open(&part).map_err(failed)?;
+        lock.try_lock().map_err(|_held| is_busy(&part))?;
+        Ok(Self { place, part, lock, is_done: false })
     }
 
     /// Where it stands until it is whole.
@@ -279,25 +283,32 @@ impl Part {
     /// # Errors
     /// The disk failed, or something stands in its place now.
     pub fn finish(mut self) -> Result<(), BackupError> {
-        let named = File::open(&self.part)
-            .and_then(|dir| dir.sync_all())
+        let named = self.is_ours().and_then(|is_ours| {
+            if !is_ours {
+                return Err(io::Error::other("another process has put its own in place of it"));
+            }
+            self.lock.sync_all()?;
             // An empty directory in its place is replaced; any other is not.
-            .and_then(|()| fs::rename(&self.part, &self.place))
-            .and_then(|()| match self.place.parent() {
-                Some(parent) => File::open(parent)?.sync_all(),
-                None => Ok(()),
-            });
-        named.map_err(|error| {
-            BackupError::of_disk("cannot give its name to", &self.place, &error)
-        })?;
+            fs::rename(&self.part, &self.place)
+        });
+        let failed =
+            |error: io::Error| BackupError::of_disk("cannot give its name to", &self.place, &error);
+        named.map_err(failed)?;
+        let synced = sync_above(&self.place).map_err(failed);
         self.is_done = true;
-        Ok(())
+        synced
+    }
+
+    /// Whether the directory of this name is still the one that was made.
+    fn is_ours(&self) -> io::Result<bool> {
+        let (made, named) = (self.lock.metadata()?, fs::metadata(&self.part)?);
+        Ok((made.dev(), made.ino()) == (named.dev(), named.ino()))
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.is_done {
+        if !self.is_done && self.is_ours().unwrap_or(false) {
             // What cannot be removed now is removed by the next try.
             drop(fs::remove_dir_all(&self.part));
         }
@@ -312,6 +323,9 @@ fn remove_left_over(part: &Path) -> Result<(), BackupError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
     };
+    // Held until it is removed.
+    let lock = File::open(part).map_err(failed)?;
+    lock.try_lock().map_err(|_held| is_busy(part))?;
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
         let name = name.to_string_lossy();
@@ -323,6 +337,25 @@ fn remove_left_over(part: &Path) -> Result<(), BackupError> {
         }
     }
     fs::remove_dir_all(part).map_err(failed)
+}
+
+fn is_busy(part: &Path) -> BackupError {
+    BackupError::Refused(format!("another process is at work in {}; wait for it", part.display()))
+}
+
+/// Sees to it that a name is on the disk, and those of directories that were made for it.
+fn sync_above(place: &Path) -> io::Result<()> {
+    let mut above = place.ancestors().skip(1);
+    if let Some(parent) = above.next() {
+        File::open(parent)?.sync_all()?;
+    }
+    for dir in above {
+        // Those that are not ours to open were there before.
+        if let Ok(dir) = File::open(dir) {
+            drop(dir.sync_all());
+        }
+    }
+    Ok(())
 }
 
 /// Whether nothing is there: no such directory, or an empty one.

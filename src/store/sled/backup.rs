@@ -1,13 +1,13 @@
 //! A back-up of a store that goes on writing.
 //!
-//! sled has no snapshots. But one thread writes all groups, so a copy is consistent that holds every
-//! key as it was read at some moment, and after that every group that reached the disk between the
-//! first moment and the last, in order: what was read too early or too late for the last moment is
-//! set right by the groups.
+//! sled has no snapshots. But one thread writes all groups, so a copy is consistent that holds
+//! every key as it was read at some moment, and after that every group that reached the disk
+//! between the first moment and the last, in order: what was read too early or too late for the
+//! last moment is set right by the groups.
 //!
-//! The writer hands a copy of each group over once it is on the disk, and never waits: the groups go
-//! through a queue of bounded size to a thread of the back-up's own, and when that cannot keep up,
-//! or its disk fails, the back-up is given up and the store goes on.
+//! The writer hands a copy of each group over once it is on the disk, and never waits: the groups
+//! go through a queue of bounded size to a thread of the back-up's own, and when that cannot keep
+//! up, or its disk fails, the back-up is given up and the store goes on.
 
 use std::path::Path;
 use std::sync::Arc;

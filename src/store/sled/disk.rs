@@ -171,7 +171,8 @@ impl Disk {
         &self.dir
     }
 
-    /// Keys above `key` and their values, until they are about `bytes_max` together; none at the end.
+    /// Keys above `key` and their values, until they are about `bytes_max` together; none at the
+    /// end.
     pub(super) fn above(&self, key: &[u8], bytes_max: usize) -> Result<Vec<Raw>, StoreError> {
         let above = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
         let (mut found, mut bytes) = (Vec::new(), 0_usize);

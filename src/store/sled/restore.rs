@@ -24,8 +24,8 @@ pub struct Restoring {
 }
 
 impl Restoring {
-    /// Reads the back-up in `from` twice, to check it and to make the store of it that will stand in
-    /// `dir`; then reads all of that.
+    /// Reads the back-up in `from` twice, to check it and to make the store of it that will stand
+    /// in `dir`; then reads all of that.
     ///
     /// # Errors
     /// `Refused` when there is something in `dir`, or this program does not read what is in the
