@@ -311,3 +311,52 @@ async fn a_store_that_fails_or_closes_meanwhile_leaves_no_back_up() {
         assert!(!place.path().join("b.part").exists());
     }
 }
+
+/// Not a test: prints how long commits take while back-ups are made, and while none is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures, and proves nothing"]
+async fn how_long_commits_take_meanwhile() {
+    let place = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(open(&place.path().join("store")));
+    fill(&*store, 10_000).await;
+    let mut first = 0;
+    for is_backed_up in [false, true, false, true] {
+        let end = Arc::new(AtomicBool::new(false));
+        let (copied, ended, dir) = (Arc::clone(&store), Arc::clone(&end), place.path().join("b"));
+        let copying = tokio::spawn(async move {
+            let mut made = 0;
+            while is_backed_up && !ended.load(Ordering::SeqCst) {
+                back_up(&*copied, &dir).await.expect("a back-up");
+                fs::remove_dir_all(&dir).expect("removed");
+                made += 1;
+            }
+            made
+        });
+        let writers: Vec<_> = (0..16)
+            .map(|writer| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    let mut took = Vec::new();
+                    for n in 0..100 {
+                        let begun = std::time::Instant::now();
+                        commit(&*store, taken(first + writer * 1_000 + n, 0)).await;
+                        took.push(begun.elapsed().as_micros());
+                    }
+                    took
+                })
+            })
+            .collect();
+        let begun = std::time::Instant::now();
+        let mut took = Vec::new();
+        for writer in writers {
+            took.extend(writer.await.expect("a writer"));
+        }
+        let rate = took.len() as u128 * 1_000 / begun.elapsed().as_millis();
+        end.store(true, Ordering::SeqCst);
+        let made = copying.await.expect("an end");
+        took.sort_unstable();
+        let (p50, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+        println!("{made} back-ups: {rate} commits a second, p50 {p50} us, p99 {p99} us");
+        first += 1_000_000;
+    }
+}

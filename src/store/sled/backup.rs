@@ -290,3 +290,69 @@ fn manifest(meta: &Meta, at: Timestamp) -> Manifest {
         files: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told() -> (Slot, Receiver<Writes>, Arc<AtomicUsize>) {
+        let (to, groups) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        (Slot::Told(Tee { to, waiting: Arc::clone(&waiting) }), groups, waiting)
+    }
+
+    fn hand_over(slot: &mut Slot, value_len: usize, is_written: bool) {
+        let copy = slot.copy_of(&vec![(b"k".to_vec(), Some(vec![7; value_len]))]);
+        slot.follow(copy, is_written);
+    }
+
+    /// Why it cannot be finished.
+    const fn missed(slot: &Slot) -> Option<&'static str> {
+        match slot {
+            Slot::Missed(why) => Some(why),
+            Slot::Idle | Slot::Taken | Slot::Told(_) => None,
+        }
+    }
+
+    #[test]
+    fn every_group_is_handed_over_and_counted_until_it_is_written_down() {
+        let (mut slot, groups, waiting) = told();
+        for len in [1, 10, 0] {
+            hand_over(&mut slot, len, true);
+        }
+        assert_eq!((missed(&slot), waiting.load(Ordering::Relaxed)), (None, 3 * 17 + 11));
+        drop(slot);
+        assert_eq!(groups.iter().count(), 3);
+    }
+
+    #[test]
+    fn a_writer_never_waits_for_a_back_up_that_cannot_keep_up() {
+        let (mut slot, groups, waiting) = told();
+        let many = WAITING_MAX / (1 << 20) + 1;
+        for _ in 0..many {
+            hand_over(&mut slot, 1 << 20, true);
+        }
+        assert!(missed(&slot).is_some_and(|why| why.contains("too slow")));
+        assert!(waiting.load(Ordering::Relaxed) <= WAITING_MAX, "memory is bounded");
+        // It is not told of any more, so that nothing gathers.
+        assert!(slot.copy_of(&Writes::new()).is_none());
+        let handed_over = groups.iter().count();
+        assert!((many / 2..many).contains(&handed_over), "its reader comes to an end");
+    }
+
+    #[test]
+    fn a_group_that_nobody_could_keep_or_that_may_not_be_on_the_disk_ends_it() {
+        let (mut slot, groups, _waiting) = told();
+        drop(groups);
+        hand_over(&mut slot, 1, true);
+        assert!(missed(&slot).is_some_and(|why| why.contains("could not be kept")));
+        let (mut slot, groups, _waiting) = told();
+        hand_over(&mut slot, 1, false);
+        assert!(missed(&slot).is_some_and(|why| why.contains("the store failed")));
+        assert_eq!(groups.iter().count(), 0);
+        // Where none is made, nothing is copied.
+        let mut idle = Slot::Idle;
+        hand_over(&mut idle, 1, true);
+        assert!(matches!(idle, Slot::Idle));
+    }
+}
