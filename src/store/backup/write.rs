@@ -13,6 +13,9 @@ use super::{
 
 /// How long a frame's body grows before it is written.
 const FRAME_LEN: usize = 256 * 1024;
+/// After so many bytes a file is synced: what gathers in memory must not be written all at once by
+/// the sync of somebody who waits for a payout.
+const SYNC_EVERY: u64 = 8 << 20;
 
 /// A back-up that is being written beside its place. Dropped before it is finished, it is gone.
 #[derive(Debug)]
@@ -92,6 +95,8 @@ pub(in crate::store) struct Stream {
     frame: Vec<u8>,
     entries: u64,
     bytes: u64,
+    /// How many of the bytes are on the disk.
+    synced: u64,
 }
 
 /// A file of entries that is on the disk.
@@ -108,7 +113,7 @@ impl Stream {
         let file = file.map_err(|error| BackupError::of_disk("cannot make", &path, &error))?;
         let frame = vec![0; FRAME_HEAD_LEN];
         let digest = Sha256::new();
-        Ok(Self { path, file, name, digest, frame, entries: 0, bytes: 0 })
+        Ok(Self { path, file, name, digest, frame, entries: 0, bytes: 0, synced: 0 })
     }
 
     /// Adds one key: its value, or that it is gone.
@@ -153,6 +158,13 @@ impl Stream {
         let len = u64::try_from(self.frame.len()).unwrap_or(0);
         self.bytes = self.bytes.saturating_add(len);
         self.frame.truncate(FRAME_HEAD_LEN);
+        if self.bytes.saturating_sub(self.synced) >= SYNC_EVERY { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> Result<(), BackupError> {
+        let synced = self.file.sync_all();
+        synced.map_err(|error| BackupError::of_disk("cannot sync", &self.path, &error))?;
+        self.synced = self.bytes;
         Ok(())
     }
 
@@ -164,8 +176,7 @@ impl Stream {
         if self.frame.len() > FRAME_HEAD_LEN {
             self.write_frame()?;
         }
-        let synced = self.file.sync_all();
-        synced.map_err(|error| BackupError::of_disk("cannot sync", &self.path, &error))?;
+        self.sync()?;
         // What was read back once must be what was written: a disk that is full late says so now.
         let kept = fs::metadata(&self.path).map(|file| file.len());
         if kept.ok() != Some(self.bytes) {
