@@ -233,3 +233,50 @@ fn damaged(dir: &Path, name: &str, says: &str) -> BackupError {
         dir.display()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::backup::Stream;
+
+    fn entry() -> impl Strategy<Value = (Vec<u8>, Option<Vec<u8>>)> {
+        let bytes = |most| proptest::collection::vec(any::<u8>(), 0..most);
+        (bytes(40), proptest::option::of(bytes(90_000)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// Frames of any length, in order, with nothing added or lost.
+        #[test]
+        fn what_is_written_is_read(written in proptest::collection::vec(entry(), 0..30)) {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut base = Stream::create(dir.path(), BASE).expect("a file");
+            Stream::create(dir.path(), CHANGES).and_then(Stream::finish).expect("an empty file");
+            for (key, value) in &written {
+                base.put(key, value.as_deref()).expect("written");
+            }
+            base.finish().expect("synced");
+            let dir = dir.path().to_owned();
+            let mut entries = Entries { dir, left: vec![CHANGES, BASE], now: None };
+            entries.next_file().expect("a file");
+            let mut read = Writes::new();
+            while let Some(writes) = entries.next().expect("sound") {
+                read.extend(writes);
+            }
+            prop_assert_eq!(read, written);
+        }
+
+        /// Whatever stands in a file, it is read to an end, or a flaw is named.
+        #[test]
+        fn nonsense_is_never_more_than_a_flaw(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut file = bytes.as_slice();
+            while let Ok(Some(Ok(body))) = frame(&mut file) {
+                let _writes = writes(&body);
+            }
+            let _writes = writes(&bytes);
+        }
+    }
+}

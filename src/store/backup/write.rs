@@ -107,7 +107,7 @@ pub(in crate::store) struct Written {
 }
 
 impl Stream {
-    fn create(dir: &Path, name: &'static str) -> Result<Self, BackupError> {
+    pub(super) fn create(dir: &Path, name: &'static str) -> Result<Self, BackupError> {
         let path = dir.join(name);
         let file = owners_file().create_new(true).open(&path);
         let file = file.map_err(|error| BackupError::of_disk("cannot make", &path, &error))?;
