@@ -1,6 +1,7 @@
 //! The composition root: configuration → parts → tasks → drain. The only file that names every
 //! layer.
 
+mod copies;
 mod recover;
 mod upkeep;
 mod ways;
@@ -14,9 +15,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::copies::{Manifest, Progress, Restored, Scratch, restore};
 pub use self::upkeep::Again;
 use self::upkeep::Upkeep;
 use self::ways::Ways;
+
 use crate::clock::{Clock, SystemClock};
 use crate::config::section;
 use crate::config::{Secret, Serve, StoreUrl};
@@ -35,9 +38,10 @@ use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::ids::{self, RandomIds};
 use crate::notify::NotSetUp;
+pub use crate::store::Verified;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
-use crate::store::{Scope, Store, StoreError, Verified};
+use crate::store::{Scope, Store, StoreError};
 use crate::telemetry::metric;
 use crate::tls::{Acceptor, NoTls};
 

@@ -4,10 +4,12 @@
 //! thing asked for failed; 2 bad usage or bad configuration (contract, part 1).
 
 mod apps;
+mod backup;
 mod cases;
 mod client;
 mod credential;
 mod demo;
+mod export;
 mod init;
 mod money;
 mod out;
@@ -74,6 +76,12 @@ enum Command {
     Rails(rails::Rails),
     /// Check the whole store: every record readable, every index right, the events unbroken.
     Verify,
+    /// Write a back-up of the book into a new directory, also while the gateway writes.
+    Backup(backup::Backup),
+    /// Make the configured store of a back-up. It must not exist yet, and no gateway may run.
+    Restore(backup::Restore),
+    /// Write payouts, payments or events to standard output.
+    Export(export::Export),
     /// The initiator's password and certificate.
     #[command(subcommand)]
     Credential(credential::Credential),
@@ -162,6 +170,9 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Cases(cases) => cases.run(context).await,
         Command::Rails(rails) => rails.run(context).await,
         Command::Verify => verify::run(context).await,
+        Command::Backup(backup) => backup.run(context).await,
+        Command::Restore(restore) => restore.run(context).await,
+        Command::Export(export) => export.run(context).await,
         Command::Credential(credential) => credential.run(),
         Command::Xml(xml) => xml.run(),
     }

@@ -10,6 +10,30 @@ pub(super) fn say(line: &str) {
     write_or_leave(&mut std::io::stderr().lock(), line);
 }
 
+/// Lines of data as they are; whether anybody still reads them.
+///
+/// # Errors
+/// They could not be written, such as to a full disk.
+pub(super) fn raw(text: &str) -> std::io::Result<bool> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How far something has come, on a terminal only: each time in place of the time before; nothing
+/// at the end.
+pub(super) fn progress(text: &str) {
+    use std::io::{IsTerminal as _, Write as _};
+    let mut err = std::io::stderr().lock();
+    if err.is_terminal() && write!(err, "\r\x1b[K{text}").and_then(|()| err.flush()).is_err() {
+        // There is nobody left to tell.
+    }
+}
+
 fn write_or_leave(to: &mut impl std::io::Write, line: &str) {
     if writeln!(to, "{line}").and_then(|()| to.flush()).is_err() {
         // There is nobody left to tell.

@@ -6,11 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 use super::socket::Socket;
 use super::{Context, Failure};
 use crate::app::{self, Book};
+use crate::config::StoreUrl;
 
 /// The file of users, one in each line.
 const USERS: &str = "/etc/passwd";
 /// What belongs to whoever runs this process.
 const MYSELF: &str = "/proc/self";
+
+/// What is in the directory of every store.
+const STORE_FILE: &str = "mark";
 
 /// How the book is reached.
 pub(super) enum Reach {
@@ -32,6 +36,19 @@ impl Reach {
                 Err(Failure::Failed(why.to_owned()))
             }
         }
+    }
+
+    /// The same, for what needs a book that is there: none is made.
+    pub(super) async fn open_known(context: &Context) -> Result<Self, Failure> {
+        let config = context.source()?.config()?.config;
+        if let StoreUrl::Sled(dir) = &config.store.url
+            && !fs::exists(dir.join(STORE_FILE)).unwrap_or(true)
+        {
+            let why =
+                format!("there is no store in {} (store.url); nothing was done", dir.display());
+            return Err(Failure::Failed(why));
+        }
+        Self::open(context).await
     }
 
     /// Lets go of the store.

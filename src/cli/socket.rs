@@ -50,39 +50,56 @@ impl Socket {
         self.ask(request, Bytes::from(body)).await
     }
 
+    /// As [`Self::post`], for what may take as long as it takes.
+    pub(super) async fn post_and_wait<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body).map_err(Failure::failed)?;
+        let request = Request::post(path).header("Content-Type", "application/json");
+        self.ask_and_wait(request, Bytes::from(body)).await
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         request: http::request::Builder,
         body: Bytes,
     ) -> Result<T, Failure> {
-        let failed = |what: String| {
-            Failure::Failed(format!("the gateway's socket {}: {what}", self.path.display()))
+        let asked = tokio::time::timeout(TIMEOUT, self.ask_and_wait(request, body)).await;
+        asked.map_err(|_late| self.failed("it did not answer in time".to_owned()))?
+    }
+
+    fn failed(&self, what: String) -> Failure {
+        Failure::Failed(format!("the gateway's socket {}: {what}", self.path.display()))
+    }
+
+    async fn ask_and_wait<T: DeserializeOwned>(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<T, Failure> {
+        let failed = |what: String| self.failed(what);
+        let stream = UnixStream::connect(&self.path).await.map_err(|e| failed(e.to_string()))?;
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|error| failed(error.to_string()))?;
+        let request = request.header("Host", "localhost").body(Full::new(body));
+        let request = request.map_err(|error| failed(error.to_string()))?;
+        // The sender is moved in, and so dropped with the answer: that ends the connection.
+        let answering = async move {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            Ok::<_, hyper::Error>((status, body))
         };
-        let asking = async {
-            let stream =
-                UnixStream::connect(&self.path).await.map_err(|e| failed(e.to_string()))?;
-            let shaken = http1::handshake(TokioIo::new(stream)).await;
-            let (mut sender, connection) = shaken.map_err(|error| failed(error.to_string()))?;
-            let request = request.header("Host", "localhost").body(Full::new(body));
-            let request = request.map_err(|error| failed(error.to_string()))?;
-            // The sender is moved in, and so dropped with the answer: that ends the connection.
-            let answering = async move {
-                let response = sender.send_request(request).await?;
-                let status = response.status();
-                let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-                Ok::<_, hyper::Error>((status, body))
-            };
-            let (answer, _ended) = tokio::join!(answering, connection);
-            let (status, body) = answer.map_err(|error| failed(error.to_string()))?;
-            let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
-            if status.is_success() {
-                return serde_json::from_slice(&body).map_err(|error| failed(error.to_string()));
-            }
-            let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-            Err(Failure::Failed(refusal(&problem)))
-        };
-        let asked = tokio::time::timeout(TIMEOUT, asking).await;
-        asked.map_err(|_late| failed("it did not answer in time".to_owned()))?
+        let (answer, _ended) = tokio::join!(answering, connection);
+        let (status, body) = answer.map_err(|error| failed(error.to_string()))?;
+        let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| failed(error.to_string()));
+        }
+        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+        Err(Failure::Failed(refusal(&problem)))
     }
 }
 

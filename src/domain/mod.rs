@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod party;
 pub mod payment;
 pub mod payout;
+pub mod restored;
 pub mod retry;
 pub mod subject;
 pub mod tag;

@@ -16,6 +16,7 @@ mod lives;
 mod outbox;
 pub mod port;
 mod rescue;
+mod restored;
 mod reversals;
 mod tally;
 mod till;
@@ -36,6 +37,7 @@ pub use gate::RailState;
 pub use hearing::{Heard, Hearing, Incoming, NotKept};
 pub use inquiries::{InquiryDraft, InquiryError, InquiryTaken, NotTaken as InquiryNotTaken};
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
+pub use restored::{Unsettled, settle_restored};
 pub use reversals::{NotReversed, ReversalDraft};
 pub use till::{
     ClaimError, PushDraft, PushError, Pushed, QueryError, Recovered, Route,

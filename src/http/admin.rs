@@ -6,7 +6,9 @@
 //! cases by [`Alone`].
 
 mod alone;
+mod backup;
 mod desk;
+mod export;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +34,9 @@ use crate::domain::id::AppId;
 use crate::engine::Engine;
 use crate::store::{App, CommitError, Scope};
 pub use alone::Alone;
+pub use backup::NewBackup;
 pub use desk::{NewClosing, NewPause, Resume};
+pub use export::{Asked as AskedExport, Page as ExportPage};
 
 /// What a request may take: the longest has a ruling and a reason of a few hundred characters.
 const LIMITS: BodyLimits = BodyLimits { bytes: 16 * 1024, timeout: Duration::from_secs(5) };
@@ -140,12 +144,14 @@ pub struct Admin {
     random: Random,
     /// One act at a time: each reads an application and writes it back.
     turn: Mutex<()>,
+    /// How far the back-up has come that was asked for last.
+    progress: backup::Last,
 }
 
 impl Admin {
     /// For `engine`'s store; `apps` is told of every change.
     pub fn new(engine: Arc<Engine>, apps: Arc<Apps>, random: Random) -> Self {
-        Self { engine, apps, random, turn: Mutex::new(()) }
+        Self { engine, apps, random, turn: Mutex::new(()), progress: backup::Last::default() }
     }
 
     fn desk(&self) -> Desk<'_> {
@@ -162,7 +168,8 @@ impl Admin {
 ///
 /// `POST /apps`, `GET /apps`, `POST /apps/{id}/rotate`, `POST /apps/{id}/revoke`; `GET /rails`,
 /// `POST /rails/{rail}/pause`, `POST /rails/{rail}/resume`; `GET /cases`, `GET /cases/{id}`,
-/// `POST /cases/{id}/close`.
+/// `POST /cases/{id}/close`; `POST /backup`, and `GET /backup` for how far it has come; `GET
+/// /export/{what}`.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/apps", get(list).post(create))
@@ -174,6 +181,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/cases", get(desk::cases))
         .route("/cases/{id}", get(desk::case))
         .route("/cases/{id}/close", post(desk::close))
+        .route("/backup", get(backup::progress).post(backup::make))
+        .route("/export/{what}", get(export::page_of))
         .fallback(|| async { Problem::new(Code::NoSuchPath, "Nothing is here.").into_response() })
         .with_state(Arc::new(admin))
 }

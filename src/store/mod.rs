@@ -7,6 +7,7 @@
 //! The meaning of the trait is defined by one suite, `tests/store/`: every store passes it,
 //! and the one in memory is the measure of the others.
 
+pub mod backup;
 mod chain;
 mod counts;
 mod expected;
@@ -19,6 +20,7 @@ pub mod sled;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use counts::Counts;
 pub use life::{Kept, Life, LifeWrite, Standing, Unique};
@@ -41,6 +43,7 @@ use crate::domain::payment::validation::Expected;
 use crate::domain::payout::Payout;
 use crate::domain::subject::Subject;
 use crate::domain::text::Text;
+use backup::{BackupError, LastBackup, Manifest, Order, Progress};
 
 /// What a store's methods return: a boxed future, so that one engine serves every store.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -175,6 +178,27 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Reads everything: every record's checksum, every index both ways, the event chain.
     fn verify(&self) -> Pending<'_, Result<Verified, StoreError>>;
+
+    /// Writes a back-up into a directory, while commits go on. What is in it is the book as it
+    /// stood at one moment between the call and its end. Dropping the answer, or
+    /// [`Progress::stop`], gives it up. A failure leaves nothing behind, and the store as it was.
+    ///
+    /// # Errors
+    /// [`BackupError`]: one is being made already; the directory holds something; a disk failed. A
+    /// store that keeps nothing has none.
+    fn backup(
+        &self,
+        _order: Order,
+        _progress: Arc<Progress>,
+    ) -> Pending<'_, Result<Manifest, BackupError>> {
+        let says = "this store is in memory and forgotten at its end: it has no back-up";
+        Box::pin(std::future::ready(Err(BackupError::Refused(says.to_owned()))))
+    }
+
+    /// The last back-up that was made of it and kept, if any.
+    fn last_backup(&self) -> Option<LastBackup> {
+        None
+    }
 
     /// Takes no more commits, waits for those that are taken, and lets go of the disk.
     fn close(&self) -> Pending<'_, ()>;

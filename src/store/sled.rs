@@ -6,6 +6,7 @@
 //! threads. What is read of a payout is on the disk: one that was written a moment ago is shown
 //! once its sync is over.
 
+mod backup;
 mod block;
 mod cases;
 mod codec;
@@ -16,6 +17,7 @@ mod mark;
 mod others;
 mod pages;
 mod read;
+mod restore;
 mod verify;
 mod writer;
 
@@ -29,13 +31,16 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use self::backup::Slot;
 use self::codec::Meta;
 use self::disk::Disk;
 pub use self::disk::SyncData;
 use self::keys::Kind;
 use self::mark::Mark;
 use self::pages::damaged;
+pub use self::restore::Restoring;
 use self::writer::{Job, Order, Work};
+use super::backup::{BackupError, LastBackup, Manifest, Order as Wanted, Progress};
 use super::{
     App, Case, CasePage, CaseQuery, Commit, CommitError, Counts, Durable, FeedEvent, Health,
     InquiryPage, InquiryQuery, Kept, Message, PaymentPage, PaymentQuery, PayoutPage, PayoutQuery,
@@ -90,6 +95,8 @@ struct Shared {
     apps: RwLock<BTreeSet<AppId>>,
     /// Told whenever more is on the disk, or the store has failed.
     changed: Notify,
+    /// What a back-up under way is told of each group.
+    tee: Mutex<Slot>,
 }
 
 /// What is on the disk, in numbers.
@@ -136,6 +143,7 @@ impl SledStore {
             view: Mutex::new(View { meta, health: Health::Ready }),
             apps: RwLock::new(apps),
             changed: Notify::new(),
+            tee: Mutex::new(Slot::Idle),
         });
         let (orders, inbox) = sync_channel(QUEUE_LEN_MAX);
         let known = Arc::clone(&shared);
@@ -217,6 +225,10 @@ impl Shared {
 
     fn health(&self) -> Health {
         self.view().health.clone()
+    }
+
+    fn tee(&self) -> MutexGuard<'_, Slot> {
+        self.tee.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn why_broken(&self) -> String {
@@ -506,6 +518,18 @@ impl Store for SledStore {
 
     fn verify(&self) -> Pending<'_, Result<Verified, StoreError>> {
         self.read(verify::everything)
+    }
+
+    fn backup(
+        &self,
+        order: Wanted,
+        progress: Arc<Progress>,
+    ) -> Pending<'_, Result<Manifest, BackupError>> {
+        backup::make(Arc::clone(&self.shared), order, progress)
+    }
+
+    fn last_backup(&self) -> Option<LastBackup> {
+        self.shared.with_disk(|disk| Ok(LastBackup::of(disk.dir()))).ok().flatten()
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -193,6 +193,13 @@ pub const CONTRADICTIONS: Metric<Counter, 0> = Metric::new(
 pub const OPEN_CASES: Metric<Gauge, 0> =
     Metric::new("mlango_open_cases", [], "Cases that wait for a person to decide.");
 
+/// How old the last back-up is.
+pub const BACKUP_AGE_SECONDS: Metric<Gauge, 0> = Metric::new(
+    "mlango_backup_age_seconds",
+    [],
+    "Seconds since the last back-up that was made whole was begun; not there before the first.",
+);
+
 /// What is running.
 pub const BUILD_INFO: Metric<Gauge, 1> =
     Metric::new("mlango_build_info", ["version"], "Always 1; the label says which version runs.");

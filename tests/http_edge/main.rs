@@ -10,6 +10,7 @@
 mod admin;
 mod callback;
 mod claims;
+mod copies;
 mod daraja;
 mod help;
 mod inquiries;

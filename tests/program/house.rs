@@ -49,6 +49,12 @@ impl Done {
         serde_json::from_str(&self.out).expect(&self.out)
     }
 
+    /// What it wrote to standard output; it must have ended well.
+    pub fn done(self) -> String {
+        assert_eq!(self.code, 0, "{}", self.err);
+        self.out
+    }
+
     /// It must have ended with `code`, and its message hold each of `words`.
     #[track_caller]
     pub fn failed(&self, code: i32, words: &[&str]) {

@@ -25,6 +25,7 @@ mod api;
 mod apps;
 mod broker;
 mod config;
+mod copies;
 mod crash;
 mod credential;
 mod demo;

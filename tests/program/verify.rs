@@ -27,7 +27,6 @@ fn written() -> House {
     eventually("all are paid", || {
         api.payouts().iter().all(|payout| payout["status"] == "succeeded").then_some(())
     });
-    house.run(&["verify"]).failed(1, &["gateway has the store open", "nothing was checked"]);
     gateway.stop();
     house
 }
@@ -77,9 +76,13 @@ fn a_sound_store_is_called_sound_and_damage_is_never_read_as_truth() {
 fn an_index_that_lost_entries_is_named_payout_by_payout() {
     let house = written();
     let db = sled::Config::new().path(house.path("data")).open().expect("sled");
-    // The block of entries by which payouts are found by their receipts.
-    let (key, _) = db.scan_prefix(b"R").next().expect("a block").expect("readable");
-    db.remove(key).expect("removed");
+    // The entries by which payouts are found by their receipts: mostly one block, and more when
+    // results came out of order.
+    let blocks: Vec<_> = db.scan_prefix(b"R").keys().collect::<Result<_, _>>().expect("readable");
+    assert!(!blocks.is_empty());
+    for key in blocks {
+        db.remove(key).expect("removed");
+    }
     db.flush().expect("a flush");
     drop(db);
 

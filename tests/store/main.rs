@@ -2,7 +2,9 @@
 //!
 //! `laws`, `lists` and `cases` are the meaning of the `Store` trait and run on every store;
 //! `oracle` holds the store on sled against the one in memory. The rest is about the disk: `disk`
-//! and `kill`, `power` (cuts of it, modelled), `damage` (of records) and `wreck` (of files).
+//! and `kill`, `power` (cuts of it, modelled), `damage` (of records) and `wreck` (of files);
+//! `backup` (copies of it while it is written) and `copies` (that are damaged, cut off, or find no
+//! room); `restored` (what is put in doubt before one takes the original's place).
 
 #![expect(
     clippy::as_conversions,
@@ -16,8 +18,10 @@
     reason = "a test"
 )]
 
+mod backup;
 mod bench;
 mod cases;
+mod copies;
 mod damage;
 mod disk;
 mod full;
@@ -28,5 +32,6 @@ mod lives;
 mod make;
 mod oracle;
 mod power;
+mod restored;
 mod seed;
 mod wreck;

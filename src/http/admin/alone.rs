@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::desk::{self, CaseFile, NewClosing, NewPause, Resume};
+use super::export::{self, Asked, Page};
 use crate::clock::Clock;
 use crate::domain::id::EventId;
 use crate::domain::payout::Rail;
@@ -139,6 +140,14 @@ impl Alone<'_> {
             Err(CommitError::Full) => Err(NotClosed::Busy.into()),
             Err(error) => Err(NotClosed::Unavailable(error.to_string()).into()),
         }
+    }
+
+    /// `GET /export/{what}`.
+    ///
+    /// # Errors
+    /// What was asked for will not do, or the store could not be read.
+    pub async fn export(&self, what: &str, asked: &Asked) -> Result<Page, String> {
+        export::page(self.store, what, asked).await.map_err(|problem| problem.says())
     }
 
     async fn write_rail(

@@ -139,6 +139,10 @@ pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
         // The others are worth showing all the same.
         Err(error) => tracing::warn!(%error, "the oldest payout in doubt could not be read"),
     }
+    let last = api.engine.store().last_backup();
+    if let Some(age) = last.and_then(|last| last.age_seconds(api.engine.clock().now())) {
+        metric::BACKUP_AGE_SECONDS.with([]).set(age);
+    }
     for (rail, state) in api.engine.rail_states() {
         let stopped = state.refused.is_some() || state.paused.is_some();
         metric::RAIL_STOPPED.with([rail.as_str()]).set(u64::from(stopped));

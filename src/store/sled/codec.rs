@@ -17,7 +17,7 @@ use crate::store::{
 };
 
 /// The version that every record is written in.
-const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 4;
 /// The longest body that is kept: far above what any listener takes in.
 const BODY_LEN_MAX: usize = 16 << 20;
 

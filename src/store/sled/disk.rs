@@ -31,8 +31,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// How the data file is made durable: `File::sync_data`, but for tests.
 pub type SyncData = Box<dyn FnMut(&File) -> io::Result<()> + Send>;
 
-/// What is written together: a value, or `None` to remove one.
-pub(super) type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+pub(super) use crate::store::backup::Writes;
 
 /// An open sled, and its data file opened beside it.
 pub(super) struct Disk {
@@ -103,6 +102,12 @@ impl Disk {
 
     /// Writes all of `writes` or nothing, and returns when it is on the disk.
     pub(super) fn write(&self, writes: Writes) -> Result<(), StoreError> {
+        self.apply(writes)?;
+        self.make_durable()
+    }
+
+    /// Writes all of `writes` or nothing. It is on the disk after [`Self::make_durable`].
+    pub(super) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         self.written.store(true, Ordering::Relaxed);
         for (key, value) in writes {
@@ -111,8 +116,7 @@ impl Disk {
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch).map_err(|error| wrong(&error))?;
-        self.make_durable()
+        self.db.apply_batch(batch).map_err(|error| wrong(&error))
     }
 
     /// The line that the whole promise hangs on.
@@ -160,6 +164,29 @@ impl Disk {
         let next = self.db.range::<&[u8], _>(above).keys().next();
         let next = next.transpose().map_err(|error| wrong(&error))?;
         Ok(next.map_or_else(|| end.to_vec(), |key| key.to_vec()))
+    }
+
+    /// The directory that it is in.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Keys above `key` and their values, until they are about `bytes_max` together; none at the
+    /// end.
+    pub(super) fn above(&self, key: &[u8], bytes_max: usize) -> Result<Vec<Raw>, StoreError> {
+        let above = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
+        let (mut found, mut bytes) = (Vec::new(), 0_usize);
+        for entry in self.db.range::<&[u8], _>(above) {
+            let entry = raw(Some(entry))?;
+            bytes = entry.iter().fold(bytes, |sum, (key, value)| {
+                sum.saturating_add(key.len()).saturating_add(value.len())
+            });
+            found.extend(entry);
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// How many values there are whose keys begin with `letter`.

@@ -77,6 +77,16 @@ impl Mark {
         Ok(mark)
     }
 
+    /// Makes the mark of a store that was just written whole, as it stands in a back-up.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn restore(dir: &Path, groups: u64) -> io::Result<()> {
+        let mark = Self::make(dir)?;
+        mark.put(groups)?;
+        mark.file.sync_all()
+    }
+
     /// Makes a mark that says 0, and returns when it and its name are on the disk.
     fn make(dir: &Path) -> io::Result<Self> {
         let path = dir.join(MARK_FILE);

@@ -532,9 +532,15 @@ impl Placing<'_> {
         let numbers = codec::write_meta(&self.meta).map_err(StoreError::Failed)?;
         writes.push((keys::META.to_vec(), Some(numbers)));
         shared.know_apps(self.apps);
-        disk.write(writes)?;
-        mark.put(self.meta.groups)
-            .map_err(|error| StoreError::Failed(format!("cannot write the mark: {error}")))?;
+        // Held until the group is on the disk: back-ups begin and end between two groups.
+        let mut tee = shared.tee();
+        let copy = tee.copy_of(&writes);
+        let written = disk.write(writes).and_then(|()| {
+            mark.put(self.meta.groups)
+                .map_err(|error| StoreError::Failed(format!("cannot write the mark: {error}")))
+        });
+        tee.follow(copy, written.is_ok());
+        written?;
         *meta = self.meta;
         shared.publish(self.meta);
         Ok(())
