@@ -113,10 +113,13 @@ impl Upkeep {
         let loaded = (again.read)().map_err(|faults| faults.to_string())?;
         let config = &loaded.config;
         let says = |error: NotStarted| error.to_string();
-        for (section, door) in &self.doors {
-            door.renew().map_err(|error| format!("{section}: {error}"))?;
-        }
-        self.ways.renew(config, self.clock.now()).map_err(says)?;
+        let doors = self.doors.iter().map(|(section, door)| {
+            door.read_again().map_err(|error| format!("{section}: {error}"))
+        });
+        let doors = doors.collect::<Result<Vec<_>, _>>()?;
+        let put_ways_in_use = self.ways.read_again(config, self.clock.now()).map_err(says)?;
+        doors.into_iter().for_each(|put_in_use| put_in_use());
+        put_ways_in_use();
         self.tokens.add(config.callbacks.token.reveal());
         self.engine.credentials_changed();
         metric::RELOADS.with(["done"]).increment();

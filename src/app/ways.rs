@@ -118,16 +118,29 @@ impl Ways {
     }
 
     /// Takes passwords, keys and tokens from `config`, which was read again, and reads the files
-    /// of certificates again. What will not do leaves everything as it was.
+    /// of certificates again. What is returned, when called, puts all of it in use.
     ///
     /// # Errors
-    /// [`NotStarted`].
-    pub fn renew(&self, config: &Serve, now: Timestamp) -> Result<(), NotStarted> {
+    /// [`NotStarted`]: some of it will not do, and everything stays as it is.
+    pub fn read_again<'a>(
+        &'a self,
+        config: &'a Serve,
+        now: Timestamp,
+    ) -> Result<impl FnOnce() + 'a, NotStarted> {
         let credential = credential(config, now)?;
         let texts = sms(config)?;
-        for (key, client) in &self.encryption {
-            client.renew().map_err(|error| no_tls(key, error))?;
-        }
+        let clients = self
+            .encryption
+            .iter()
+            .map(|(key, client)| client.read_again().map_err(|error| no_tls(key, error)));
+        let clients = clients.collect::<Result<Vec<_>, _>>()?;
+        Ok(move || {
+            clients.into_iter().for_each(|put_in_use| put_in_use());
+            self.exchange(config, credential, texts);
+        })
+    }
+
+    fn exchange(&self, config: &Serve, credential: String, texts: Option<Sms>) {
         if let (Some(BrokerWays { rail, counter }), Some(broker)) = (&self.soap, &config.broker) {
             let caller = caller(config, broker, credential.clone());
             rail.renew(rail.current().renewed(caller.clone()));
@@ -139,7 +152,6 @@ impl Ways {
         if let (Some(sms), Some(texts)) = (&self.sms, texts) {
             sms.renew(texts);
         }
-        Ok(())
     }
 }
 

@@ -428,6 +428,7 @@ mod tests {
             ("http://127.0.0.1:8081/cb/5f0c/b2c/result", "127.0.0.1", 8081),
             ("http://gw.example.org/cb?x=1", "gw.example.org", 80),
             ("http://[::1]:8081/cb", "::1", 8081),
+            ("https://gw.example.org/cb", "gw.example.org", 443),
         ];
         for (url, host, port) in good {
             let target = Target::parse(url).expect(url);
@@ -438,7 +439,6 @@ mod tests {
             "",
             "gw.example.org",
             "/cb/result",
-            "https://gw.example.org/cb",
             "http://user:secret@gw.example.org/cb",
             "ftp://gw.example.org/cb",
             "http://gw example/cb",

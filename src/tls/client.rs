@@ -154,14 +154,23 @@ impl Client {
         &self.0.settings
     }
 
-    /// Reads the files again; what will not do changes nothing.
+    /// Reads the files again. What is returned, when called, puts them in use; connections that
+    /// stand go on with what they began with.
+    ///
+    /// # Errors
+    /// [`NoTls`]: what they hold will not do, and everything stays as it is.
+    pub fn read_again(&self) -> Result<impl FnOnce() + Send + use<>, NoTls> {
+        let fresh = Arc::new(Current::read(&self.0.settings)?);
+        let inner = Arc::clone(&self.0);
+        Ok(move || *inner.current.write().unwrap_or_else(PoisonError::into_inner) = fresh)
+    }
+
+    /// Reads the files again and puts them in use; what will not do changes nothing.
     ///
     /// # Errors
     /// [`NoTls`].
     pub fn renew(&self) -> Result<(), NoTls> {
-        let fresh = Arc::new(Current::read(&self.0.settings)?);
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(())
+        self.read_again().map(|put_in_use| put_in_use())
     }
 
     /// Our own certificate and those that lead from it to its authority; empty if there is none.
