@@ -107,7 +107,7 @@ async fn what_fits_its_checksums_and_is_no_book_is_refused_as_well() {
     let fresh = place.path().join("fresh");
     let manifest = fs::read_to_string(dir.join("manifest.json")).expect("a manifest");
     let base = fs::read(dir.join("base")).expect("a file");
-    let records = manifest.replace("\"records\": 3", "\"records\": 4");
+    let records = manifest.replace("\"records\": 4", "\"records\": 5");
     let format = manifest.replace("\"format\": 1", "\"format\": 2");
     let group = manifest.replace("\"group\": ", "\"group\": 1");
     let odd = manifest.replace("\"format\"", "\"fromat\"");
@@ -116,7 +116,7 @@ async fn what_fits_its_checksums_and_is_no_book_is_refused_as_well() {
     let mut long = base.clone();
     long[0] = 0xff;
     let table: [(&str, &[u8], &str); 7] = [
-        ("manifest.json", records.as_bytes(), "records of version 4, and this version of mlango"),
+        ("manifest.json", records.as_bytes(), "records of version 5, and this version of mlango"),
         ("manifest.json", format.as_bytes(), "has the format 2, and this version of mlango"),
         ("manifest.json", group.as_bytes(), "says that it goes to group 1"),
         ("manifest.json", odd.as_bytes(), "manifest.json of the back-up"),

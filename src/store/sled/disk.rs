@@ -282,6 +282,10 @@ fn wrong(error: &sled::Error) -> StoreError {
         sled::Error::Corruption { .. } => {
             StoreError::Damaged(format!("sled cannot read its own file: {error}"))
         }
+        // A record lies beyond the file's end: it was cut short.
+        sled::Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
+            StoreError::Damaged(format!("sled's own file was cut short: {error}"))
+        }
         sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
             StoreError::InUse(error.to_string())
         }
