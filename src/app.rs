@@ -182,6 +182,8 @@ impl Gateway {
             clock,
             notes: Arc::default(),
         };
+        // Whoever asks first is told already what ends.
+        upkeep.look(config);
         gateway.serve(config, (api, callbacks, plain), office, &upkeep);
         gateway.keep_up(config, upkeep, again);
         if let Some(pull) = config.c2b.pull {

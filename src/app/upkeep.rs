@@ -66,7 +66,6 @@ impl Upkeep {
 
     /// Goes on until it is told to stop. Without `again` nothing is read again.
     pub async fn run(self, mut config: Serve, again: Option<Again>, stop: CancellationToken) {
-        self.look(&config);
         let Ok(mut asked) = signal(SignalKind::hangup()) else {
             tracing::warn!("SIGHUP cannot be heard; changed files are found within seconds");
             return;
@@ -131,7 +130,7 @@ impl Upkeep {
     }
 
     /// When things end: into the metrics, and into words for `/readyz`.
-    fn look(&self, config: &Serve) {
+    pub fn look(&self, config: &Serve) {
         let now = self.clock.now();
         let mut notes = Vec::new();
         for (name, facts) in self.certificates(config) {

@@ -227,3 +227,29 @@ fn payouts_wait_for_a_link_that_is_down() {
     let answer = ask(house.api, "GET", "/healthz", &[], "").expect("an answer");
     assert_eq!(answer.status, 200);
 }
+
+/// What ends soon, or has ended, is said before it stands in the way.
+#[test]
+fn what_ends_is_told_before_it_does() {
+    let now = Command::new("date").args(["-u", "-d", "-85 days", "+%Y-%m-%d"]).output();
+    let day = String::from_utf8(now.expect("date").stdout).expect("a day");
+    let house = House::new()
+        .with("ORGANISATION__CREDENTIAL_CERTIFICATE", &shown(&file("credential-expired.pem")))
+        .with("ORGANISATION__INITIATOR_PASSWORD_SET_ON", day.trim())
+        .with("CALLBACKS__TLS_CERTIFICATE", &shown(&file("server.pem")))
+        .with("CALLBACKS__TLS_KEY", &shown(&file("server-key.pem")));
+    let _gateway = house.serve();
+    let ready = get(house.api, "/readyz", &[]).expect("an answer");
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    for note in [
+        "the certificate of organisation.credential_certificate has expired",
+        "the initiator's password expires in 5 days",
+    ] {
+        assert!(ready.body.contains(note), "{note}: {}", ready.body);
+    }
+    let metrics = get(house.api, "/metrics", &[]).expect("an answer").body;
+    let has = |line: &str| assert!(metrics.contains(line), "{line}: {metrics}");
+    has("mlango_initiator_password_days_left 5");
+    has("mlango_certificate_days_left{certificate=\"organisation.credential_certificate\"} 0");
+    has("mlango_certificate_days_left{certificate=\"callbacks.tls_certificate\"} ");
+}
