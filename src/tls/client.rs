@@ -97,6 +97,9 @@ pub struct Session {
     pub peer: Option<Facts>,
     /// What is weak about it, in words; empty if nothing is.
     pub weak: Vec<String>,
+    /// Whether the other side may still turn our certificate away: in TLS 1.3 it looks at that when
+    /// our half of the handshake is over, and it has given no sign yet that it is done.
+    pub is_on_trial: bool,
 }
 
 /// How calls to one host are encrypted, and what is needed for it. Clones share it.

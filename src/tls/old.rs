@@ -110,5 +110,6 @@ fn session(ssl: &SslRef) -> Session {
         cipher: cipher.map_or("unknown", |cipher| cipher.name()).to_owned(),
         peer,
         weak,
+        is_on_trial: false,
     }
 }

@@ -82,29 +82,28 @@ impl Connector {
     ) -> Result<(BoxedStream, Session), Refused> {
         let connecting = self.connector.connect(self.name.clone(), stream);
         let mut stream = connecting.await.map_err(|error| Refused::of(&error))?;
-        if self.shows_itself {
-            taken(&mut stream).await?;
-        }
-        let session = session(stream.get_ref().1);
+        let is_on_trial = self.shows_itself && !is_taken(&mut stream).await?;
+        let session = Session { is_on_trial, ..session(stream.get_ref().1) };
         Ok((Box::new(stream), session))
     }
 }
 
-/// Waits until the other side has shown that it takes our certificate.
+/// Waits until the other side has shown that it takes our certificate, and says whether it has; a
+/// few servers never do.
 ///
 /// In TLS 1.3 our half of the handshake is over before it has looked at that. What is sent then and
 /// turned away for the certificate's sake could not be told from what was lost on the way: a payout
 /// would be in doubt. A session ticket says that its half is over, too.
-async fn taken<S: Stream>(stream: &mut TlsStream<S>) -> Result<(), Refused> {
+async fn is_taken<S: Stream>(stream: &mut TlsStream<S>) -> Result<bool, Refused> {
     if stream.get_ref().1.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
-        return Ok(());
+        return Ok(true);
     }
     let sign = poll_fn(|cx| {
         let mut byte = [0; 1];
         let mut buffer = ReadBuf::new(&mut byte);
         let read = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
         if stream.get_ref().1.tls13_tickets_received() > 0 {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(true));
         }
         match read {
             Poll::Pending => Poll::Pending,
@@ -115,7 +114,7 @@ async fn taken<S: Stream>(stream: &mut TlsStream<S>) -> Result<(), Refused> {
             }
         }
     });
-    timeout(SIGN_WAIT, sign).await.unwrap_or(Ok(()))
+    timeout(SIGN_WAIT, sign).await.unwrap_or(Ok(false))
 }
 
 pub(super) fn provider() -> Arc<CryptoProvider> {
@@ -132,6 +131,7 @@ fn session(state: &CommonState) -> Session {
         cipher: shown(cipher.map(ToOwned::to_owned)),
         peer: peer(state),
         weak: peer(state).map(|facts| facts.weak()).unwrap_or_default(),
+        is_on_trial: false,
     }
 }
 

@@ -42,9 +42,9 @@ pub(super) enum Fails {
 pub(super) struct Counted {
     pub(super) stream: BoxedStream,
     pub(super) fails: Fails,
-    /// Whether the other side may still turn our certificate away: in TLS 1.3 it looks at that when
-    /// our half of the handshake is over. Before that, and in TLS 1.2 at all, an alert about
-    /// certificates is a part of the handshake; after it, it could be about anything.
+    /// Whether the other side may still turn our certificate away (`tls::Session::is_on_trial`): an
+    /// alert about it is then a part of its handshake, and it has read nothing else. After that an
+    /// alert could be about anything.
     pub(super) is_on_trial: bool,
     pub(super) left: Arc<Left>,
 }

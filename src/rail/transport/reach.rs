@@ -24,9 +24,6 @@ pub struct Source {
     pub interface: Option<String>,
 }
 
-/// As a session names it.
-const TLS_1_3: &str = "TLSv1.3";
-
 /// How far it came, why not further, and what that means for what was to be sent.
 struct Stuck(LinkStage, String, WhyNothingSent);
 
@@ -83,8 +80,7 @@ async fn encrypt(
         Backend::Strong => Fails::Whenever,
         Backend::Old => Fails::EvenWhenWaiting,
     };
-    let is_on_trial = session.version == TLS_1_3 && tls.settings().identity.is_some();
-    Ok((stream, fails, is_on_trial))
+    Ok((stream, fails, session.is_on_trial))
 }
 
 async fn reach(origin: &Origin) -> Result<TcpStream, Stuck> {
