@@ -2,9 +2,10 @@
 //! between. Nothing of the machine's own network is looked at or changed.
 //!
 //! ```text
-//!   gateway ── vpn0 10.77.0.1 ═══ tunnel (VXLAN over UDP, through the relay) ═══ 10.77.0.2 vpn0 ── broker
-//!      │└───── under0 ───────────── net: the relay ───────────── under0 ───────────────┘│
-//!      └────── other0 198.51.100.1 (default route) ────────────── 198.51.100.2 other0 ──┘
+//!   gateway                          net                          broker
+//!   vpn0 10.77.0.1 ═══ tunnel: VXLAN over UDP, through the relay ═══ vpn0 10.77.0.2
+//!   under0 ───────────────────── the relay ─────────────────────── under0
+//!   other0 198.51.100.1 ──── the gateway's default route ──── 198.51.100.2 other0
 //! ```
 //!
 //! The other way leads to the broker, too, and is what a default route would take: what must go

@@ -103,9 +103,9 @@ impl Run {
         self.ip(&format!("link set {VPN} down"));
         let ids = self.traffic.submit(40);
         let queued = self.waits(&ids);
+        assert_eq!(self.traffic.strays(), strays, "nothing goes the other way");
         let what = self.traffic.link()["failure"]["what"].to_string();
         assert!(what.contains("vpn0 is down") && what.contains("no other way"), "{what}");
-        assert_eq!(self.traffic.strays(), strays, "nothing goes the other way");
         // It would have led there: whoever does not ask for the VPN comes by it.
         let broker = SocketAddr::new(BROKER.parse().unwrap(), self.traffic.house.broker);
         TcpStream::connect_timeout(&broker, OUTAGE).expect("the other way is open");
