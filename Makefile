@@ -3,13 +3,15 @@
 # make test              everything that must hold before a change goes in
 # make bench             what this machine does per second
 # make soak              the whole gateway against every fault, a million payouts (docs/safety.md)
+# make vpn               the link cut, slow, lossy and closed one way, in network namespaces (needs root)
 # make planted           bugs, planted on purpose: which layer of the proof catches each
 # make mutants           every single change to the domain and the engine: is it caught?
 # make power-loss        cuts the power of a real filesystem while the store writes (needs root)
 # make setup             installs what is missing (the others do it, too)
 
 # The long ones are not part of `test`.
-.PHONY: demo test bench soak planted mutants power-loss setup setup-test fmt lint unit doc deny fuzz
+# `test` runs vpn, too, where it can.
+.PHONY: demo test bench soak vpn planted mutants power-loss setup setup-test fmt lint unit doc deny fuzz
 .NOTPARALLEL:
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -27,6 +29,9 @@ bench: setup
 soak: setup
 	MLANGO_SEEDS=$${MLANGO_SEEDS:-25000} MLANGO_PAYOUTS=$${MLANGO_PAYOUTS:-40} \
 		cargo test --locked --release --test whole the_book -- --nocapture
+
+vpn: setup-test
+	MLANGO_VPN=require cargo test --locked --test vpn
 
 planted: setup
 	@sh scripts/planted.sh $(ARGS)

@@ -27,6 +27,11 @@ have curl || want curl
 if [ "${1:-}" = test ]; then
     have xmllint || want libxml2-utils
     have git || want git
+    # For the test in network namespaces, which needs root.
+    if [ "$(id -u)" = 0 ]; then
+        have ip || want iproute2
+        have ethtool || want ethtool
+    fi
     # The fuzz targets' runtime is C++.
     if [ -e fuzz/Cargo.toml ]; then
         have c++ || want g++

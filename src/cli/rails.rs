@@ -107,6 +107,9 @@ fn lines(rail: &Value, is_alone: bool) -> Vec<String> {
         let trial = "one message at a time, until a result shows that M-Pesa takes it";
         rows.push(("on trial", trial.to_owned()));
     }
+    if let Some(link) = rail.get("link").filter(|link| link.is_object()) {
+        rows.extend(way(link));
+    }
     if !is_alone {
         rows.push(("in flight", text("in_flight")));
     }
@@ -132,6 +135,30 @@ fn lines(rail: &Value, is_alone: bool) -> Vec<String> {
     lines
 }
 
+/// How far the way to M-Pesa goes, and what last went wrong while it is closed.
+fn way(link: &Value) -> Vec<(&'static str, String)> {
+    let part = |name: &str| link.get(name).and_then(Value::as_str).unwrap_or_default();
+    let since = part("since");
+    let state = match link.get("up").and_then(Value::as_bool) {
+        Some(true) => {
+            let protocol = Some(part("protocol")).filter(|text| !text.is_empty());
+            format!("up since {since}, {}", protocol.unwrap_or("plain HTTP"))
+        }
+        Some(false) => format!("down since {since}; payouts wait, and go by themselves"),
+        None => "not tried yet".to_owned(),
+    };
+    let mut rows = vec![("link", state)];
+    let failure = link.get("failure").filter(|failure| failure.is_object());
+    if let Some(failure) = failure.filter(|_last| link.get("up") == Some(&Value::Bool(false))) {
+        let said = |name: &str| failure.get(name).and_then(Value::as_str).unwrap_or_default();
+        rows.push(("link failed", format!("at {}: {}", said("stage"), said("what"))));
+    }
+    let weak = link.get("weak").and_then(Value::as_array).into_iter().flatten();
+    rows.extend(weak.filter_map(Value::as_str).map(|weak| ("weak", weak.to_owned())));
+    rows.push(("answered", part("answered_at").to_owned()));
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -155,5 +182,30 @@ mod tests {
         }
         assert!(!all.contains("conclusive") && !all.contains("trial"), "{all}");
         assert!(!lines(&rail, true).join("\n").contains("in flight"));
+    }
+
+    #[test]
+    fn the_link_of_a_rail_is_shown() {
+        let shown = |link: Value| lines(&json!({"rail": "soap", "link": link}), false).join("\n");
+        let up = shown(json!({
+            "up": true, "since": "2024-01-02T03:04:05.000Z", "protocol": "TLSv1.1 AES128-SHA",
+            "answered_at": "2024-01-02T03:05:05.000Z", "weak": ["TLS 1.1 is old."],
+            "failure": {"at": "2024-01-01T03:05:05.000Z", "stage": "tls", "what": "long ago"},
+        }));
+        let words = "  link        up since 2024-01-02T03:04:05.000Z, TLSv1.1 AES128-SHA\n";
+        assert!(up.contains(words) && up.contains("  weak        TLS 1.1 is old."), "{up}");
+        assert!(up.contains("  answered    2024-01-02T03:05:05.000Z"), "{up}");
+        assert!(!up.contains("long ago"), "what is over is over: {up}");
+        let down = shown(json!({
+            "up": false, "since": "2024-01-02T03:04:05.000Z", "protocol": null,
+            "answered_at": null, "weak": [],
+            "failure": {"stage": "connect", "what": "10.0.0.9:18423: Connection refused"},
+        }));
+        assert!(down.contains("  link        down since 2024-01-02T03:04:05.000Z; "), "{down}");
+        let failed = "  link failed at connect: 10.0.0.9:18423: Connection refused";
+        assert!(down.contains(failed), "{down}");
+        assert!(!down.contains("answered"), "{down}");
+        assert!(shown(json!({"up": null})).contains("  link        not tried yet"));
+        assert!(!shown(Value::Null).contains("link"), "not measured");
     }
 }

@@ -221,6 +221,15 @@ impl Gate {
         }
     }
 
+    /// The way to M-Pesa is open again: what a dead link had held back need not wait for its pause
+    /// to end. One tries first; if M-Pesa is still too busy, the next pause is longer.
+    pub(super) fn reached(&self) {
+        let ended = self.lock().state.slowed_until.take();
+        if ended.is_some() {
+            self.changed.notify_waiters();
+        }
+    }
+
     /// Whether one more may be sent now. While credentials are unproven, or after a pause for a
     /// busy M-Pesa or a dead link, it is one at a time.
     pub(super) fn enter(&self, line: Line, now: Timestamp) -> Entry {
@@ -301,6 +310,31 @@ mod tests {
         assert_eq!(wait(&gate, later), Some(Duration::from_secs(2)));
         gate.ease();
         assert_eq!(wait(&gate, later), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_link_that_is_back_ends_the_pause_and_one_tries_first() {
+        let gate = proven();
+        for nth in [1, 2, 4, 8, 16, 32, 60] {
+            gate.slow(NOW.after(Duration::from_secs(nth * 60)));
+        }
+        let now = NOW.after(Duration::from_secs(60 * 60));
+        assert_eq!(wait(&gate, now), Some(Duration::from_secs(60)));
+        gate.reached();
+        let Entry::Go(first) = gate.enter(Line::Payouts, now) else { panic!("one may try") };
+        assert!(first.is_trial());
+        assert!(matches!(gate.enter(Line::Payouts, now), Entry::Shut), "the others wait for it");
+        gate.slow(now);
+        assert_eq!(wait(&gate, now), Some(Duration::from_secs(60)), "it was not forgotten");
+    }
+
+    #[test]
+    fn a_link_that_is_back_lifts_no_refusal() {
+        let gate = proven();
+        gate.slow(NOW);
+        gate.refuse("2001", NOW);
+        gate.reached();
+        assert!(matches!(gate.enter(Line::Payouts, NOW), Entry::Shut));
     }
 
     #[test]

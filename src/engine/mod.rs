@@ -227,18 +227,24 @@ impl Engine {
     }
 
     /// Tries the way of a rail whenever nothing was sent over it for so long, until it is told to
-    /// stop. One that stands still is tried, too: it is wanted again.
+    /// stop. One that stands still is tried, too: it is wanted again. When a way that was closed is
+    /// found open, what waits goes at once, and not when its pause is over.
     pub async fn probe(&self, name: payout::Rail, every: Duration, stop: CancellationToken) {
-        let Some((_name, rail)) = self.parts.rails.each().find(|(known, _rail)| *known == name)
-        else {
+        let Some(track) = self.tracks.get(name) else {
             return;
         };
+        let rail = &track.rail;
         let trying = async {
             loop {
                 let tried = rail.link().and_then(|link| link.tried_at());
                 let rested = tried.map_or(every, |at| self.parts.clock.now().since(at));
                 if rested >= every {
+                    let is_up = || rail.link().and_then(|link| link.up);
+                    let was_up = is_up();
                     rail.probe().await;
+                    if (was_up, is_up()) == (Some(false), Some(true)) {
+                        track.gate.reached();
+                    }
                 }
                 tokio::time::sleep(every).await;
             }

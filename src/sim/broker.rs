@@ -2,8 +2,9 @@
 //!
 //! What arrives is checked ([`super::check`]), carried out in the book ([`super::book`]) as the
 //! script says ([`super::script`]), answered, and later reported to its ResultURL
-//! ([`super::deliver`]). B2C commands are carried out and `TransactionStatusQuery` is answered
-//! ([`super::query`]); every other command of the interface is refused with 1003 so far.
+//! ([`super::deliver`]). B2C commands and `TransactionReversal` are carried out,
+//! `TransactionStatusQuery` and `AccountBalance` are answered ([`super::query`]); every other
+//! command of the interface is refused with 1003 so far.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Sim;
-use super::book::{Fate, Movement, NotTaken, Taken, Wish, mix};
-use super::check::{Demand, Order, Refusal, check, duplicate, refuse};
+use super::book::{Book, Fate, Movement, NOT_REVERSIBLE, NotTaken, Taken, Wish, mix};
+use super::check::{BalanceDemand, Demand, Order, Refusal, check, duplicate, refuse};
 use super::deliver::{Letter, Parcel, Place};
 use super::query::{self, Found};
 use super::reply::{self, HTML, PAGE, Reply, Request};
@@ -97,6 +98,8 @@ fn obey(sim: &Arc<Sim>, order: Order, place: Place, body: &[u8]) -> Reply {
     let behaviour = match &order.demand {
         Demand::Pay(demand) => sim.chooser.payment(id, demand.phone),
         Demand::Ask(by) => sim.chooser.question(id, by.as_str()),
+        Demand::Balance(demand) => sim.chooser.question(id, demand.shortcode.as_str()),
+        Demand::Reverse(_) => sim.chooser.payment(id, None),
     };
     let answer = behaviour.answer.clone();
     match behaviour.act.clone() {
@@ -225,6 +228,8 @@ struct Carried {
     taken: Taken,
     /// What the core found, if it was a question.
     found: Option<Found>,
+    /// What the accounts hold, if it was that question.
+    accounts: Option<String>,
 }
 
 /// The core takes an order: its id is spent, and money moves or a question is answered.
@@ -233,33 +238,61 @@ fn take(sim: &Sim, order: &Order, scripted: Option<Code>) -> Result<Carried, Ref
     let at = sim.now();
     let id = order.originator_conversation_id.as_str();
     let fault = initiator_fault(sim, order);
-    let wish = match &order.demand {
-        Demand::Ask(_) => Wish::Ask,
-        Demand::Pay(demand) => {
-            let failure = fault.clone().or_else(|| demand.failure.clone());
-            match (failure.or_else(|| scripted.clone()), demand.payment()) {
-                (Some(code), payment) => Wish::Fail(code, payment.map(Movement::Payout)),
-                (None, Some(payment)) => Wish::Pay(payment),
-                (None, None) => Wish::Fail(Code::Borrowed("7"), None),
-            }
-        }
-    };
-    let taken = sim.book().take(at, id, wish).map_err(|not_taken| Refusal {
+    let mut book = sim.book();
+    let wish = wish(&book, order, fault.clone(), scripted.clone());
+    let taken = book.take(at, id, wish).map_err(|not_taken| Refusal {
         originator_conversation_id: Some(id.to_owned()),
         ..match not_taken {
             NotTaken::Duplicate => duplicate(),
             NotTaken::Full => refuse("100000001", not_taken.to_string()),
         }
     })?;
-    let found = match &order.demand {
-        Demand::Pay(_) => None,
+    let failed = fault.or(scripted);
+    let (found, accounts) = match &order.demand {
+        Demand::Pay(_) | Demand::Reverse(_) => (None, None),
         Demand::Ask(by) => {
-            let failed = fault.or(scripted).map(Found::Code);
-            Some(failed.unwrap_or_else(|| query::look_up(&sim.book(), by, at)))
+            let found = failed.map_or_else(|| query::look_up(&book, by, at), Found::Code);
+            (Some(found), None)
+        }
+        Demand::Balance(BalanceDemand { shortcode, failure }) => {
+            match failed.or_else(|| failure.clone()) {
+                Some(code) => (Some(Found::Code(code)), None),
+                None => {
+                    let working = book.working(shortcode).unwrap_or_default();
+                    (None, Some(query::accounts(working, book.balance())))
+                }
+            }
         }
     };
+    drop(book);
     log_taken(order, &taken);
-    Ok(Carried { taken, found })
+    Ok(Carried { taken, found, accounts })
+}
+
+/// What the book is asked to do; the first thing that is wrong decides.
+fn wish(book: &Book, order: &Order, fault: Option<Code>, scripted: Option<Code>) -> Wish {
+    match &order.demand {
+        Demand::Ask(_) | Demand::Balance(_) => Wish::Ask,
+        Demand::Pay(demand) => {
+            let failure = fault.or_else(|| demand.failure.clone());
+            match (failure.or(scripted), demand.payment()) {
+                (Some(code), payment) => Wish::Fail(code, payment.map(Movement::Payout)),
+                (None, Some(payment)) => Wish::Pay(payment),
+                (None, None) => Wish::Fail(Code::Borrowed("7"), None),
+            }
+        }
+        Demand::Reverse(demand) => {
+            let all = book.by_receipt(&demand.receipt).map(|moved| moved.movement.amount());
+            let reversal = demand.reversal(all).map(Movement::Reversal);
+            let failure = fault.or_else(|| demand.failure.clone());
+            match (failure.or(scripted), reversal) {
+                (Some(code), reversal) => Wish::Fail(code, reversal),
+                (None, Some(reversal)) => Wish::Move(reversal),
+                // Nothing is known by that receipt, so that all of it is nothing.
+                (None, None) => Wish::Fail(Code::Borrowed(NOT_REVERSIBLE), None),
+            }
+        }
+    }
 }
 
 fn log_taken(order: &Order, taken: &Taken) {
@@ -275,7 +308,13 @@ fn log_taken(order: &Order, taken: &Taken) {
         Fate::NotPaid(code) => {
             tracing::info!(originator_conversation_id = id, %code, "request taken and not paid");
         }
-        Fate::Moved(_) | Fate::Asked => {
+        Fate::Moved(moved) => tracing::info!(
+            originator_conversation_id = id,
+            amount = %moved.movement.amount(),
+            receipt = moved.receipt,
+            "request taken and payment given back"
+        ),
+        Fate::Asked => {
             tracing::info!(originator_conversation_id = id, "question taken");
         }
     }
@@ -299,15 +338,16 @@ fn report(
     behaviour: &Behaviour,
     place: Place,
 ) -> Option<oneshot::Receiver<()>> {
-    let Carried { taken, found } = carried;
+    let Carried { taken, found, accounts } = carried;
     let subject = Subject {
         originator_conversation_id: &order.originator_conversation_id,
         conversation_id: &taken.conversation_id,
         references: &order.references,
     };
-    let good = match &found {
-        None => subject.payment(&taken.fate),
-        Some(found) => query::render(&subject, &sim.settings().shortcode, found),
+    let good = match (&found, &accounts) {
+        (None, None) => subject.payment(&taken.fate),
+        (None, Some(accounts)) => subject.balance(accounts, sim.now()),
+        (Some(found), _) => query::render(&subject, &sim.settings().shortcode, found),
     };
     let letters = report::letters(&behaviour.result, &subject, good, behaviour.again_after);
     if letters.is_empty() {

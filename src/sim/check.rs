@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Settings;
-use super::book::{By, Payment};
+use super::book::{By, Payment, Reversal};
 use super::deliver::Target;
 use super::script::Code;
 use crate::credential::PrivateKey;
 use crate::domain::money::{Amount, NotAnAmount};
-use crate::domain::party::Msisdn;
+use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::payout::Command;
 use crate::soap::header::{HexCase, SpHeader, sp_password};
 use crate::soap::request::{self, Incoming, Party};
@@ -18,15 +18,16 @@ use crate::soap::status_query::StatusQuery;
 
 /// Commands of the interface that this simulator does not carry out (spec/soap.md §3.3). They are
 /// refused as not assigned to the caller.
-const NOT_ASSIGNED: [&str; 7] = [
-    "AccountBalance",
-    "TransactionReversal",
+const NOT_ASSIGNED: [&str; 5] = [
     "BusinessPayBill",
     "BusinessBuyGoods",
     "BusinessToBusinessTransfer",
     "QueryCustomerKYC",
     "RegisterURL",
 ];
+
+/// What a question about another organisation's accounts ends in (spec/soap.md §5.2).
+const NOT_ALLOWED: &str = "21";
 
 /// A refusal: the request is not taken, and its OriginatorConversationID is not spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,40 @@ pub enum Demand {
     Pay(PayDemand),
     /// What became of a payment (spec/soap.md §3.3).
     Ask(By),
+    /// What the accounts of a short code hold.
+    Balance(BalanceDemand),
+    /// A customer's payment, given back.
+    Reverse(ReverseDemand),
+}
+
+/// A balance as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceDemand {
+    /// Whose.
+    pub shortcode: ShortCode,
+    /// What will be found wrong when the request is carried out: the `ResultCode`.
+    pub failure: Option<Code>,
+}
+
+/// A reversal as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReverseDemand {
+    /// The receipt of the payment.
+    pub receipt: String,
+    /// How much of it; `None` where that is not said: all of it.
+    pub amount: Option<Amount>,
+    /// Who gives it back; `None` when `failure` says that the party is wrong.
+    pub shortcode: Option<ShortCode>,
+    /// What will be found wrong when the request is carried out: the `ResultCode`.
+    pub failure: Option<Code>,
+}
+
+impl ReverseDemand {
+    /// The reversal, where it is known who gives how much back; `all` is what was paid.
+    pub fn reversal(&self, all: Option<Amount>) -> Option<Reversal> {
+        let (amount, shortcode) = (self.amount.or(all)?, self.shortcode.clone()?);
+        Some(Reversal { receipt: self.receipt.clone(), amount, shortcode })
+    }
 }
 
 /// A payment as it is asked for.
@@ -157,10 +192,11 @@ fn check_core(
         return Err(refuse("23", format!("message structure invalid: {fault}")));
     }
     let name = incoming.command.as_deref().unwrap_or_default();
-    let demand = if name == StatusQuery::COMMAND {
-        Demand::Ask(asked_for(incoming)?)
-    } else {
-        Demand::Pay(payment(settings, command(name)?, incoming)?)
+    let demand = match name {
+        StatusQuery::COMMAND => Demand::Ask(asked_for(incoming)?),
+        "AccountBalance" => Demand::Balance(balance(settings, incoming)?),
+        "TransactionReversal" => Demand::Reverse(reversal(settings, incoming)?),
+        name => Demand::Pay(payment(settings, command(name)?, incoming)?),
     };
     let (result_to, timeout_to) = addresses(incoming)?;
     let caller_type = incoming.document.descend(&["Identity", "Caller", "CallerType"]);
@@ -177,9 +213,16 @@ fn check_core(
         return Err(duplicate());
     }
     let initiator_type = incoming.document.descend(&["Identity", "Initiator", "IdentifierType"]);
+    // He pays from the organisation's short code only, and asks about each of its own.
+    let is_for = |shortcode: &str| match &demand {
+        Demand::Pay(_) => shortcode == settings.shortcode.as_str(),
+        Demand::Ask(_) | Demand::Balance(_) | Demand::Reverse(_) => {
+            shortcode.parse().is_ok_and(|shortcode| settings.is_ours(&shortcode))
+        }
+    };
     let is_our_initiator = initiator_type.is_some_and(|kind| kind.value() == "11")
         && incoming.initiator.as_deref() == Some(settings.initiator.as_str())
-        && incoming.initiator_shortcode.as_deref() == Some(settings.shortcode.as_str());
+        && incoming.initiator_shortcode.as_deref().is_some_and(is_for);
     Ok(Order {
         originator_conversation_id: id.clone(),
         demand,
@@ -203,6 +246,40 @@ fn payment(
         .or_else(|| too_fine.then_some("2020"));
     let (phone, failure) = (receiver.ok(), failure.map(Code::Borrowed));
     Ok(PayDemand { command, amount, phone, failure })
+}
+
+/// Whose accounts are meant: the parameter `ShortCode` (spec/soap.md §3.3).
+fn balance(settings: &Settings, incoming: &Incoming) -> Result<BalanceDemand, Refusal> {
+    if incoming.parameter("OrgShortCodeList").is_some_and(|list| !list.is_empty()) {
+        return Err(refuse("25", "this simulator tells of one short code at a time"));
+    }
+    let shortcode: ShortCode = needed(incoming, "ShortCode")?
+        .parse()
+        .map_err(|_error| refuse("25", "format of parameter ShortCode is invalid"))?;
+    let failure = (!settings.is_ours(&shortcode)).then_some(Code::Borrowed(NOT_ALLOWED));
+    Ok(BalanceDemand { shortcode, failure })
+}
+
+/// Which payment is to be given back: `OriginalTransactionID`, and by whom: the receiver
+/// (spec/soap.md §3.3).
+fn reversal(settings: &Settings, incoming: &Incoming) -> Result<ReverseDemand, Refusal> {
+    let receipt = needed(incoming, "OriginalTransactionID")?.to_owned();
+    let given = incoming.parameter("Amount").filter(|text| !text.is_empty());
+    let (amount, too_fine) = match given {
+        Some(text) => amount(Some(text)).map(|(amount, too_fine)| (Some(amount), too_fine))?,
+        None => (None, false),
+    };
+    let party = incoming.receiver_party.as_ref().filter(|party| party.kind == "4");
+    let shortcode = party
+        .and_then(|party| party.identifier.parse().ok())
+        .filter(|shortcode| settings.is_ours(shortcode));
+    let failure = shortcode.is_none().then_some("7").or_else(|| too_fine.then_some("2020"));
+    Ok(ReverseDemand { receipt, amount, shortcode, failure: failure.map(Code::Borrowed) })
+}
+
+fn needed<'a>(incoming: &'a Incoming, key: &str) -> Result<&'a str, Refusal> {
+    let value = incoming.parameter(key).filter(|text| !text.is_empty());
+    value.ok_or_else(|| refuse("24", format!("mandatory parameter {key} is missing")))
 }
 
 /// By what a question asks: exactly one of three (spec/soap.md §3.3).

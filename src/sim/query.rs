@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::book::{Book, By, Fate, Movement, Record};
 use super::report::{Subject, public_name};
 use super::script::Code;
+use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::time::Timestamp;
 
@@ -113,6 +114,29 @@ impl Facts {
 /// `<short code> - <name>`: all of ours have one name.
 pub fn organisation(shortcode: &ShortCode) -> String {
     format!("{shortcode} - {PAYER}")
+}
+
+/// The accounts, as a balance result has them:
+/// `<alias>|<currency>|<current>|<available>|<reserved>|<uncleared>`, joined by `&`
+/// (spec/soap.md §5.4; spec/daraja.md §2.3).
+pub fn accounts(working: Amount, utility: Amount) -> String {
+    [
+        account("Working Account", working),
+        account("Float Account", Amount::ZERO),
+        account("Utility Account", utility),
+        account("Charges Paid Account", Amount::ZERO),
+        account("Organization Settlement Account", Amount::ZERO),
+    ]
+    .join("&")
+}
+
+/// What a working account holds, in the same form.
+pub fn working_account(held: Amount) -> String {
+    account("Working Account", held)
+}
+
+fn account(name: &str, held: Amount) -> String {
+    format!("{name}|KES|{held}|{held}|0.00|0.00")
 }
 
 /// The result of a question. It carries no `TransactionID`: nothing was paid by asking.

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::book::{Entry, Fate, mix};
+use super::book::{Entry, Fate, Moved, Movement, mix};
 use super::deliver::Letter;
+use super::query;
 use super::script::{Malformed, Place, Results};
 use crate::domain::outcome;
 use crate::domain::party::Msisdn;
+use crate::domain::time::Timestamp;
 use crate::soap::result::Report;
 
 /// Given names and family names of recipients, who are all invented.
@@ -53,9 +55,40 @@ impl Subject<'_> {
         match fate {
             Fate::Paid(entry) => self.paid(entry),
             Fate::NotPaid(code) => self.report(code, None, Vec::new()).render(),
-            // Questions, and what is no payout, have results of their own.
-            Fate::Moved(_) | Fate::Asked => self.report("17", None, Vec::new()).render(),
+            Fate::Moved(moved) => self.given_back(moved),
+            // Questions have results of their own.
+            Fate::Asked => self.report("17", None, Vec::new()).render(),
         }
+    }
+
+    /// The result of a question about accounts (spec/soap.md §5.4). It carries no receipt.
+    pub fn balance(&self, accounts: &str, at: Timestamp) -> Vec<u8> {
+        let completed = digits(at);
+        let parameters = vec![("AccountBalance", accounts), ("BOCompletedTime", &completed)];
+        self.report("0", None, parameters).render()
+    }
+
+    /// The result of a reversal: the payment's receipt, and that of the reversal itself.
+    fn given_back(&self, moved: &Moved) -> Vec<u8> {
+        let Movement::Reversal(reversal) = &moved.movement else {
+            return self.report("17", None, Vec::new()).render();
+        };
+        let amount = reversal.amount.to_string();
+        let completed = digits(moved.at);
+        let account = query::working_account(moved.balance);
+        let customer = moved.phone.map(public_name).unwrap_or_default();
+        let ours = query::organisation(&reversal.shortcode);
+        let parameters = vec![
+            ("OriginalTransactionID", reversal.receipt.as_str()),
+            ("TransactionID", &moved.receipt),
+            ("Amount", &amount),
+            ("Charge", "0.00"),
+            ("TransCompletedTime", &completed),
+            ("DebitAccountBalance", &account),
+            ("DebitPartyPublicName", &ours),
+            ("CreditPartyPublicName", &customer),
+        ];
+        self.report("0", Some(moved.receipt.as_str()), parameters).render()
     }
 
     fn paid(&self, entry: &Entry) -> Vec<u8> {
@@ -75,6 +108,11 @@ impl Subject<'_> {
         ];
         self.report("0", Some(entry.receipt.as_str()), parameters).render()
     }
+}
+
+/// `yyyyMMddHHmmss`, in East Africa (spec/soap.md §5.4).
+fn digits(at: Timestamp) -> String {
+    at.east_africa_screen().chars().filter(char::is_ascii_digit).collect()
 }
 
 /// `<MSISDN> - <name>` (spec/soap.md §5.4).

@@ -81,6 +81,8 @@ fn read(document: &Element<'_>) -> Result<ResultMessage, Unreadable> {
             "TransactionCompletedDateTime",
             "TransCompletedTime",
             "TransactionDateTime",
+            // Of a question about accounts: when they held that.
+            "BOCompletedTime",
         ])
         .and_then(|text| Timestamp::parse_east_africa(text).ok()),
         odd,

@@ -68,6 +68,13 @@ pub const CASES: Metric<Counter, 1> =
 pub const RAIL_IN_FLIGHT: Metric<Gauge, 1> =
     Metric::new("mlango_rail_in_flight", ["rail"], "Requests to M-Pesa that await their answer.");
 
+/// Whether the store can't be written to any more.
+pub const STORE_FAILED: Metric<Gauge, 0> = Metric::new(
+    "mlango_store_failed",
+    [],
+    "1 once a write to the store failed: nothing is taken, sent or acknowledged until a restart.",
+);
+
 /// Whether a rail has stopped sending.
 pub const RAIL_STOPPED: Metric<Gauge, 1> = Metric::new(
     "mlango_rail_stopped",

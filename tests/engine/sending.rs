@@ -13,6 +13,7 @@ use mlango::domain::outcome;
 use mlango::domain::payout::{Doubt, Lease, Payout, Rail, State, Status, WhyNothingSent};
 use mlango::engine::Hearing;
 use mlango::store::{Commit, PAGE_LEN_MAX, PayoutQuery, PayoutWrite, Store};
+use tokio_util::sync::CancellationToken;
 
 /// The codes of a wrong credential in an answer and in a result.
 const WRONG_CREDENTIAL: &str = "100000007";
@@ -124,6 +125,40 @@ async fn a_busy_mpesa_is_given_pauses_in_which_nothing_is_sent() {
     let pause = sends[1].at.duration_since(sends[0].at);
     assert!(pause >= secs(1), "whichever is sent next: {pause:?}");
     assert_eq!(house.rail_state().busy, 0, "full pace again");
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_link_goes_when_a_probe_finds_it_open_and_not_when_its_pause_is_over() {
+    let house = House::open().await;
+    house.rail.otherwise(UNREACHABLE.now());
+    house.rail.close_the_way();
+    let first = house.submit(&phone(0)).await;
+    let stop = CancellationToken::new();
+    let engine = Arc::clone(&house.engine);
+    let probing = tokio::spawn({
+        let stop = stop.clone();
+        async move { engine.probe(Rail::Soap, secs(1), stop).await }
+    });
+    // Pauses of 1, 2, 4, 8, 16, 32 and 60 seconds: the seventh try was a moment ago.
+    while house.rail.sends().len() < 7 {
+        tokio::time::sleep(millis(100)).await;
+    }
+    tokio::time::sleep(millis(500)).await;
+    let until = house.rail_state().slowed_until.expect("it is slowed");
+    assert!(until.since(house.now()) > secs(30), "closed, it is left alone");
+    let second = house.submit(&phone(1)).await;
+    tokio::time::sleep(secs(5)).await;
+    assert_eq!(house.status(second).await, Status::Queued, "a probe alone ends no pause");
+
+    house.rail.otherwise(TAKEN.now());
+    house.rail.open_the_way();
+    tokio::time::sleep(secs(3)).await;
+    assert_eq!(house.status(second).await, Status::Accepted, "it goes at once");
+    house.until(first, Status::Accepted).await;
+    assert_eq!(house.rail_state().busy, 0, "full pace again");
+    stop.cancel();
+    probing.await.expect("it ends");
     house.is_in_order().await;
 }
 

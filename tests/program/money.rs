@@ -257,7 +257,7 @@ fn a_gateway_with_the_broker_alone_asks_the_broker() {
     let (_daraja, after) = daraja.split_once("\n[stk]").expect("the section after it");
     house.write("mlango.toml", &format!("{before}\n[stk]{after}"));
     let (_simulator, mut gateway) = (house.simulate(), house.serve());
-    let scopes = ["payouts:write", "payouts:read", "payments:write", "payments:read"];
+    let scopes = ["payouts:write", "payouts:read", "payments:write", "payments:read", "admin"];
     let api = house.client("desk", &scopes);
     let payout = api.submit("once", &payout("254722123456", "100"));
     let payout = api.until(id_of(&payout), "succeeded");
@@ -267,6 +267,27 @@ fn a_gateway_with_the_broker_alone_asks_the_broker() {
     assert_eq!((&found["rail"], &found["answer"]["receipt"]), (&json!("soap"), &payout["receipt"]));
     let urls = inquired(&api, "/v1/c2b/register-urls", &json!({}), "succeeded");
     assert_eq!(urls["rail"], "soap");
+
+    let balance = inquired(&api, "/v1/balance-inquiries", &json!({}), "succeeded");
+    let accounts = &balance["answer"]["accounts"];
+    assert_eq!(accounts[2]["name"], "Utility Account", "{balance}");
+    assert_eq!(accounts[2]["available"], "9999900.00", "100 were paid: {balance}");
+    assert!(balance["answer"]["at"].is_string(), "{balance}");
+
+    // A customer pays, and gets it back, once.
+    inquired(&api, "/v1/c2b/register-urls", &json!({"shortcode": "600999"}), "succeeded");
+    let bill = json!({"shortcode": "600999", "phone": "254733123458", "amount": "2500",
+                      "account": "INV-9", "kind": "paybill"});
+    let headers = [("Content-Type", "application/json")];
+    let paid = ask(house.broker, "POST", "/sim/c2b", &headers, &bill.to_string());
+    let paid = paid.expect("an answer").json();
+    assert_eq!(paid["outcome"], "completed", "{paid}");
+    let body = json!({"receipt": paid["receipt"], "amount": "2500", "remarks": "Paid twice"});
+    let back = inquired(&api, "/v1/reversals", &body, "succeeded");
+    assert_eq!(back["rail"], "soap");
+    assert!(back["answer"]["receipt"].is_string() && back["answer"]["receipt"] != paid["receipt"]);
+    let again = api.post("/v1/reversals", "again", &body).expect("an answer");
+    assert_eq!(again.status, 409, "{}", again.body);
     for (path, body) in [
         ("/v1/stk-pushes", json!({"amount": "10", "phone": "0722000222", "reference": "ORDER001"})),
         ("/v1/qr-codes", json!({"amount": "10", "reference": "INV-77"})),

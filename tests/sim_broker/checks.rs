@@ -39,7 +39,7 @@ async fn what_is_wrong_is_refused_with_its_own_code_and_costs_nothing() {
         ("elements out of order", with("<Remark>March commission</Remark>", "<Timestamp/>"), "23"),
         ("no such command", with("BusinessPayment", "GiveMoney"), "1002"),
         ("no command", with("BusinessPayment", ""), "1002"),
-        ("not ours yet", with("BusinessPayment", "AccountBalance"), "1003"),
+        ("not ours yet", with("BusinessPayment", "BusinessPayBill"), "1003"),
         ("no Amount", with("<Key>Amount</Key>", "<Key>Betrag</Key>"), "24"),
         ("empty Amount", with("<Value>150.00</Value>", "<Value></Value>"), "24"),
         ("a word for Amount", with("150.00", "many"), "25"),

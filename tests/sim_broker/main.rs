@@ -12,6 +12,7 @@
     reason = "a test that fails should say where, and a table may be long"
 )]
 
+mod accounts;
 mod checks;
 mod control;
 mod faults;

@@ -2,8 +2,6 @@
 //! in which words. `openssl s_server` plays brokers that are old or particular.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test: it panics to fail"
 )]

@@ -35,7 +35,8 @@ fn ours(settings: ClientSettings) -> ClientSettings {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_of_any_age_is_spoken_to_by_the_library_that_can() {
     let weak = "DEFAULT:@SECLEVEL=0";
-    let table: [(&str, &str, &[&str], ClientSettings, &str, &str); 5] = [
+    type Row<'a> = (&'a str, &'a str, &'a [&'a str], ClientSettings, &'a str, &'a str);
+    let table: [Row<'_>; 5] = [
         ("TLS 1.3", "broker", &["-tls1_3"], ours(client("ca.pem")), "TLSv1.3", ""),
         ("TLS 1.2", "broker", &["-tls1_2"], ours(client("ca.pem")), "TLSv1.2", ""),
         (

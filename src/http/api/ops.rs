@@ -130,6 +130,8 @@ pub(in crate::http) async fn metrics(ask: Ask) -> Answer {
     let doubt = counts.in_doubt().cents().checked_div(100);
     metric::SHILLINGS_IN_DOUBT.with([]).set(doubt.unwrap_or_default());
     metric::OPEN_CASES.with([]).set(counts.open_cases());
+    let failed = matches!(api.engine.store().health(), Health::Failed(_));
+    metric::STORE_FAILED.with([]).set(u64::from(failed));
     match api.engine.oldest_unknown().await {
         Ok(oldest) => {
             let now = api.engine.clock().now();

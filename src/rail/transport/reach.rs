@@ -24,6 +24,9 @@ pub struct Source {
     pub interface: Option<String>,
 }
 
+/// Linux's `ENODEV`, for which [`io::ErrorKind`] has no name.
+const NO_SUCH_DEVICE: i32 = 19;
+
 /// How far it came, why not further, and what that means for what was to be sent.
 struct Stuck(LinkStage, String, WhyNothingSent);
 
@@ -102,11 +105,44 @@ async fn reach(origin: &Origin) -> Result<TcpStream, Stuck> {
 
 impl Source {
     async fn connect(&self, to: SocketAddr) -> Result<TcpStream, Stuck> {
-        let local = |what: String| Stuck(LinkStage::Local, what, WhyNothingSent::Connect);
-        let socket = self.socket(to).map_err(|error| local(format!("{self}: {error}")))?;
+        let stuck = |stage, what| Stuck(stage, what, WhyNothingSent::Connect);
+        let socket = self.socket(to).map_err(|error| {
+            let what = format!("{self}: {error}{}", self.hint(&error));
+            stuck(LinkStage::Local, what)
+        })?;
         socket.connect(to).await.map_err(|error| {
-            Stuck(LinkStage::Connect, format!("{to}: {error}"), WhyNothingSent::Connect)
+            let ours = if *self == Self::default() { String::new() } else { format!(" {self}") };
+            let what = format!("{to}{ours}: {error}{}", self.hint(&error));
+            stuck(LinkStage::Connect, what)
         })
+    }
+
+    /// What an error of the system's means where an end of the way was named: in words, because
+    /// the system's speak of devices and addresses that they do not name.
+    fn hint(&self, error: &io::Error) -> String {
+        let Self { address, interface } = self;
+        match (error.kind(), address, interface) {
+            (io::ErrorKind::AddrNotAvailable, Some(address), _) => format!(
+                "; no interface of this machine has the address {address} now: is the VPN up, and \
+                 is broker.local_address right?"
+            ),
+            (_, _, Some(interface)) if error.raw_os_error() == Some(NO_SUCH_DEVICE) => format!(
+                "; this machine has no interface {interface} now: is the VPN up, and is \
+                 broker.interface right?"
+            ),
+            (io::ErrorKind::PermissionDenied, _, Some(interface)) => format!(
+                "; this user may not choose the interface {interface}: give the service \
+                 CAP_NET_RAW, or leave broker.interface out"
+            ),
+            (
+                io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown,
+                _,
+                Some(interface),
+            ) => {
+                format!("; {interface} is down, or has no route there, and no other way is taken")
+            }
+            _ => String::new(),
+        }
     }
 
     fn socket(&self, to: SocketAddr) -> io::Result<TcpSocket> {
@@ -140,4 +176,46 @@ fn by(socket: &TcpSocket, interface: &str) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn by(_socket: &TcpSocket, _interface: &str) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "an interface can be named on Linux only"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_of_our_end_is_told_in_words() {
+        let source = |address: Option<&str>, interface: Option<&str>| Source {
+            address: address.map(|text| text.parse().expect("an address")),
+            interface: interface.map(ToOwned::to_owned),
+        };
+        let both = source(Some("10.0.0.2"), Some("tun0"));
+        // EPERM, ENODEV, EADDRNOTAVAIL, ENETDOWN, ENETUNREACH.
+        let table = [
+            (&both, 1, "may not choose the interface tun0"),
+            (&both, 19, "has no interface tun0 now"),
+            (&both, 99, "has the address 10.0.0.2 now"),
+            (&both, 100, "tun0 is down"),
+            (&both, 101, "tun0 is down"),
+        ];
+        for (source, code, words) in table {
+            let hint = source.hint(&io::Error::from_raw_os_error(code));
+            assert!(hint.starts_with("; ") && hint.contains(words), "{code}: {hint}");
+        }
+        for code in [1, 19, 99, 100, 101, 111] {
+            let hint = source(None, None).hint(&io::Error::from_raw_os_error(code));
+            assert_eq!(hint, "", "{code}: nothing was named");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_not_there_is_a_fault_of_this_machine_and_nothing_is_sent() {
+        // TEST-NET-1 is nobody's.
+        let source = Source { address: "192.0.2.77".parse().ok(), interface: None };
+        let Err(Stuck(stage, what, why)) = source.connect(([127, 0, 0, 1], 9).into()).await else {
+            panic!("it connected");
+        };
+        assert_eq!((stage, why), (LinkStage::Local, WhyNothingSent::Connect));
+        assert!(what.starts_with("from 192.0.2.77: "), "{what}");
+        assert!(what.contains("is broker.local_address right?"), "{what}");
+    }
 }

@@ -216,7 +216,7 @@ fn take(
             Some(code) => Err(code),
             None => {
                 let working = book.working(party).unwrap_or_default();
-                Ok(accounts(working, book.balance()))
+                Ok(query::accounts(working, book.balance()))
             }
         }),
         Demand::Move(_) | Demand::Status(_) => None,
@@ -232,19 +232,6 @@ fn fate(taken: &Taken) -> &str {
         Fate::NotPaid(code) => code,
         Fate::Asked => "asked",
     }
-}
-
-/// The accounts, as a balance result has them (spec/daraja.md §2.3).
-fn accounts(working: Amount, utility: Amount) -> String {
-    let line = |name: &str, held: Amount| format!("{name}|KES|{held}|{held}|0.00|0.00");
-    [
-        line("Working Account", working),
-        line("Float Account", Amount::ZERO),
-        line("Utility Account", utility),
-        line("Charges Paid Account", Amount::ZERO),
-        line("Organization Settlement Account", Amount::ZERO),
-    ]
-    .join("&")
 }
 
 /// The `ResultCode` that a wrong initiator or credential leads to (spec/daraja.md §5).
@@ -356,7 +343,10 @@ fn moved_parameters(moved: &Moved) -> Parameters {
         Movement::Business(business) => vec![
             ("DebitAccountBalance", Some(braced(moved.balance))),
             ("Amount", amount),
-            ("DebitPartyAffectedAccountBalance", Some(json!(account_line(moved.balance)))),
+            (
+                "DebitPartyAffectedAccountBalance",
+                Some(json!(query::working_account(moved.balance))),
+            ),
             ("TransCompletedTime", Some(json!(at))),
             ("DebitPartyCharges", Some(json!(""))),
             ("ReceiverPartyPublicName", Some(json!(other(&business.to)))),
@@ -365,7 +355,7 @@ fn moved_parameters(moved: &Moved) -> Parameters {
         ],
         Movement::Reversal(reversal) => vec![
             ("OriginalTransactionID", Some(json!(reversal.receipt))),
-            ("DebitAccountBalance", Some(json!(account_line(moved.balance)))),
+            ("DebitAccountBalance", Some(json!(query::working_account(moved.balance)))),
             ("Amount", amount),
             ("TransCompletedTime", Some(number(&at, false))),
             ("Charge", Some(decimal(Amount::ZERO))),
@@ -374,10 +364,6 @@ fn moved_parameters(moved: &Moved) -> Parameters {
         ],
         Movement::Payout(_) | Movement::Deposit(_) => Vec::new(),
     }
-}
-
-fn account_line(held: Amount) -> String {
-    format!("Working Account|KES|{held}|{held}|0.00|0.00")
 }
 
 fn other(shortcode: &ShortCode) -> String {

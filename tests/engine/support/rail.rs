@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use mlango::domain::id::ConversationId;
 use mlango::domain::outcome::{self, AnswerClass};
 use mlango::domain::payout::{AnswerFacts, Payout, Question, State, WhyNoAnswer, WhyNothingSent};
 use mlango::domain::time::Timestamp;
-use mlango::engine::port::{Admission, Outcome, Prepared, Rail, RawAnswer, Sent};
+use mlango::engine::port::{Admission, LinkState, Outcome, Prepared, Rail, RawAnswer, Sent};
 use mlango::store::{Durable, Pending};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -101,6 +101,10 @@ pub struct ScriptedRail {
     while_preparing_a_question: Mutex<Option<Box<dyn FnOnce() + std::marker::Send>>>,
     /// What `longest_send` says.
     longest: Duration,
+    /// Whether the last probe found the way open; `None` where it is not measured.
+    link_up: Mutex<Option<bool>>,
+    /// What the next probe will find.
+    is_open: AtomicBool,
 }
 
 impl fmt::Debug for ScriptedRail {
@@ -126,7 +130,19 @@ impl ScriptedRail {
             while_preparing: Mutex::default(),
             while_preparing_a_question: Mutex::default(),
             longest: Duration::from_secs(60),
+            link_up: Mutex::default(),
+            is_open: AtomicBool::new(false),
         }
+    }
+
+    /// Its way is measured, and is closed until [`Self::open_the_way`].
+    pub fn close_the_way(&self) {
+        *self.link_up.lock().expect("link") = Some(false);
+    }
+
+    /// The next probe finds the way open.
+    pub fn open_the_way(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
     }
 
     /// What the next sends to `phone` come to, one after the other.
@@ -322,6 +338,17 @@ impl Rail for ScriptedRail {
 
     fn longest_send(&self) -> Duration {
         self.longest
+    }
+
+    fn link(&self) -> Option<LinkState> {
+        let up = (*self.link_up.lock().expect("link"))?;
+        Some(LinkState { up: Some(up), ..LinkState::default() })
+    }
+
+    fn probe(&self) -> Pending<'_, ()> {
+        let found = self.is_open.load(Ordering::SeqCst);
+        *self.link_up.lock().expect("link") = Some(found);
+        Box::pin(std::future::ready(()))
     }
 }
 
