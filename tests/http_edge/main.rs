@@ -8,12 +8,15 @@
 )]
 
 mod admin;
+mod attack;
+mod audit;
 mod callback;
 mod claims;
 mod daraja;
 mod help;
 mod inquiries;
 mod keys;
+mod limits;
 mod look;
 mod money;
 mod notices;

@@ -30,6 +30,7 @@ mod money;
 mod one_file;
 mod payouts;
 mod person;
+mod private;
 mod process;
 mod readme;
 mod stop;

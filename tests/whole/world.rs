@@ -14,6 +14,7 @@ use mlango::domain::id::PayoutId;
 use mlango::domain::money::Amount;
 use mlango::domain::payout::Policy;
 use mlango::domain::time::Timestamp;
+use mlango::engine::audit::PROGRAM;
 use mlango::engine::port::Ids;
 use mlango::http::apps::Desk;
 use mlango::http::server::Peer;
@@ -143,8 +144,13 @@ impl World {
         net.reach_broker_at(mpesa.router.clone());
         let store = Arc::new(MemoryStore::new());
         let ids: Arc<dyn Ids> = Arc::new(CountedIds::default());
-        let desk =
-            Desk { store: store.as_ref(), clock: &*clock, ids: ids.as_ref(), random: constant };
+        let desk = Desk {
+            store: store.as_ref(),
+            clock: &*clock,
+            ids: ids.as_ref(),
+            random: constant,
+            actor: &PROGRAM,
+        };
         let scopes = [Scope::PayoutsWrite, Scope::PayoutsRead, Scope::Admin];
         let (_app, key) = desk.create("finance", &scopes).await.expect("an application");
         let key = key.reveal().to_owned();
