@@ -47,30 +47,26 @@ impl Pace {
         Self { times, within: Duration::from_secs(60), burst: times }
     }
 
-    /// Thousandths of a time that a millisecond gives, times the milliseconds in [`Self::within`].
-    fn gain(self, elapsed_ms: u64) -> u64 {
-        let within = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX).max(1);
-        let gained = elapsed_ms.saturating_mul(u64::from(self.times)).saturating_mul(MILLIS);
-        gained.checked_div(within).unwrap_or_default()
+    /// What one time costs, where each millisecond gives [`Self::times`]: nothing is rounded.
+    fn cost(self) -> u64 {
+        u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX).max(1)
     }
 
     fn full(self) -> u64 {
-        u64::from(self.burst.max(1)).saturating_mul(MILLIS)
+        u64::from(self.burst.max(1)).saturating_mul(self.cost())
     }
 
     /// How long it takes until one more time is there, in whole seconds.
     fn wait(self, left: u64) -> Duration {
-        let within = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX);
-        let missing = MILLIS.saturating_sub(left).saturating_mul(within);
-        let rate = u64::from(self.times).saturating_mul(MILLIS).max(1);
-        let ms = missing.checked_div(rate).unwrap_or_default();
+        let missing = self.cost().saturating_sub(left);
+        let ms = missing.div_ceil(u64::from(self.times).max(1));
         Duration::from_secs(ms.div_ceil(MILLIS).max(1))
     }
 }
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    /// Thousandths of times that are left.
+    /// What is left, of which one time costs [`Pace::cost`].
     left: u64,
     at: i64,
 }
@@ -79,12 +75,9 @@ impl Bucket {
     fn fill(&mut self, pace: Pace, now: i64) {
         // A clock that steps back gives nothing, and takes nothing away.
         let elapsed = u64::try_from(now.saturating_sub(self.at)).unwrap_or_default();
-        let gained = pace.gain(elapsed);
-        // What is less than a thousandth is kept for later.
-        if gained > 0 || now < self.at {
-            self.left = self.left.saturating_add(gained).min(pace.full());
-            self.at = now;
-        }
+        let gained = elapsed.saturating_mul(u64::from(pace.times));
+        self.left = self.left.saturating_add(gained).min(pace.full());
+        self.at = now;
     }
 }
 
@@ -144,7 +137,7 @@ impl<K: Eq + Hash> Throttle<K> {
             buckets.others.get_or_insert(fresh)
         };
         bucket.fill(pace, now);
-        match bucket.left.checked_sub(MILLIS) {
+        match bucket.left.checked_sub(pace.cost()) {
             Some(left) => {
                 bucket.left = left;
                 Ok(())

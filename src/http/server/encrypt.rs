@@ -16,7 +16,7 @@ use crate::tls::{BoxedStream, Facts, Refused};
 const HANDSHAKE: u8 = 22;
 /// What is answered to somebody who speaks plain HTTP.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
-    Connection: close\r\nContent-Length: 52\r\n\r\nThis port speaks HTTPS: begin the address https://.\r\n";
+    Connection: close\r\nContent-Length: 53\r\n\r\nThis port speaks HTTPS: begin the address https://.\r\n";
 
 impl Encryption {
     /// Agrees on keys with a peer. One who may not come in, or speaks no TLS, is told so as far as
