@@ -1,4 +1,5 @@
-//! The records of what befalls the program as a whole: it starts, stops, and reads its secrets anew.
+//! The records of what befalls the program as a whole: it starts, stops, and reads its secrets
+//! anew.
 
 use std::path::Path;
 

@@ -133,9 +133,9 @@ pub fn router(callbacks: Callbacks) -> Router {
     guarded(callbacks, Pace::FREE)
 }
 
-/// As [`router`]; whoever may not come in, or comes to a wrong path or with a wrong token, may do
-/// so at this pace, and is then cut off sooner. A call with the right token is always heard: what
-/// M-Pesa says may come once only.
+/// As [`router`], with a pace for calls that are turned away; beyond it they are cut off sooner.
+///
+/// A call with the right token is always heard: what M-Pesa says may come once only.
 pub fn guarded(callbacks: Callbacks, wrong_calls: Pace) -> Router {
     let shared = Arc::new(Shared {
         names: Names::since(callbacks.engine.clock().now()),

@@ -32,6 +32,7 @@ mod payouts;
 mod person;
 mod private;
 mod process;
+mod reach;
 mod readme;
 mod stop;
 mod verify;
