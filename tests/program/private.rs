@@ -106,3 +106,28 @@ fn who_started_stopped_and_changed_the_gateway_stands_in_the_feed() {
     gateway.stop();
     assert_eq!(house.run(&["verify"]).code, 0);
 }
+
+#[test]
+fn secrets_that_are_read_again_leave_a_record_and_bad_ones_none() {
+    let house = House::new();
+    let mut gateway = house.serve();
+    let admin = house.client("control", &["admin"]);
+    let reloads = || -> Vec<String> {
+        let page = admin.get("/v1/events").expect("an answer").json();
+        let all = page["data"].as_array().expect("events").iter();
+        all.filter(|event| event["type"] == "admin.configuration_reloaded")
+            .map(|event| event["data"]["says"].as_str().expect("text").to_owned())
+            .collect()
+    };
+    let good = fs::read_to_string(house.path("mlango.toml")).expect("a configuration");
+    house.write("mlango.toml", &format!("{good}\n[no_such_section]\n"));
+    gateway.signal("HUP");
+    gateway.until("it is refused", |gateway| gateway.err().contains("will not do").then_some(()));
+    assert_eq!(reloads(), Vec::<String>::new());
+    house.write("mlango.toml", &good);
+    gateway.signal("HUP");
+    let said = gateway.until("it is recorded", |_| reloads().pop());
+    assert!(said.contains("secrets and certificates read again"), "{said}");
+    assert!(!said.contains(&*house.path(".").to_string_lossy()), "no place is told: {said}");
+    gateway.stop();
+}
