@@ -1,6 +1,7 @@
 //! The composition root: configuration → parts → tasks → drain. The only file that names every
 //! layer.
 
+mod audit;
 mod copies;
 mod recover;
 mod upkeep;
@@ -26,6 +27,7 @@ use crate::config::{Secret, Serve, StoreUrl};
 use crate::credential::CredentialError;
 use crate::domain::payout::{Rail, Status};
 use crate::domain::time::Timestamp;
+use crate::engine::audit::{Actor, PROGRAM};
 use crate::engine::port::Ids;
 use crate::engine::{Engine, Parts};
 use crate::http::BodyLimits;
@@ -34,8 +36,10 @@ use crate::http::api::Api;
 use crate::http::apps::{Desk, NotDone};
 use crate::http::auth::Apps;
 use crate::http::callback::{self, Callbacks, Tokens};
+use crate::http::guard::Rules;
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
+use crate::http::throttle::Pace;
 use crate::ids::{self, RandomIds};
 use crate::notify::NotSetUp;
 pub use crate::store::Verified;
@@ -154,6 +158,7 @@ impl Gateway {
         let engine = Engine::new(parts, settings);
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
+        audit::started(&engine, config).await;
         let rescued = engine.start(&work, &stop).await?;
         tracing::info!(
             in_doubt = rescued.lapsed,
@@ -209,23 +214,29 @@ impl Gateway {
             stall_timeout: config.api.body_timeout,
             drain: DRAIN,
         };
-        let api_router = router::router(Api {
-            engine: Arc::clone(&self.engine),
-            apps: Arc::clone(&self.apps),
-            limits: body,
-            notes: Arc::clone(&upkeep.notes),
-            shutdown: self.stop.clone(),
-        });
+        let api_router = router::guarded(
+            Api {
+                engine: Arc::clone(&self.engine),
+                apps: Arc::clone(&self.apps),
+                limits: body,
+                notes: Arc::clone(&upkeep.notes),
+                shutdown: self.stop.clone(),
+            },
+            rules(&config.api),
+        );
         let callback_limits = Limits { connections: config.callbacks.max_connections, ..limits };
         let callback_router = |client_names| {
-            callback::router(Callbacks {
-                engine: Arc::clone(&self.engine),
-                tokens: Arc::clone(&upkeep.tokens),
-                client_names,
-                allow: config.callbacks.allow.clone(),
-                public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
-                limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
-            })
+            callback::guarded(
+                Callbacks {
+                    engine: Arc::clone(&self.engine),
+                    tokens: Arc::clone(&upkeep.tokens),
+                    client_names,
+                    allow: config.callbacks.allow.clone(),
+                    public_url: config.callbacks.public_url.trim_end_matches('/').to_owned(),
+                    limits: BodyLimits { bytes: config.callbacks.max_body_bytes, ..body },
+                },
+                Pace::per_minute(config.callbacks.wrong_calls),
+            )
         };
         let refused = metric::CALLBACK_REFUSED.with(["network"]);
         let allow = &config.callbacks.allow;
@@ -268,7 +279,7 @@ impl Gateway {
     /// [`NotDone`].
     pub async fn create_app(&self, name: &str, scopes: &[Scope]) -> Result<String, NotDone> {
         let parts = (self.engine.store(), self.engine.clock(), self.engine.ids());
-        let desk = desk(parts.0.as_ref(), parts.1.as_ref(), parts.2.as_ref());
+        let desk = desk(parts.0.as_ref(), parts.1.as_ref(), parts.2.as_ref(), &PROGRAM);
         let (app, key) = desk.create(name, scopes).await?;
         self.apps.put(&app);
         Ok(key.reveal().to_owned())
@@ -294,6 +305,7 @@ impl Gateway {
         self.closing.cancel();
         self.doors.close();
         self.doors.wait().await;
+        audit::stopped(&self.engine).await;
         self.engine.store().close().await;
     }
 
@@ -310,6 +322,17 @@ impl Gateway {
             let awaited = counts().of(Status::Accepted);
             tracing::info!(awaited, "results have not come yet; they are awaited after the start");
         }
+    }
+}
+
+/// How often the API may be asked.
+const fn rules(api: &section::Api) -> Rules {
+    let section::ApiPace { per_key, per_peer, burst, wrong_keys } = api.pace;
+    Rules {
+        keys: Pace::per_second(per_key, burst),
+        peers: Pace::per_second(per_peer, burst),
+        wrong_keys: Pace::per_minute(wrong_keys),
+        open_metrics: api.open_metrics,
     }
 }
 
@@ -374,8 +397,13 @@ pub fn socket(url: &StoreUrl) -> Option<PathBuf> {
     }
 }
 
-fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> Desk<'a> {
-    Desk { store, clock, ids: source, random: ids::random }
+fn desk<'a>(
+    store: &'a dyn Store,
+    clock: &'a dyn Clock,
+    source: &'a dyn Ids,
+    actor: &'a Actor,
+) -> Desk<'a> {
+    Desk { store, clock, ids: source, random: ids::random, actor }
 }
 
 /// The book without a gateway: for shell commands when none runs.
@@ -383,6 +411,9 @@ fn desk<'a>(store: &'a dyn Store, clock: &'a dyn Clock, source: &'a dyn Ids) -> 
 pub struct Book {
     store: Arc<dyn Store>,
     ids: RandomIds,
+    /// From where it is worked on, for the record.
+    from: String,
+    operator: Actor,
 }
 
 impl Book {
@@ -391,7 +422,9 @@ impl Book {
     /// # Errors
     /// It cannot be opened; such as when a gateway has it open.
     pub async fn open(config: &section::Store) -> Result<Self, StoreError> {
-        Ok(Self { store: open(config).await?, ids: RandomIds::default() })
+        let from = audit::here();
+        let operator = Actor::new("the operator".to_owned(), from.clone());
+        Ok(Self { store: open(config).await?, ids: RandomIds::default(), from, operator })
     }
 
     /// Makes an application.
@@ -405,12 +438,13 @@ impl Book {
 
     /// What may be done to applications.
     pub fn desk(&self) -> Desk<'_> {
-        desk(self.store.as_ref(), &SystemClock, &self.ids)
+        desk(self.store.as_ref(), &SystemClock, &self.ids, &self.operator)
     }
 
     /// What may be done to rails and cases.
     pub fn alone(&self) -> Alone<'_> {
-        Alone { store: self.store.as_ref(), clock: &SystemClock, ids: &self.ids }
+        let from = &self.from;
+        Alone { store: self.store.as_ref(), clock: &SystemClock, ids: &self.ids, from }
     }
 
     /// Reads everything and says what it found ([`Store::verify`]).

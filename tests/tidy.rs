@@ -115,6 +115,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
+    ("rustix", &["app/", "cli/"]),
     ("rustls", &["tls/"]),
     ("rustls_native_certs", &["tls/"]),
     ("sha2", &["cli/", "domain/payment/notice.rs", "engine/", "http/", "sim/", "soap/", "store/"]),

@@ -12,8 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::NotStarted;
 use super::ways::Ways;
+use super::{NotStarted, audit};
 use crate::clock::Clock;
 use crate::config::{Faults, Loaded, Serve};
 use crate::domain::time::Timestamp;
@@ -82,9 +82,12 @@ impl Upkeep {
             if let Some(again) = &again {
                 let found = stamps(known.keys().cloned());
                 if by_hand || found != known {
+                    let changed: Vec<PathBuf> = differing(&known, &found);
                     known = found;
                     match self.renew(again) {
                         Ok(loaded) => {
+                            let changed = changed.iter().map(PathBuf::as_path);
+                            audit::reloaded(&self.engine, by_hand, changed).await;
                             known = stamps(loaded.files.into_iter());
                             config = loaded.config;
                             self.look(&config);
@@ -201,6 +204,12 @@ fn files(read: &dyn Fn() -> Result<Loaded<Serve>, Faults>) -> BTreeMap<PathBuf, 
 
 /// By what a changed file is known: which it is, when it was written, and how long it is.
 type Stamp = Option<(u64, i64, i64, u64)>;
+
+/// The files that are not as they were.
+fn differing(known: &BTreeMap<PathBuf, Stamp>, found: &BTreeMap<PathBuf, Stamp>) -> Vec<PathBuf> {
+    let changed = |(path, stamp): &(&PathBuf, &Stamp)| known.get(*path) != Some(*stamp);
+    found.iter().filter(changed).map(|(path, _stamp)| path.clone()).collect()
+}
 
 fn stamps(paths: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Stamp> {
     paths

@@ -14,6 +14,7 @@ mod init;
 mod money;
 mod out;
 mod payouts;
+mod private;
 mod rails;
 mod reach;
 mod serve;
@@ -132,6 +133,9 @@ impl Context {
 pub fn main() -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
     let context = Context { config, json };
+    for failed in private::retreat() {
+        out::say(&format!("mlango: {failed}"));
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Asked, Context, Failure, out};
+use super::{Asked, Context, Failure, out, private};
 use crate::app::{Again, Gateway, NotStarted};
 use crate::config::{Environment, Source};
 use crate::domain::payout::Status;
@@ -14,6 +14,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     telemetry::log::init(&loaded.config.log).map_err(|error| Failure::Usage(error.to_string()))?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
+    }
+    if let Some(warning) = private::root_warning() {
+        tracing::warn!("{warning}");
     }
     let mut asked = Asked::listen()?;
     let config = context.config.clone();

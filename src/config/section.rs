@@ -36,6 +36,23 @@ pub struct Api {
     pub header_timeout: Duration,
     /// How long a client may take over a request's body.
     pub body_timeout: Duration,
+    /// How often it may be asked.
+    pub pace: ApiPace,
+    /// Whether metrics are for whoever reaches it.
+    pub open_metrics: bool,
+}
+
+/// How often the API may be asked; 0: as often as anybody likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiPace {
+    /// Requests a second of one application.
+    pub per_key: u32,
+    /// Requests a second of one peer.
+    pub per_peer: u32,
+    /// Requests at once after a rest.
+    pub burst: u32,
+    /// Requests a minute of one peer with a wrong key.
+    pub wrong_keys: u32,
 }
 
 /// `[callbacks]`: what M-Pesa calls.
@@ -61,6 +78,8 @@ pub struct Callbacks {
     pub max_connections: usize,
     /// The largest message, in bytes.
     pub max_body_bytes: usize,
+    /// Calls a minute of one peer that are turned away.
+    pub wrong_calls: u32,
 }
 
 /// `[store]`: where the book is kept.

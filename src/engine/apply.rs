@@ -1,6 +1,7 @@
 //! One event, one commit: read, decide, check the laws, write if nothing moved meanwhile.
 
 use super::Engine;
+use super::audit::{Act, Actor};
 use crate::domain::id::{CaseId, EventId, PayoutId};
 use crate::domain::outcome::QueryClass;
 use crate::domain::payout::{
@@ -99,7 +100,7 @@ impl Engine {
         self.apply_to(stored, event, messages).await
     }
 
-    async fn stored(&self, id: PayoutId) -> Result<Stored, NotApplied> {
+    pub(super) async fn stored(&self, id: PayoutId) -> Result<Stored, NotApplied> {
         self.parts.store.payout(id).await?.ok_or(NotApplied::NoSuchPayout)
     }
 
@@ -111,15 +112,29 @@ impl Engine {
         event: &Event,
         messages: Vec<Message>,
     ) -> Result<Applied, NotApplied> {
+        self.apply_by(stored, event, messages, None).await
+    }
+
+    /// As [`Engine::apply_to`]; if the payout moves, that is recorded as somebody's administrative
+    /// act.
+    pub(super) async fn apply_by(
+        &self,
+        stored: Stored,
+        event: &Event,
+        messages: Vec<Message>,
+        by: Option<(&Actor, &Act)>,
+    ) -> Result<Applied, NotApplied> {
         let (id, rail) = (stored.payout.details.id, stored.payout.details.rail);
         let mut stored = stored;
         for _ in 0..DECISIONS_MAX {
             let now = self.parts.clock.now();
             let turn = Turn { engine: self, stored, event, messages: &messages, now };
             let Decision { commit, effects, came_to } = turn.decide();
-            let Some(commit) = commit else {
+            let Some(mut commit) = commit else {
                 return Ok(came_to.without_writing());
             };
+            let by = by.filter(|_act| matches!(came_to, CameTo::Moved(_)));
+            commit.events.extend(by.map(|(actor, act)| self.audited(actor, act, now)));
             let texts: Vec<_> = commit.lives.iter().map(|write| write.life.subject()).collect();
             match self.commit(commit).await {
                 Ok(proof) => {
@@ -128,6 +143,7 @@ impl Engine {
                     }
                     self.perform((id, rail), &effects, now);
                     self.tally.count(&came_to);
+                    by.iter().for_each(|(actor, act)| act.done(actor));
                     return Ok(came_to.written(proof));
                 }
                 Err(CommitError::Conflict(_)) => stored = self.stored(id).await?,

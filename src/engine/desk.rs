@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::audit::{Act, Actor, Deed, Signed};
 use super::gate::RailState;
 use super::port::LinkState;
 use super::track::Track;
@@ -196,15 +197,27 @@ impl Engine {
     ///
     /// # Errors
     /// [`NotDone`]: sending is stopped all the same, and may go on after a restart.
-    pub async fn pause_rail(&self, rail: Rail, by: &str, reason: &str) -> Result<(), NotDone> {
+    pub async fn pause_rail(
+        &self,
+        rail: Rail,
+        by: impl Into<Actor>,
+        reason: &str,
+    ) -> Result<(), NotDone> {
+        let actor = by.into();
+        let by = actor.name();
         let track = self.tracks.get(rail).ok_or(NotDone::NoSuchRail(rail))?;
         let at = self.parts.clock.now();
         tracing::warn!(rail = rail.as_str(), by, reason, "sending is paused by hand");
+        let before = stands(&track.gate.record(rail));
         track.gate.pause(Pause { at, by: by.to_owned(), reason: reason.to_owned() });
         let says = format!("paused by {by}: {reason}");
+        let after = stands(&track.gate.record(rail));
+        let what = format!("rail {rail} paused, because {reason:?}");
+        let act = Act { deed: Deed::RailPaused, what, before, after };
+        let mut signed = Some((&actor, &act));
         loop {
             let record = track.gate.record(rail);
-            self.write_rail(record.clone(), at, "rail.paused", &says).await?;
+            self.write_rail(record.clone(), at, ("rail.paused", &says), signed.take()).await?;
             // A refusal of our credentials that came meanwhile must not be written over.
             if track.gate.record(rail) == record {
                 return Ok(());
@@ -217,13 +230,22 @@ impl Engine {
     ///
     /// # Errors
     /// [`NotDone`]: it stays stopped.
-    pub async fn resume_rail(&self, rail: Rail, by: &str) -> Result<(), NotDone> {
+    pub async fn resume_rail(&self, rail: Rail, by: impl Into<Actor>) -> Result<(), NotDone> {
+        let actor = by.into();
+        let by = actor.name();
         let track = self.tracks.get(rail).ok_or(NotDone::NoSuchRail(rail))?;
         let at = self.parts.clock.now();
         let seen = track.gate.record(rail);
         let mut written = RailRecord { rail, credential: None, paused: None };
         let says = format!("resumed by {by}");
-        self.write_rail(written.clone(), at, "rail.resumed", &says).await?;
+        let act = Act {
+            deed: Deed::RailResumed,
+            what: format!("rail {rail} resumed"),
+            before: stands(&seen),
+            after: stands(&written),
+        };
+        let signed = Some((&actor, &act));
+        self.write_rail(written.clone(), at, ("rail.resumed", &says), signed).await?;
         tracing::warn!(rail = rail.as_str(), by, "sending is resumed by hand");
         track.gate.resume(at, &seen);
         self.trust_at_once(track);
@@ -236,7 +258,8 @@ impl Engine {
                 return Ok(());
             }
             written = stands;
-            self.write_rail(written.clone(), at, "rail.stopped", "stopped meanwhile").await?;
+            let says = ("rail.stopped", "stopped meanwhile");
+            self.write_rail(written.clone(), at, says, None).await?;
         }
     }
 
@@ -251,8 +274,8 @@ impl Engine {
         &self,
         record: RailRecord,
         at: Timestamp,
-        kind: &str,
-        says: &str,
+        (kind, says): (&str, &str),
+        by: Option<(&Actor, &Act)>,
     ) -> Result<(), NotDone> {
         let event = NewEvent {
             id: EventId::from_bytes(self.parts.ids.fresh(at)),
@@ -265,9 +288,14 @@ impl Engine {
             code: None,
             messages: vec![],
         };
-        let commit = Commit { rails: vec![record], events: vec![event], ..Commit::default() };
+        let record_of = by.map(|(actor, act)| self.audited(actor, act, at));
+        let events = record_of.into_iter().chain([event]).collect();
+        let commit = Commit { rails: vec![record], events, ..Commit::default() };
         match self.commit(commit).await {
-            Ok(_durable) => Ok(()),
+            Ok(_durable) => {
+                by.iter().for_each(|(actor, act)| act.done(actor));
+                Ok(())
+            }
             Err(CommitError::Full) => Err(NotDone::Busy),
             Err(error) => Err(NotDone::Unavailable(error.to_string())),
         }
@@ -280,7 +308,7 @@ impl Engine {
     /// [`NotDone`].
     pub async fn inquire(&self, sees: Option<AppId>, id: PayoutId) -> Result<Payout, NotDone> {
         let before = self.seen(sees, id).await?;
-        let payout = self.by_hand(before, &Event::AskWanted).await?;
+        let payout = self.by_hand(before, &Event::AskWanted, None).await?;
         if let Some(track) = self.tracks.get(payout.details.rail) {
             track.questions.offer(id);
         }
@@ -295,8 +323,11 @@ impl Engine {
         &self,
         sees: Option<AppId>,
         id: PayoutId,
-        ruling: Ruling,
+        ruling: impl Into<Signed<Ruling>>,
     ) -> Result<Payout, NotDone> {
+        let signed = ruling.into();
+        let actor = signed.actor(&signed.ruling.by);
+        let ruling = signed.ruling;
         let before = self.seen(sees, id).await?;
         // Until it is on the disk nobody else's ruling looks whether its receipt is free.
         let _alone = self.rulings.lock().await;
@@ -308,12 +339,27 @@ impl Engine {
         }
         tracing::warn!(payout = %id, by = ruling.by, paid = ruling.receipt.is_some(),
             "a person rules on a payout in doubt");
-        self.by_hand(before, &Event::Ruled(ruling)).await
+        let act = Act {
+            deed: Deed::PayoutResolved,
+            what: format!("payout {id} ruled on, because {:?}", ruling.reason),
+            before: before.status().to_string(),
+            after: ruled(ruling.receipt.is_some()).to_owned(),
+        };
+        self.by_hand(before, &Event::Ruled(ruling), Some((&actor, &act))).await
     }
 
-    async fn by_hand(&self, before: Payout, event: &Event) -> Result<Payout, NotDone> {
+    async fn by_hand(
+        &self,
+        before: Payout,
+        event: &Event,
+        by: Option<(&Actor, &Act)>,
+    ) -> Result<Payout, NotDone> {
         let id = before.details.id;
-        match self.apply(id, event, vec![]).await {
+        let applied = match self.stored(id).await {
+            Ok(stored) => self.apply_by(stored, event, vec![], by).await,
+            Err(error) => Err(error),
+        };
+        match applied {
             Ok(Applied::Moved { payout, .. }) => Ok(*payout),
             Ok(Applied::Noted | Applied::Contradicted | Applied::Stale) => Ok(before),
             Ok(Applied::Forbidden(why)) => Err(NotDone::Refused(why, before.status())),
@@ -340,10 +386,12 @@ impl Engine {
     pub async fn close_case(
         &self,
         id: CaseId,
-        by: &str,
+        by: impl Into<Actor>,
         ruling: &str,
         reason: &str,
     ) -> Result<Case, NotClosed> {
+        let actor = by.into();
+        let by = actor.name();
         let at = self.parts.clock.now();
         let closing =
             Closing { at, by: by.to_owned(), ruling: ruling.to_owned(), reason: reason.to_owned() };
@@ -361,10 +409,13 @@ impl Engine {
             code: None,
             messages: vec![],
         };
+        let act = closing_of(&case, &closing);
         let closings = vec![CaseClosing { case: id, closing: closing.clone() }];
-        let commit = Commit { closings, events: vec![event], ..Commit::default() };
+        let events = vec![self.audited(&actor, &act, at), event];
+        let commit = Commit { closings, events, ..Commit::default() };
         match self.commit(commit).await {
             Ok(_durable) => {
+                act.done(&actor);
                 tracing::info!(case = %id, by, ruling, "a case is closed");
                 Ok(Case { closed: Some(closing), ..case })
             }
@@ -374,4 +425,28 @@ impl Engine {
             Err(error) => Err(NotClosed::Unavailable(error.to_string())),
         }
     }
+}
+
+/// What keeps a rail from sending, in a few words, for the record of an act.
+pub fn stands(record: &RailRecord) -> String {
+    let refused = record.credential.as_ref();
+    let refused = refused.map(|stop| format!("credentials refused with code {}", stop.code));
+    let paused = record.paused.as_ref().map(|pause| format!("paused by {:?}", pause.by));
+    let both: Vec<String> = refused.into_iter().chain(paused).collect();
+    if both.is_empty() { "open".to_owned() } else { both.join(" and ") }
+}
+
+/// The record of a case that is closed.
+pub fn closing_of(case: &Case, closing: &Closing) -> Act {
+    Act {
+        deed: Deed::CaseClosed,
+        what: format!("case {} closed, because {:?}", case.id, closing.reason),
+        before: format!("open, {}", case.kind.as_str()),
+        after: format!("closed, ruled {:?}", closing.ruling),
+    }
+}
+
+/// What a ruling came to.
+pub(super) const fn ruled(paid: bool) -> &'static str {
+    if paid { "paid" } else { "not paid" }
 }

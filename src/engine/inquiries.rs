@@ -1,5 +1,6 @@
 //! Inquiries: taken, heard of, polled.
 
+use super::audit::{Act, Actor, Deed, Signed};
 use super::errand::Errand;
 use super::lives::Came;
 use super::{Engine, Hearing, Incoming, NotApplied, NotKept};
@@ -249,9 +250,18 @@ impl Engine {
         &self,
         sees: Option<AppId>,
         id: InquiryId,
-        ruling: Ruling,
+        ruling: impl Into<Signed<Ruling>>,
     ) -> Result<Inquiry, InquiryError> {
-        self.on_inquiry(sees, id, &Event::Ruled(ruling)).await
+        let signed = ruling.into();
+        let actor = signed.actor(&signed.ruling.by);
+        let ruling = signed.ruling;
+        let act = Act {
+            deed: Deed::InquiryResolved,
+            what: format!("inquiry {id} ruled on, because {:?}", ruling.reason),
+            before: "unknown".to_owned(),
+            after: if ruling.receipt.is_some() { "done" } else { "not done" }.to_owned(),
+        };
+        self.on_inquiry(sees, id, &Event::Ruled(ruling), Some((&actor, &act))).await
     }
 
     /// Has M-Pesa asked now what became of an inquiry in doubt.
@@ -263,7 +273,7 @@ impl Engine {
         sees: Option<AppId>,
         id: InquiryId,
     ) -> Result<Inquiry, InquiryError> {
-        let inquiry = self.on_inquiry(sees, id, &Event::AskWanted).await?;
+        let inquiry = self.on_inquiry(sees, id, &Event::AskWanted, None).await?;
         self.offer_to(Errand::Inquiries, id.into());
         Ok(inquiry)
     }
@@ -273,6 +283,7 @@ impl Engine {
         sees: Option<AppId>,
         id: InquiryId,
         event: &Event,
+        by: Option<(&Actor, &Act)>,
     ) -> Result<Inquiry, InquiryError> {
         let found = self.parts.store.inquiry(id).await;
         let found = found.map_err(|error| InquiryError::Unavailable(error.to_string()))?;
@@ -280,7 +291,7 @@ impl Engine {
             .map(|kept| kept.value)
             .filter(|inquiry| sees.is_none_or(|app| inquiry.details.app == Some(app)));
         let before = seen.ok_or(InquiryError::NotFound)?;
-        match self.apply_life::<Inquiry>(id, event, &[]).await? {
+        match self.apply_life_by::<Inquiry>(id, event, &[], by).await? {
             Came::Moved { life, .. } => Ok(*life),
             Came::Noted | Came::Contradicted | Came::Stale => Ok(before),
             Came::Forbidden(why) => Err(InquiryError::Refused(why, before.status())),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::audit::{Act, Actor};
 use super::{Engine, NotApplied};
 use crate::domain::id::{AppId, CaseId, EventId};
 use crate::domain::payout::{CaseKind, Contradiction, Rail};
@@ -130,6 +131,17 @@ impl Engine {
         event: &L::Event,
         messages: &[Message],
     ) -> Result<Came<L>, NotApplied> {
+        self.apply_life_by(id, event, messages, None).await
+    }
+
+    /// As [`Engine::apply_life`]; if it moves, that is recorded as somebody's administrative act.
+    pub(super) async fn apply_life_by<L: Lived>(
+        &self,
+        id: L::Id,
+        event: &L::Event,
+        messages: &[Message],
+        by: Option<(&Actor, &Act)>,
+    ) -> Result<Came<L>, NotApplied> {
         let mut texts = true;
         let _quiet = match L::needs_quiet(event) {
             true => Some(self.crossing.write().await),
@@ -139,7 +151,7 @@ impl Engine {
             let read = L::read(self.parts.store.as_ref(), id).await?;
             let kept = read.ok_or(NotApplied::NoSuchPayout)?;
             let event = kept.value.ready(self, event).await?;
-            let turn = Turn { engine: self, id, kept, event: &event, messages, texts };
+            let turn = Turn { engine: self, id, kept, event: &event, messages, texts, by };
             match turn.take().await {
                 Ok(came) => return Ok(came),
                 Err(Again::Moved) => {}
@@ -213,6 +225,8 @@ struct Turn<'a, L: Lived> {
     event: &'a L::Event,
     messages: &'a [Message],
     texts: bool,
+    /// Whose act it is, where it is an administrative one.
+    by: Option<(&'a Actor, &'a Act)>,
 }
 
 impl<L: Lived> Turn<'_, L> {
@@ -277,6 +291,7 @@ impl<L: Lived> Turn<'_, L> {
         };
         let cases = follows.cases.iter().map(case).collect();
         let mut events = also.events;
+        events.extend(self.by.map(|(actor, act)| engine.audited(actor, act, now)));
         events.push(engine.event_of(&life, notice, said, (self.messages, now)));
         let mut lives = also.lives;
         lives.push(LifeWrite { life, expected_version: self.kept.version });
@@ -296,6 +311,7 @@ impl<L: Lived> Turn<'_, L> {
         };
         match engine.commit(commit).await {
             Ok(proof) => {
+                self.by.iter().for_each(|(actor, act)| act.done(actor));
                 for at in &follows.wake {
                     engine.timers.add(*at, self.id);
                 }

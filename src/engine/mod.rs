@@ -2,9 +2,11 @@
 //!
 //! It sees the outside only through [`port`]. `intake` takes payouts, `hearing` takes what M-Pesa
 //! sends, `apply` turns an event into one commit, `worker` sends, `inquirer` asks, `desk` serves
-//! the people who run it, `timer` wakes, and `rescue` puts what a crash left in its right state.
+//! the people who run it and [`audit`] records what they did, `timer` wakes, and `rescue` puts what
+//! a crash left in its right state.
 
 mod apply;
+pub mod audit;
 mod desk;
 mod errand;
 mod gate;
@@ -32,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use apply::{Applied, NotApplied};
-pub use desk::{NotClosed, NotDone, RailView};
+pub use desk::{NotClosed, NotDone, RailView, closing_of, stands};
 pub use gate::RailState;
 pub use hearing::{Heard, Hearing, Incoming, NotKept};
 pub use inquiries::{InquiryDraft, InquiryError, InquiryTaken, NotTaken as InquiryNotTaken};

@@ -30,8 +30,10 @@ use super::apps::{Desk, GRACE, NotDone, Random};
 use super::auth::{Apps, PlainKey};
 use super::body::{self, BodyLimits, NotRead};
 use super::problem::{Code, Problem};
+use super::server::place_of;
 use crate::domain::id::AppId;
 use crate::engine::Engine;
+use crate::engine::audit::{Actor, PROGRAM};
 use crate::store::{App, CommitError, Scope};
 pub use alone::Alone;
 pub use backup::NewBackup;
@@ -154,12 +156,13 @@ impl Admin {
         Self { engine, apps, random, turn: Mutex::new(()), progress: backup::Last::default() }
     }
 
-    fn desk(&self) -> Desk<'_> {
+    fn desk<'a>(&'a self, actor: &'a Actor) -> Desk<'a> {
         Desk {
             store: self.engine.store().as_ref(),
             clock: self.engine.clock().as_ref(),
             ids: self.engine.ids().as_ref(),
             random: self.random,
+            actor,
         }
     }
 }
@@ -189,10 +192,11 @@ pub fn router(admin: Admin) -> Router {
 
 async fn create(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     let act = async {
+        let actor = operator(&request);
         let new: NewApp = read(request).await?;
         let scopes = scopes(&new.scopes)?;
         let _turn = admin.turn.lock().await;
-        let (app, key) = admin.desk().create(&new.name, &scopes).await?;
+        let (app, key) = admin.desk(&actor).create(&new.name, &scopes).await?;
         admin.apps.put(&app);
         Ok((StatusCode::CREATED, with_key(&app, &key)))
     };
@@ -201,7 +205,7 @@ async fn create(State(admin): State<Arc<Admin>>, request: Request) -> Response {
 
 async fn list(State(admin): State<Arc<Admin>>) -> Response {
     let act = async {
-        let apps = admin.desk().list().await?;
+        let apps = admin.desk(&PROGRAM).list().await?;
         let data = apps.iter().map(Into::into).collect();
         Ok((StatusCode::OK, AppList { data }))
     };
@@ -215,25 +219,37 @@ async fn rotate(
 ) -> Response {
     let act = async {
         let id = app_id(&id)?;
+        let actor = operator(&request);
         let how: Rotate = read(request).await?;
         let grace = how.old_key_ends_in_s.map_or(GRACE, Duration::from_secs);
         let _turn = admin.turn.lock().await;
-        let (app, key) = admin.desk().rotate(id, grace).await?;
+        let (app, key) = admin.desk(&actor).rotate(id, grace).await?;
         admin.apps.put(&app);
         Ok((StatusCode::OK, with_key(&app, &key)))
     };
     answer(act.await)
 }
 
-async fn revoke(State(admin): State<Arc<Admin>>, InPath(id): InPath<String>) -> Response {
+async fn revoke(
+    State(admin): State<Arc<Admin>>,
+    InPath(id): InPath<String>,
+    request: Request,
+) -> Response {
+    let actor = operator(&request);
+    drop(request);
     let act = async {
         let id = app_id(&id)?;
         let _turn = admin.turn.lock().await;
-        let app = admin.desk().revoke(id).await?;
+        let app = admin.desk(&actor).revoke(id).await?;
         admin.apps.put(&app);
         Ok((StatusCode::OK, AppView::from(&app)))
     };
     answer(act.await)
+}
+
+/// Whoever sends a request that names nobody: the system says who opened the socket.
+fn operator(request: &Request) -> Actor {
+    Actor::new("the operator".to_owned(), place_of(request.extensions()))
 }
 
 fn with_key(app: &App, key: &PlainKey) -> AppWithKey {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::auth::PlainKey;
 use crate::clock::Clock;
-use crate::domain::id::AppId;
+use crate::domain::id::{AppId, EventId};
+use crate::domain::time::Timestamp;
+use crate::engine::audit::{Act, Actor, Deed};
 use crate::engine::port::Ids;
 use crate::store::{APPS_MAX, App, AppKey, Commit, CommitError, Scope, Store, StoreError};
 
@@ -37,6 +39,8 @@ pub struct Desk<'a> {
     pub ids: &'a dyn Ids,
     /// Where keys come from.
     pub random: Random,
+    /// Whose acts are recorded.
+    pub actor: &'a Actor,
 }
 
 impl std::fmt::Debug for Desk<'_> {
@@ -118,7 +122,7 @@ impl Desk<'_> {
             created_at: now,
             revoked_at: None,
         };
-        self.keep(&app).await?;
+        self.keep(&app, Deed::AppCreated, "none".to_owned(), now).await?;
         Ok((app, key))
     }
 
@@ -143,6 +147,7 @@ impl Desk<'_> {
         }
         let mut app = self.live(id).await?;
         let now = self.clock.now();
+        let before = state(&app);
         let end = now.after(grace);
         for key in &mut app.keys {
             key.ends_at = Some(key.ends_at.map_or(end, |set| set.min(end)));
@@ -153,7 +158,7 @@ impl Desk<'_> {
         }
         let key = self.new_key()?;
         app.keys.push(AppKey { hash: key.hash(), created_at: now, ends_at: None });
-        self.keep(&app).await?;
+        self.keep(&app, Deed::AppRotated, before, now).await?;
         Ok((app, key))
     }
 
@@ -163,9 +168,10 @@ impl Desk<'_> {
     /// [`NotDone`].
     pub async fn revoke(&self, id: AppId) -> Result<App, NotDone> {
         let mut app = self.live(id).await?;
-        app.revoked_at = Some(self.clock.now());
+        let (before, now) = (state(&app), self.clock.now());
+        app.revoked_at = Some(now);
         app.keys.clear();
-        self.keep(&app).await?;
+        self.keep(&app, Deed::AppRevoked, before, now).await?;
         Ok(app)
     }
 
@@ -184,9 +190,31 @@ impl Desk<'_> {
         Ok(PlainKey::of(&bytes))
     }
 
-    async fn keep(&self, app: &App) -> Result<(), NotDone> {
-        let commit = Commit { apps: vec![app.clone()], ..Commit::default() };
+    /// Writes an application, and in the same commit who did what to it.
+    async fn keep(
+        &self,
+        app: &App,
+        deed: Deed,
+        before: String,
+        at: Timestamp,
+    ) -> Result<(), NotDone> {
+        let what = format!("application {} {:?}", app.id, app.name);
+        let act = Act { deed, what, before, after: state(app) };
+        let event = act.event(self.actor, EventId::from_bytes(self.ids.fresh(at)), at);
+        let commit = Commit { apps: vec![app.clone()], events: vec![event], ..Commit::default() };
         self.store.commit(commit).await.map(drop)?;
+        act.done(self.actor);
         Ok(())
     }
+}
+
+/// How an application stands, in a few words, without its keys.
+fn state(app: &App) -> String {
+    if app.revoked_at.is_some() {
+        return "revoked".to_owned();
+    }
+    let scopes: Vec<&str> = app.scopes.iter().map(|scope| scope.as_str()).collect();
+    let ends = app.keys.iter().filter_map(|key| key.ends_at).max();
+    let ends = ends.map_or_else(String::new, |end| format!(", an older one until {end}"));
+    format!("may {}, with {} keys{ends}", scopes.join(" "), app.keys.len())
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
@@ -31,6 +31,7 @@ use tracing::{debug, info, warn};
 use super::body::{self, BodyLimits, NotRead};
 use super::observe::{Begun, Names, Watch};
 use super::server::{Peer, PeerCertificate};
+use super::throttle::{Pace, Throttle, peer_of};
 use crate::daraja;
 use crate::domain::payment::Source;
 use crate::domain::payment::validation::Answer;
@@ -129,9 +130,17 @@ const PATHS: [(&str, Path); 10] = [
 /// The callback listener's router. Requests need a [`Peer`] in their extensions, which
 /// [`super::server`] puts there; without one nobody is let in.
 pub fn router(callbacks: Callbacks) -> Router {
+    guarded(callbacks, Pace::FREE)
+}
+
+/// As [`router`], with a pace for calls that are turned away; beyond it they are cut off sooner.
+///
+/// A call with the right token is always heard: what M-Pesa says may come once only.
+pub fn guarded(callbacks: Callbacks, wrong_calls: Pace) -> Router {
     let shared = Arc::new(Shared {
         names: Names::since(callbacks.engine.clock().now()),
         refusals: Refusals::default(),
+        wrong_calls: Throttle::new(wrong_calls),
         callbacks,
     });
     let mut router = Router::new();
@@ -152,6 +161,7 @@ struct Shared {
     callbacks: Callbacks,
     names: Names,
     refusals: Refusals,
+    wrong_calls: Throttle<IpAddr>,
 }
 
 /// One path at work; `None` is any other.
@@ -185,6 +195,9 @@ impl Place {
         let Admitted { path, token, tag } = match self.admit(parts).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
+                if !self.may_err(parts) {
+                    return Err((Refusal::TooOften, Language::Xml));
+                }
                 body::discard(body).await;
                 return Err((refusal, Language::Xml));
             }
@@ -207,6 +220,19 @@ impl Place {
         })?;
         let heard = self.hear(read::understand(path, tag.as_deref(), &body), parts).await;
         heard.map_err(|refusal| (refusal, path.language_of(&body)))
+    }
+
+    /// Whether a peer may be wrong once more.
+    fn may_err(&self, parts: &Parts) -> bool {
+        let Some(peer) = address(parts).map(peer_of) else {
+            return true;
+        };
+        let now = self.shared.callbacks.engine.clock().now();
+        let may = self.shared.wrong_calls.take(peer, now).is_ok();
+        if !may {
+            metric::HTTP_LIMITED.with([LISTENER, "wrong_call"]).increment();
+        }
+        may
     }
 
     /// Network first, then path, then token.
@@ -295,7 +321,7 @@ impl Place {
     fn refuse(&self, refusal: Refusal, language: Language, parts: &Parts) -> Response {
         let refusals = &self.shared.refusals;
         refusals.count(refusal);
-        let now = self.shared.callbacks.engine.clock().now().millis();
+        let now = self.shared.callbacks.engine.clock().now();
         if let Some(others) = refusals.may_log(now) {
             let peer = address(parts).map(tracing::field::display);
             let (why, route) = (refusal.word(), self.watch.route());
@@ -309,6 +335,12 @@ impl Place {
         match refusal {
             Refusal::Network | Refusal::Certificate => empty(StatusCode::FORBIDDEN),
             Refusal::Path | Refusal::Token => empty(StatusCode::NOT_FOUND),
+            Refusal::TooOften => {
+                let mut response = empty(StatusCode::TOO_MANY_REQUESTS);
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+                response
+            }
             Refusal::Method => {
                 let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
                 let post = HeaderValue::from_static("POST");
@@ -347,7 +379,7 @@ impl Place {
 fn address(parts: &Parts) -> Option<IpAddr> {
     match parts.extensions.get::<Peer>()? {
         Peer::Net(address) => Some(address.ip().to_canonical()),
-        Peer::File => None,
+        Peer::File(_) => None,
     }
 }
 

@@ -113,7 +113,8 @@ impl Begun {
         let app = app.map(tracing::field::display);
         let ms = took.as_millis();
         match status {
-            0..400 => debug!(listener, method, route, status, ms, app, request, "served"),
+            // Whoever comes too often does not fill the log; whoever turns him away says so.
+            0..400 | 429 => debug!(listener, method, route, status, ms, app, request, "served"),
             400..500 => info!(listener, method, route, status, ms, app, request, "refused"),
             _ => warn!(listener, method, route, status, ms, app, request, "failed"),
         }

@@ -107,6 +107,8 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<api::Link>()
         .schema_from::<api::LinkFailure>()
         .schema_from::<api::OldestUnknown>()
+        .schema_from::<api::Link>()
+        .schema_from::<api::LinkFailure>()
         .schema_from::<view::NewPause>()
         .schema_from::<api::Readiness>()
         .schema_from::<ProblemBody<'_>>()
@@ -294,6 +296,7 @@ fn good(route: &Route, gives: Gives) -> Response {
 /// Everything that can go wrong on a route, by status.
 pub fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
     let mut codes = route.problems.to_vec();
+    codes.push(Code::TooManyRequests);
     if !route.scopes().is_empty() {
         codes.extend([Code::KeyMissing, Code::KeyInvalid, Code::ScopeMissing]);
         codes.extend([Code::InvalidQuery, Code::Internal, Code::StoreUnavailable]);

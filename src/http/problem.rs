@@ -3,6 +3,8 @@
 //! `type` is `urn:mlango:problem:<code>`: a name, not an address. `detail` says what happened,
 //! whether money can have moved, and what to do now. `errors` names every faulty field.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -139,6 +141,9 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON";
     /// Too many requests wait for the disk. Nothing was done; try again shortly.
     Busy = "busy", TOO_MANY_REQUESTS, "Too busy just now";
+    /// Requests come too often, from this address or with this key, or too many keys were wrong.
+    /// Nothing was done; `Retry-After` says when to try again.
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Requests come too often";
     /// A fault of the gateway's own.
     Internal = "internal", INTERNAL_SERVER_ERROR, "The gateway failed";
     /// The store takes nothing more until the gateway is restarted.
@@ -326,6 +331,13 @@ impl Problem {
         })
     }
 
+    /// It may be tried again after this long.
+    pub(super) fn after(mut self, wait: Duration) -> Self {
+        let more = self.more.take().map(|more| *more).unwrap_or_default();
+        self.more = Some(Box::new(More { retry_after_s: Some(wait.as_secs()), ..more }));
+        self
+    }
+
     /// Too many writes wait.
     pub(super) fn busy() -> Self {
         Self::new(
@@ -424,7 +436,10 @@ impl Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         let again = match self.code.status() {
-            StatusCode::TOO_MANY_REQUESTS => Some(RETRY_BUSY_S),
+            StatusCode::TOO_MANY_REQUESTS => {
+                let said = self.more.as_ref().and_then(|more| more.retry_after_s);
+                said.or(Some(RETRY_BUSY_S))
+            }
             StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_STORE_S),
             _ => self.more.as_ref().and_then(|more| more.retry_after_s),
         };

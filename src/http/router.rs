@@ -17,9 +17,11 @@ use bytes::Bytes;
 use super::api::{self, Answer, Api, Ask, KeyedHandler, OpenHandler, Parameter};
 use super::auth::Caller;
 use super::body::{self, NotRead};
+use super::guard::{Guard, Rules};
 use super::observe::{Begun, Names, Watch};
 use super::problem::{Code, Problem};
 use crate::store::Scope;
+use crate::telemetry::metric;
 
 /// The name of the API's listener in logs and metrics.
 const LISTENER: &str = "api";
@@ -133,9 +135,14 @@ pub(super) enum Gives {
 #[derive(Clone, Copy)]
 pub(super) enum Serves {
     Anybody(OpenHandler),
+    /// Anybody, unless the configuration keeps it for keys with one of [`INSIDERS`].
+    Insiders(OpenHandler),
     /// Whoever has one of these scopes.
     With(&'static [Scope], KeyedHandler),
 }
+
+/// Who sees how the gateway is doing, where not everybody may.
+pub(super) const INSIDERS: &[Scope] = &[Scope::ReadAll, Scope::Admin];
 
 /// One thing that the API does.
 pub struct Route {
@@ -164,7 +171,7 @@ impl Route {
     /// The scopes of which a key needs one for it; none where no key is needed.
     pub const fn scopes(&self) -> &'static [Scope] {
         match self.serves {
-            Serves::Anybody(_) => &[],
+            Serves::Anybody(_) | Serves::Insiders(_) => &[],
             Serves::With(scopes, _) => scopes,
         }
     }
@@ -173,6 +180,12 @@ impl Route {
 macro_rules! anybody {
     ($handler:path) => {
         Serves::Anybody(|ask| Box::pin($handler(ask)))
+    };
+}
+
+macro_rules! insiders {
+    ($handler:path) => {
+        Serves::Insiders(|ask| Box::pin($handler(ask)))
     };
 }
 
@@ -190,14 +203,22 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
     payouts::ROUTES.iter().chain(&money::ROUTES)
 }
 
-/// The API, ready to be served.
+/// The API, ready to be served, without limits.
 pub fn router(api: Api) -> Router {
+    guarded(api, Rules::NONE)
+}
+
+/// The API, ready to be served as often as `rules` say. Requests need a [`super::server::Peer`] in
+/// their extensions for a limit of peers.
+pub fn guarded(api: Api, rules: Rules) -> Router {
+    let guard = Arc::new(Guard::of(rules));
     let names = Arc::new(Names::since(api.engine.clock().now()));
     let api = Arc::new(api);
     let mut router = Router::new();
     for route in routes() {
         let place = Arc::new(Place {
             api: Arc::clone(&api),
+            guard: Arc::clone(&guard),
             names: Arc::clone(&names),
             watch: Watch::of(LISTENER, route.method.as_str(), route.path),
             route,
@@ -205,7 +226,8 @@ pub fn router(api: Api) -> Router {
         let handler = move |request: Request| async move { place.serve(request).await };
         router = router.route(route.path, on(route.method.filter(), handler));
     }
-    let lost = Arc::new(Lost { names, watch: Watch::of(LISTENER, "any", "none") });
+    let watch = Watch::of(LISTENER, "any", "none");
+    let lost = Arc::new(Lost { api, guard, names, watch });
     let elsewhere = Arc::clone(&lost);
     router
         .fallback(move |request: Request| async move { lost.serve(request, no_such_path()).await })
@@ -217,6 +239,7 @@ pub fn router(api: Api) -> Router {
 /// One route at work.
 struct Place {
     api: Arc<Api>,
+    guard: Arc<Guard>,
     names: Arc<Names>,
     watch: Watch,
     route: &'static Route,
@@ -233,17 +256,14 @@ impl Place {
     }
 
     async fn answer(&self, parts: Parts, body: axum::body::Body) -> (Option<Caller>, Answer) {
-        let (caller, handler) = match self.route.serves {
-            Serves::Anybody(handler) => (None, Handler::Open(handler)),
-            Serves::With(scopes, handler) => {
-                let now = self.api.engine.clock().now();
-                match self.api.apps.admit(&parts.headers, scopes, now) {
-                    Ok(caller) => (Some(caller), Handler::Keyed(caller, handler)),
-                    Err(problem) => {
-                        body::discard(body).await;
-                        return (None, Err(problem));
-                    }
+        let (caller, handler) = match self.admit(&parts) {
+            Ok(admitted) => admitted,
+            Err(problem) => {
+                // Whoever comes too often is not listened to, either.
+                if problem.code != Code::TooManyRequests {
+                    body::discard(body).await;
                 }
+                return (None, Err(problem));
             }
         };
         let ask = match self.ask(parts, body).await {
@@ -252,9 +272,36 @@ impl Place {
         };
         let answer = match handler {
             Handler::Open(handler) => handler(ask).await,
-            Handler::Keyed(caller, handler) => handler(caller, ask).await,
+            Handler::Keyed(handler) => match caller {
+                Some(caller) => handler(caller, ask).await,
+                None => Err(Problem::key_missing()),
+            },
         };
         (caller, answer)
+    }
+
+    /// Who asks, if he may, and may once more.
+    fn admit(&self, parts: &Parts) -> Result<(Option<Caller>, Handler), Problem> {
+        let now = self.api.engine.clock().now();
+        self.guard.peer(&parts.extensions, now)?;
+        let (scopes, handler) = match self.route.serves {
+            Serves::Anybody(handler) => return Ok((None, Handler::Open(handler))),
+            Serves::Insiders(handler) if self.guard.open_metrics => {
+                return Ok((None, Handler::Open(handler)));
+            }
+            Serves::Insiders(handler) => (INSIDERS, Handler::Open(handler)),
+            Serves::With(scopes, handler) => (scopes, Handler::Keyed(handler)),
+        };
+        let admitted = self.api.apps.admit(&parts.headers, scopes, now);
+        let caller = admitted.map_err(|problem| {
+            if problem.code == Code::KeyInvalid {
+                metric::WRONG_KEYS.with([]).increment();
+                return self.guard.wrong_key(&parts.extensions, now, problem);
+            }
+            problem
+        })?;
+        self.guard.key(caller.app, now)?;
+        Ok((Some(caller), handler))
     }
 
     async fn ask(&self, mut parts: Parts, body: axum::body::Body) -> Result<Ask, Problem> {
@@ -283,13 +330,14 @@ impl Place {
             let read = body::read(&parts.headers, body, limits).await;
             read.map_err(|error| not_read(error, limits.bytes))?
         };
-        Ok(Ask { api: Arc::clone(&self.api), parts, id, body })
+        let open_metrics = self.guard.open_metrics;
+        Ok(Ask { api: Arc::clone(&self.api), parts, id, body, open_metrics })
     }
 }
 
 enum Handler {
     Open(OpenHandler),
-    Keyed(Caller, KeyedHandler),
+    Keyed(KeyedHandler),
 }
 
 /// Whether a body is said to be JSON, or not said to be anything.
@@ -330,6 +378,8 @@ fn not_read(error: NotRead, most: usize) -> Problem {
 
 /// What is asked for and is not there.
 struct Lost {
+    api: Arc<Api>,
+    guard: Arc<Guard>,
     names: Arc<Names>,
     watch: Watch,
 }
@@ -338,7 +388,14 @@ impl Lost {
     async fn serve(&self, request: Request, problem: Problem) -> Response {
         let (parts, body) = request.into_parts();
         let begun = Begun::now(&self.names, &parts.headers);
-        body::discard(body).await;
+        let now = self.api.engine.clock().now();
+        let problem = match self.guard.peer(&parts.extensions, now) {
+            Ok(()) => {
+                body::discard(body).await;
+                problem
+            }
+            Err(too_many) => too_many,
+        };
         let mut response = problem.into_response();
         begun.end(&self.watch, None, &mut response);
         response

@@ -6,10 +6,14 @@
 //! off. A peer that hangs up does not stop what its request began: a payout that is being written
 //! is written.
 
+mod dress;
 mod encrypt;
+mod framing;
 mod patient;
 mod share;
 
+use std::convert::Infallible;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +24,7 @@ use std::time::Duration;
 
 pub use axum::Router;
 use axum::body::Body;
+use axum::http::Extensions;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -79,8 +84,26 @@ impl Default for Limits {
 pub enum Peer {
     /// A network address.
     Net(SocketAddr),
-    /// Somebody on this machine who may open the socket file.
-    File,
+    /// Somebody on this machine who may open the socket file: the user's number, as the system
+    /// says it.
+    File(Option<u32>),
+}
+
+impl fmt::Display for Peer {
+    /// Where somebody is, for the record of what he did.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net(address) => write!(f, "{}", address.ip().to_canonical()),
+            Self::File(Some(uid)) => write!(f, "the shell, uid {uid}"),
+            Self::File(None) => f.write_str("the shell"),
+        }
+    }
+}
+
+/// Where the sender of a request is, for the record of what he did.
+pub(super) fn place_of(extensions: &Extensions) -> String {
+    let peer = extensions.get::<Peer>();
+    peer.map_or_else(|| "a place that is not known".to_owned(), ToString::to_string)
 }
 
 /// The certificate that the peer showed and that was verified. In every request's extensions, where
@@ -366,7 +389,10 @@ impl Floor {
 
     async fn host(self, stream: Stream, place: OwnedSemaphorePermit, seat: Option<Seat>) {
         match stream {
-            Stream::File(stream) => self.converse(stream, Caller::of(Peer::File)).await,
+            Stream::File(stream) => {
+                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                self.converse(stream, Caller::of(Peer::File(uid))).await;
+            }
             Stream::Tcp(stream, peer) => match self.tls.clone() {
                 None => self.converse(stream, Caller::of(Peer::Net(peer))).await,
                 Some(tls) => {
@@ -386,6 +412,7 @@ impl Floor {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.router;
+        let is_encrypted = self.tls.is_some();
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(caller.peer);
@@ -393,7 +420,16 @@ impl Floor {
                 request.extensions_mut().insert(certificate.clone());
             }
             // A router is always ready.
-            router.clone().call(request)
+            let ends = framing::ends_connection(&request);
+            let answering = router.clone().call(request);
+            async move {
+                let mut answer = answering.await?;
+                if ends {
+                    framing::end(&mut answer);
+                }
+                dress::dress(&mut answer, is_encrypted);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let stream = Patient::new(stream, self.limits.stall_timeout);
         let connection = http1::Builder::new()

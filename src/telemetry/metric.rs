@@ -153,11 +153,33 @@ pub const TOO_MANY: Metric<Counter, 1> = Metric::new(
     "Calls to Daraja that were turned away because they were too many, by interface.",
 );
 
+/// Requests that came too often.
+pub const HTTP_LIMITED: Metric<Counter, 2> = Metric::new(
+    "mlango_http_limited_total",
+    ["listener", "limit"],
+    "Requests that were turned away because they came too often, by limit: peer, key, wrong_key or \
+     wrong_call.",
+);
+
+/// Keys that opened nothing.
+pub const WRONG_KEYS: Metric<Counter, 0> = Metric::new(
+    "mlango_wrong_keys_total",
+    [],
+    "Requests to the API with a key that is unknown, revoked or past its end.",
+);
+
 /// Calls to the callback listener that were turned away.
 pub const CALLBACK_REFUSED: Metric<Counter, 1> = Metric::new(
     "mlango_callback_refused_total",
     ["why"],
     "Calls to the callback listener that were turned away, by reason.",
+);
+
+/// What people did to the gateway.
+pub const ADMIN_ACTS: Metric<Counter, 1> = Metric::new(
+    "mlango_admin_acts_total",
+    ["act"],
+    "Administrative acts that were done and recorded in the event chain, by kind.",
 );
 
 /// Money that may or may not have moved.

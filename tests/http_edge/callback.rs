@@ -82,7 +82,7 @@ async fn a_result_is_kept_applied_and_acknowledged() {
     let told = post(&gateway, &result_path(), body.clone()).await;
     acknowledged(&told, ack::RESULT_KEPT);
     assert_eq!(status(&gateway, &payout).await, Status::Succeeded);
-    let events = gateway.store.events(0, 10).await.expect("events");
+    let events = gateway.feed().await;
     let message = events[1].event.messages[0];
     let message = gateway.store.message(message).await.expect("a read").expect("a message");
     assert_eq!((message.channel, message.body), (Channel::Result, body), "raw, as it came");
@@ -174,7 +174,7 @@ async fn a_queue_timeout_puts_its_payout_in_doubt_and_our_credential_is_not_kept
     let told = post(&gateway, &timeout_path(), notice(&name)).await;
     acknowledged(&told, ack::TIMEOUT_KEPT);
     assert_eq!(status(&gateway, &payout).await, Status::Unknown);
-    let events = gateway.store.events(0, 10).await.expect("events");
+    let events = gateway.feed().await;
     let message = events[1].event.messages[0];
     let message = gateway.store.message(message).await.expect("a read").expect("a message");
     let text = String::from_utf8(message.body).expect("text");
@@ -198,7 +198,7 @@ async fn a_queue_timeout_may_be_json_in_any_of_its_forms() {
         assert_eq!((told.status.as_u16(), told.text()), (200, JSON_KEPT));
         assert_eq!(told.header("content-type"), "application/json");
         assert_eq!(status(&gateway, &payout).await, Status::Unknown);
-        let events = gateway.store.events(0, 10).await.expect("events");
+        let events = gateway.feed().await;
         let message = events[1].event.messages[0];
         let message = gateway.store.message(message).await.expect("a read").expect("a message");
         let kept = String::from_utf8(message.body).expect("text");

@@ -41,6 +41,7 @@ async fn race(store: Arc<dyn Store>) {
         clock: engine.clock().as_ref(),
         ids: engine.ids().as_ref(),
         random: counted,
+        actor: &mlango::engine::audit::PROGRAM,
     };
     let mut keys = vec![];
     for name in ["shop", "billing"] {

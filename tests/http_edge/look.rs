@@ -169,7 +169,7 @@ async fn a_payouts_events_show_each_step_with_its_wire_messages() {
     assert_eq!(kinds, ["payout.queued", "payout.succeeded", "payout.noted"]);
     let paid = &all["data"][1];
     assert!(paid["id"].as_str().is_some_and(|id| id.starts_with("evt_")));
-    assert_eq!((&paid["seq"], &paid["data"]["status"]), (&json!(2), &json!("succeeded")));
+    assert_eq!((&paid["seq"], &paid["data"]["status"]), (&json!(3), &json!("succeeded")));
     assert_eq!(paid["data"]["payout_id"], id);
     let message = &paid["data"]["messages"][0];
     let read = gateway.ask(Call::get(message["href"].as_str().expect("a link")).key(&key)).await;
@@ -182,9 +182,9 @@ async fn a_payouts_events_show_each_step_with_its_wire_messages() {
     let first = events("limit=2").await;
     let next = first["next_cursor"].as_str().expect("a next page").to_owned();
     let second = events(&format!("limit=2&cursor={next}")).await;
-    assert_eq!(second["data"][0]["seq"], 3);
+    assert_eq!(second["data"][0]["seq"], 4);
     assert_eq!(second["next_cursor"], Value::Null);
-    assert_eq!(events("order=desc&limit=1").await["data"][0]["seq"], 3);
+    assert_eq!(events("order=desc&limit=1").await["data"][0]["seq"], 4);
 
     let now = gateway.ask(Call::get(format!("/v1/payouts/{id}")).key(&key)).await.json();
     assert_eq!((&now["status"], &now["receipt"]), (&json!("succeeded"), &json!("QK12ABCD34")));

@@ -8,6 +8,8 @@
 )]
 
 mod admin;
+mod attack;
+mod audit;
 mod callback;
 mod claims;
 mod copies;
@@ -15,6 +17,7 @@ mod daraja;
 mod help;
 mod inquiries;
 mod keys;
+mod limits;
 mod look;
 mod money;
 mod notices;

@@ -27,7 +27,12 @@ async fn with_case() -> (Gateway, String) {
 }
 
 fn alone<'a>(gateway: &'a Gateway, clock: &'a ManualClock) -> Alone<'a> {
-    Alone { store: gateway.store.as_ref(), clock, ids: gateway.engine.ids().as_ref() }
+    Alone {
+        store: gateway.store.as_ref(),
+        clock,
+        ids: gateway.engine.ids().as_ref(),
+        from: "the shell, uid 7",
+    }
 }
 
 #[tokio::test]
@@ -143,7 +148,7 @@ async fn without_a_gateway_a_pause_leaves_a_refusal_and_resuming_lifts_both() {
     assert_eq!(resumed["why"], "No gateway runs on this store, so nothing is sent.");
     let kept = records().await;
     assert!(kept[0].paused.is_none() && kept[0].credential.is_none(), "{kept:?}");
-    let events = gateway.store.events(0, 20).await.expect("events");
+    let events = gateway.feed().await;
     let kinds: Vec<&str> = events.iter().map(|event| event.event.kind.as_str()).collect();
     assert!(kinds.ends_with(&["rail.paused", "rail.resumed"]), "{kinds:?}");
     assert!(alone.resume("pigeon", &by).await.is_err());

@@ -14,7 +14,7 @@ use crate::help::{gateway, result, settled, taken};
 use crate::support::{Call, GOOD, Gateway, NOW, TOKEN, Told};
 
 /// Lets a payout stand in doubt, M-Pesa having been asked at `asked_at` seconds after `NOW`.
-async fn unknown(gateway: &Gateway, payout: &Value, asked: Option<u64>) {
+pub async fn unknown(gateway: &Gateway, payout: &Value, asked: Option<u64>) {
     let id = payout["id"].as_str().expect("an id").parse().expect("an id");
     let stored = gateway.store.payout(id).await.expect("a read").expect("a payout");
     let last =
@@ -117,7 +117,7 @@ async fn a_rail_is_paused_and_resumed_by_an_admin_and_it_is_known_who_did_it() {
     let told = gateway.ask(Call::post("/v1/rails/soap/resume").key(&admin)).await;
     assert_eq!(told.status, 200, "{}", told.text());
     assert_eq!((&told.json()["sends"], &told.json()["why"]), (&json!(true), &Value::Null));
-    let events = gateway.store.events(0, 10).await.expect("events");
+    let events = gateway.feed().await;
     let says: Vec<(&str, &str)> =
         events.iter().map(|event| (event.event.kind.as_str(), event.event.says.as_str())).collect();
     let expected = [

@@ -19,55 +19,55 @@ use tokio_util::sync::CancellationToken;
 use crate::support::Gateway;
 
 /// Short times, so that the tests are short; none of them is measured.
-const LIMITS: Limits = Limits {
+pub const LIMITS: Limits = Limits {
     connections: 16,
     header_timeout: Duration::from_millis(200),
     stall_timeout: Duration::from_millis(200),
     drain: Duration::from_secs(20),
 };
 /// A test that takes longer hangs.
-const HANGS: Duration = Duration::from_secs(20);
+pub const HANGS: Duration = Duration::from_secs(20);
 
-struct Running {
-    address: SocketAddr,
+pub struct Running {
+    pub address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<usize>,
 }
 
 impl Running {
-    fn with(router: Router, limits: Limits) -> Self {
+    pub fn with(router: Router, limits: Limits) -> Self {
         Self::on(port(), router, limits)
     }
 
-    fn on(server: Server, router: Router, limits: Limits) -> Self {
+    pub fn on(server: Server, router: Router, limits: Limits) -> Self {
         let address = server.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let task = tokio::spawn(server.serve(router, limits, stop.clone()));
         Self { address, stop, task }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
     /// Stops, and says how many connections had to be cut.
-    async fn end(self) -> usize {
+    pub async fn end(self) -> usize {
         self.stop.cancel();
         within(self.task).await.expect("no panic")
     }
 }
 
 /// Any free port, from here and from any address of this machine.
-fn port() -> Server {
+pub fn port() -> Server {
     Server::bind("127.0.0.1:0".parse().expect("an address")).expect("a port")
 }
 
-async fn within<F: Future>(future: F) -> F::Output {
+pub async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(HANGS, future).await.expect("it hangs")
 }
 
 /// All that comes until the peer closes.
-async fn rest(stream: &mut TcpStream) -> String {
+pub async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = vec![];
     let read = within(stream.read_to_end(&mut bytes)).await;
     // A peer that closes on what it did not read resets the connection.
@@ -78,7 +78,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// One answer, of which the body is known to hold `until`.
-async fn answer(stream: &mut TcpStream, until: &str) -> String {
+pub async fn answer(stream: &mut TcpStream, until: &str) -> String {
     let mut text = String::new();
     while !text.contains(until) {
         let mut bytes = [0; 4_096];

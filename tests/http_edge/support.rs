@@ -16,6 +16,7 @@ use mlango::domain::limit::AmountLimits;
 use mlango::domain::payment::{self, Payment};
 use mlango::domain::payout::{Payout, Policy, Question, Rail as Way, State, Tries};
 use mlango::domain::time::Timestamp;
+use mlango::engine::audit::PROGRAM;
 use mlango::engine::port::{
     Admission, Api as Interface, Call as Request_, Counter, Prepared, PreparedCall, Rail, Rails,
     Replied, Sent, Validator,
@@ -29,7 +30,9 @@ use mlango::http::router;
 use mlango::http::server::Peer;
 use mlango::ids::RandomIds;
 use mlango::store::memory::MemoryStore;
-use mlango::store::{Commit, Durable, Life, LifeWrite, PayoutWrite, Pending, Scope, Store};
+use mlango::store::{
+    Commit, Durable, FeedEvent, Life, LifeWrite, PayoutWrite, Pending, Scope, Store,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -237,6 +240,7 @@ impl Gateway {
             clock: self.clock.as_ref(),
             ids: self.engine.ids().as_ref(),
             random: counted,
+            actor: &PROGRAM,
         }
     }
 
@@ -273,6 +277,12 @@ impl Gateway {
         let write = PayoutWrite { payout, expected_version: stored.version };
         let commit = Commit { payouts: vec![write], ..Commit::default() };
         self.store.commit(commit).await.map(drop).expect("a commit");
+    }
+
+    /// What happened, without what was done to the gateway itself.
+    pub async fn feed(&self) -> Vec<FeedEvent> {
+        let all = self.store.events(0, 500).await.expect("events");
+        all.into_iter().filter(|event| !event.event.kind.starts_with("admin.")).collect()
     }
 
     /// Asks the API.
@@ -332,12 +342,15 @@ impl Call {
 
     pub async fn put_from(self, router: &Router, peer: &str) -> Told {
         let peer: SocketAddr = peer.parse().expect("an address");
+        self.put_as(router, Peer::Net(peer)).await
+    }
+
+    pub async fn put_as(self, router: &Router, peer: Peer) -> Told {
         let mut request = Request::builder().method(self.method.as_str()).uri(self.path);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        let request =
-            request.extension(Peer::Net(peer)).body(Body::from(self.body)).expect("a request");
+        let request = request.extension(peer).body(Body::from(self.body)).expect("a request");
         let answer = router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.expect("a body").to_bytes().to_vec();

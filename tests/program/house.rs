@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::api::{Api, get};
 use crate::process::{Process, assert_clean, eventually};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_mlango");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_mlango");
 
 /// Where ports are looked for: below those that the system gives to clients, so that none of our
 /// own connections can take one that was found free.
@@ -199,7 +199,7 @@ impl House {
         simulator
     }
 
-    fn answers(&self, port: u16) -> Option<()> {
+    pub fn answers(&self, port: u16) -> Option<()> {
         let answer = get(port, "/healthz", &[]).ok()?;
         (answer.status == 200).then_some(())
     }

@@ -68,6 +68,11 @@ impl Process {
         Self { child, out, err, secrets, ended: false }
     }
 
+    /// The number by which the system knows it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it wrote to standard output so far.
     pub fn out(&self) -> String {
         fs::read_to_string(&self.out).expect("what it wrote")

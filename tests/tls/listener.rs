@@ -125,3 +125,43 @@ async fn a_certificate_is_exchanged_without_dropping_anybody() {
     assert!(answer.ends_with("here"), "{answer}");
     stop.cancel();
 }
+
+#[tokio::test]
+async fn a_handshake_byte_by_byte_is_cut_off_and_others_are_served_meanwhile() {
+    let (port, _acceptor, _stop) = listen(None);
+    let mut slow = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let (mut reading, mut writing) = slow.split();
+    // The beginning of a handshake that would be long.
+    let hello = [&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3][..], &[7; 500]].concat();
+    let drips = async {
+        for byte in hello {
+            if writing.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut told = Vec::new();
+    let cut = async {
+        assert_eq!(ask(client("ca.pem"), port).await.as_deref(), Some("nobody"));
+        timeout(LONG, reading.read_to_end(&mut told)).await.expect("it is cut off")
+    };
+    tokio::select! {
+        () = drips => {}
+        cut = cut => assert!(cut.is_err() || told.len() < 100, "it was not spoken to: {told:?}"),
+    }
+}
+
+#[tokio::test]
+async fn where_tls_is_spoken_nothing_else_is_to_be_asked() {
+    let (port, _acceptor, _stop) = listen(None);
+    let client = Client::new(client("ca.pem")).expect("set up");
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+    let (mut stream, _session) = client.shake_hands(stream).await.expect("agreed");
+    let call = b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(call).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.contains("strict-transport-security: max-age=31536000"), "{answer}");
+}

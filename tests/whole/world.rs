@@ -14,6 +14,7 @@ use mlango::domain::id::{AppId, PayoutId};
 use mlango::domain::money::Amount;
 use mlango::domain::payout::Policy;
 use mlango::domain::time::Timestamp;
+use mlango::engine::audit::PROGRAM;
 use mlango::engine::port::Ids;
 use mlango::http::apps::Desk;
 use mlango::http::server::Peer;
@@ -149,8 +150,13 @@ impl World {
         net.reach_broker_at(mpesa.router.clone());
         let store = Arc::new(MemoryStore::new());
         let ids: Arc<dyn Ids> = Arc::new(CountedIds::default());
-        let mut desk =
-            Desk { store: store.as_ref(), clock: &*clock, ids: ids.as_ref(), random: sevens };
+        let mut desk = Desk {
+            store: store.as_ref(),
+            clock: &*clock,
+            ids: ids.as_ref(),
+            random: sevens,
+            actor: &PROGRAM,
+        };
         let scopes = [Scope::PayoutsWrite, Scope::PaymentsWrite, Scope::ReadAll, Scope::Admin];
         let finance = desk.create("finance", &scopes).await.expect("an application");
         desk.random = eights;

@@ -61,6 +61,44 @@ pub(super) const API: &[Key] = &[
         Given::Default("\"15s\""),
         "How long a client may take over its request's body.",
     ),
+    key(
+        "api",
+        "requests_per_second_per_key",
+        Kind::Count(0, 1_000_000),
+        Given::Default("10000"),
+        "How many requests a second one application may make in the long run; beyond that it is\n\
+         answered 429 with Retry-After. 0: any number.",
+    ),
+    key(
+        "api",
+        "requests_per_second_per_peer",
+        Kind::Count(0, 1_000_000),
+        Given::Default("20000"),
+        "The same for one peer's address, whatever its keys. 0: any number.",
+    ),
+    key(
+        "api",
+        "requests_burst",
+        Kind::Count(1, 10_000_000),
+        Given::Default("40000"),
+        "How many requests may come at once after a rest, of either.",
+    ),
+    key(
+        "api",
+        "wrong_keys_per_minute_per_peer",
+        Kind::Count(0, 1_000_000),
+        Given::Default("120"),
+        "How many requests with a wrong key one peer's address may make in a minute; more are\n\
+         answered 429. Requests with a good key are served all the same. 0: any number.",
+    ),
+    key(
+        "api",
+        "metrics_for",
+        Kind::Word(&["anybody", "keys"]),
+        Given::Default("\"anybody\""),
+        "Who is shown /metrics, and why /readyz says no: anybody who reaches the listener, or keys\n\
+         with read:all or admin. They tell how much is paid and in doubt.",
+    ),
 ];
 
 pub(super) const CALLBACKS: &[Key] = &[
@@ -105,6 +143,15 @@ pub(super) const CALLBACKS: &[Key] = &[
         Kind::Size(16 * KIB, 16 * MIB),
         Given::Default("1048576"),
         "The largest message; a larger one is refused.",
+    ),
+    key(
+        "callbacks",
+        "wrong_calls_per_minute_per_peer",
+        Kind::Count(0, 1_000_000),
+        Given::Default("120"),
+        "How many calls one peer's address may make in a minute that fail for their network,\n\
+         certificate, path or token; more are cut off with 429. A call with the right token is\n\
+         always heard. 0: any number.",
     ),
     key(
         "callbacks",

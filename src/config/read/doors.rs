@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::TOKEN_DIGITS_ADVISED;
 use crate::config::reader::Reader;
-use crate::config::section::{Api, Callbacks};
+use crate::config::section::{Api, ApiPace, Callbacks};
 use crate::config::value::filtered_word;
 use crate::tls::ServerSettings;
 
@@ -14,6 +14,9 @@ pub(super) fn api(r: &mut Reader) -> Option<Api> {
     let max_body_bytes = r.size("api.max_body_bytes");
     let header_timeout = r.time("api.header_timeout");
     let body_timeout = r.time("api.body_timeout");
+    let pace = pace(r);
+    let metrics_for = [("anybody", true), ("keys", false)];
+    let open_metrics = r.word("api.metrics_for", &metrics_for);
     let tls = server(r, "api", false);
     let tls_ca = r.file("api.tls_ca");
     if listen.is_some_and(|listen| !listen.ip().is_loopback()) && tls.is_none() {
@@ -29,7 +32,17 @@ pub(super) fn api(r: &mut Reader) -> Option<Api> {
         max_body_bytes: max_body_bytes?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
+        pace: pace?,
+        open_metrics: open_metrics?,
     })
+}
+
+fn pace(r: &mut Reader) -> Option<ApiPace> {
+    let per_key = r.count("api.requests_per_second_per_key");
+    let per_peer = r.count("api.requests_per_second_per_peer");
+    let burst = r.count("api.requests_burst");
+    let wrong_keys = r.count("api.wrong_keys_per_minute_per_peer");
+    Some(ApiPace { per_key: per_key?, per_peer: per_peer?, burst: burst?, wrong_keys: wrong_keys? })
 }
 
 pub(super) fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> {
@@ -48,6 +61,7 @@ pub(super) fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> 
     let allow = r.networks("callbacks.allow");
     let max_connections = r.count("callbacks.max_connections");
     let max_body_bytes = r.size("callbacks.max_body_bytes");
+    let wrong_calls = r.count("callbacks.wrong_calls_per_minute_per_peer");
     if let (Some(listen), Some(api)) = (listen, api) {
         check_listeners(r, listen, api.listen);
     }
@@ -88,6 +102,7 @@ pub(super) fn callbacks(r: &mut Reader, api: Option<&Api>) -> Option<Callbacks> 
         allow: allow?,
         max_connections: max_connections?,
         max_body_bytes: max_body_bytes?,
+        wrong_calls: wrong_calls?,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::domain::payment::{
 };
 use crate::domain::payout::CaseKind;
 use crate::domain::time::Timestamp;
+use crate::engine::audit::{Act, Actor};
 use crate::engine::lives::{Also, Came};
 use crate::engine::{Engine, Hearing, Incoming, NotApplied, NotKept};
 use crate::store::{Commit, CommitError, Life, LifeWrite, Message, PaymentQuery, StoreError};
@@ -307,14 +308,23 @@ impl Engine {
     }
 
     /// References that somebody is expected to pay: new, or changed. All are on the disk when this
-    /// returns.
+    /// returns, with the record of whose act it was.
     ///
     /// # Errors
     /// The store took none of them.
-    pub async fn expect(&self, expected: Vec<Expected>) -> Result<(), NotApplied> {
-        let commit = Commit { expected, ..Commit::default() };
+    pub async fn expect(
+        &self,
+        expected: Vec<Expected>,
+        by: Option<(&Actor, &Act)>,
+    ) -> Result<(), NotApplied> {
+        let at = self.parts.clock.now();
+        let events = by.map(|(actor, act)| self.audited(actor, act, at)).into_iter().collect();
+        let commit = Commit { expected, events, ..Commit::default() };
         match self.commit(commit).await {
-            Ok(_durable) => Ok(()),
+            Ok(_durable) => {
+                by.iter().for_each(|(actor, act)| act.done(actor));
+                Ok(())
+            }
             Err(CommitError::Full) => Err(NotApplied::Busy),
             Err(error) => Err(NotApplied::Store(error.to_string())),
         }

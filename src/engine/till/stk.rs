@@ -3,6 +3,8 @@
 use crate::domain::id::{AppId, CheckoutRequestId, MessageId, PaymentId};
 use crate::domain::payment::{Event, Forbidden, Payment, StkFacts};
 use crate::domain::payout::{CaseKind, Ruling};
+use crate::engine::audit::{Act, Actor, Deed, Signed};
+use crate::engine::desk::ruled;
 use crate::engine::errand::Errand;
 use crate::engine::lives::Came;
 use crate::engine::{Engine, Hearing, Incoming, NotApplied, NotKept};
@@ -131,7 +133,7 @@ impl Engine {
         sees: Option<AppId>,
         id: PaymentId,
     ) -> Result<Payment, QueryError> {
-        let payment = self.on_payment(sees, id, &Event::AskWanted).await?;
+        let payment = self.on_payment(sees, id, &Event::AskWanted, None).await?;
         self.offer_to(Errand::Queries, id.into());
         Ok(payment)
     }
@@ -144,10 +146,19 @@ impl Engine {
         &self,
         sees: Option<AppId>,
         id: PaymentId,
-        ruling: Ruling,
+        ruling: impl Into<Signed<Ruling>>,
     ) -> Result<Payment, QueryError> {
+        let signed = ruling.into();
+        let actor = signed.actor(&signed.ruling.by);
+        let ruling = signed.ruling;
+        let act = Act {
+            deed: Deed::PaymentResolved,
+            what: format!("payment {id} ruled on, because {:?}", ruling.reason),
+            before: "unknown".to_owned(),
+            after: ruled(ruling.receipt.is_some()).to_owned(),
+        };
         let event = Event::Ruled { ruling, holder: Default::default() };
-        self.on_payment(sees, id, &event).await
+        self.on_payment(sees, id, &event, Some((&actor, &act))).await
     }
 
     async fn on_payment(
@@ -155,6 +166,7 @@ impl Engine {
         sees: Option<AppId>,
         id: PaymentId,
         event: &Event,
+        by: Option<(&Actor, &Act)>,
     ) -> Result<Payment, QueryError> {
         let found = self.parts.store.payment(id).await;
         let found = found.map_err(|error| QueryError::Unavailable(error.to_string()))?;
@@ -162,7 +174,7 @@ impl Engine {
             .map(|kept| kept.value)
             .filter(|payment| sees.is_none_or(|app| payment.details.app.is_none_or(|it| it == app)))
             .ok_or(QueryError::NotFound)?;
-        match self.apply_life::<Payment>(id, event, &[]).await? {
+        match self.apply_life_by::<Payment>(id, event, &[], by).await? {
             Came::Moved { life, .. } => Ok(*life),
             Came::Noted | Came::Contradicted | Came::Stale => Ok(before),
             Came::Forbidden(why) => Err(QueryError::Refused(why)),

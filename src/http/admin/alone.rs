@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::domain::id::EventId;
 use crate::domain::payout::Rail;
 use crate::domain::time::Timestamp;
+use crate::engine::audit::{Act, Actor, Deed};
 use crate::engine::port::Ids;
-use crate::engine::{NotClosed, NotDone};
+use crate::engine::{NotClosed, NotDone, closing_of, stands};
 use crate::http::api::{
     Case, PageOfCases, case_id, rail_of, read_case, recorded_rail, recorded_rails,
 };
@@ -31,6 +32,8 @@ pub struct Alone<'a> {
     pub clock: &'a dyn Clock,
     /// Where ids come from.
     pub ids: &'a dyn Ids,
+    /// From where it is done, for the record.
+    pub from: &'a str,
 }
 
 impl std::fmt::Debug for Alone<'_> {
@@ -60,9 +63,13 @@ impl Alone<'_> {
             let (by, reason) = (new.by.trim().to_owned(), new.reason.trim().to_owned());
             let says = format!("paused by {by}: {reason}");
             let known = self.store.rails().await?.into_iter().find(|record| record.rail == rail);
-            let credential = known.and_then(|record| record.credential);
+            let what = format!("rail {rail} paused, because {reason:?}");
+            let known = known.unwrap_or(RailRecord { rail, credential: None, paused: None });
+            let (before, credential) = (stands(&known), known.credential);
+            let actor = self.actor(&by);
             let record = RailRecord { rail, credential, paused: Some(Pause { at, by, reason }) };
-            self.write_rail(record, at, "rail.paused", says).await?;
+            let act = Act { deed: Deed::RailPaused, what, before, after: stands(&record) };
+            self.write_rail(record, ("rail.paused", says), (&actor, &act), at).await?;
             Ok::<_, Problem>(recorded_rail(self.store, rail, at).await?)
         };
         told(act.await)
@@ -79,7 +86,15 @@ impl Alone<'_> {
             let at = self.clock.now();
             let says = format!("resumed by {}", new.by.trim());
             let record = RailRecord { rail, credential: None, paused: None };
-            self.write_rail(record, at, "rail.resumed", says).await?;
+            let known = self.store.rails().await?.into_iter().find(|record| record.rail == rail);
+            let act = Act {
+                deed: Deed::RailResumed,
+                what: format!("rail {rail} resumed"),
+                before: stands(known.as_ref().unwrap_or(&record)),
+                after: stands(&record),
+            };
+            let actor = self.actor(new.by.trim());
+            self.write_rail(record, ("rail.resumed", says), (&actor, &act), at).await?;
             Ok::<_, Problem>(recorded_rail(self.store, rail, at).await?)
         };
         told(act.await)
@@ -131,10 +146,15 @@ impl Alone<'_> {
         let closing = Closing { at, by, ruling, reason: new.reason.trim().to_owned() };
         let event =
             NewEvent { app: case.app, about: case.about, ..self.event(at, "case.closed", says) };
+        let (actor, act) = (self.actor(&closing.by), closing_of(&case, &closing));
         let closings = vec![CaseClosing { case: id, closing: closing.clone() }];
-        let commit = Commit { closings, events: vec![event], ..Commit::default() };
+        let events = vec![act.event(&actor, self.event_id(at), at), event];
+        let commit = Commit { closings, events, ..Commit::default() };
         match self.store.commit(commit).await {
-            Ok(_durable) => Ok(store::Case { closed: Some(closing), ..case }),
+            Ok(_durable) => {
+                act.done(&actor);
+                Ok(store::Case { closed: Some(closing), ..case })
+            }
             Err(CommitError::NoSuchCase(_)) => Err(NotClosed::NoSuchCase.into()),
             Err(CommitError::CaseClosed(_)) => Err(NotClosed::ClosedBefore.into()),
             Err(CommitError::Full) => Err(NotClosed::Busy.into()),
@@ -153,22 +173,34 @@ impl Alone<'_> {
     async fn write_rail(
         &self,
         record: RailRecord,
+        (kind, says): (&str, String),
+        (actor, act): (&Actor, &Act),
         at: Timestamp,
-        kind: &str,
-        says: String,
     ) -> Result<(), Problem> {
-        let event = self.event(at, kind, says);
-        let commit = Commit { rails: vec![record], events: vec![event], ..Commit::default() };
+        let record_of = act.event(actor, self.event_id(at), at);
+        let events = vec![record_of, self.event(at, kind, says)];
+        let commit = Commit { rails: vec![record], events, ..Commit::default() };
         match self.store.commit(commit).await {
-            Ok(_durable) => Ok(()),
+            Ok(_durable) => {
+                act.done(actor);
+                Ok(())
+            }
             Err(CommitError::Full) => Err(NotDone::Busy.into()),
             Err(error) => Err(Problem::from(NotDone::Unavailable(error.to_string()))),
         }
     }
 
+    fn actor(&self, by: &str) -> Actor {
+        Actor::new(by.to_owned(), self.from.to_owned())
+    }
+
+    fn event_id(&self, at: Timestamp) -> EventId {
+        EventId::from_bytes(self.ids.fresh(at))
+    }
+
     fn event(&self, at: Timestamp, kind: &str, says: String) -> NewEvent {
         NewEvent {
-            id: EventId::from_bytes(self.ids.fresh(at)),
+            id: self.event_id(at),
             at,
             kind: kind.to_owned(),
             app: None,

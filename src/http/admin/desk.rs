@@ -8,11 +8,13 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, answer, read};
+use crate::engine::audit::Actor;
 use crate::http::api::{
     Case, PageOfCases, REASON_LEN_MAX, RULING_LEN_MAX, all_rails, case_id, check_lines, not_paused,
     not_resumed, rail_of, read_case, view, whole_rail,
 };
 use crate::http::problem::Problem;
+use crate::http::server::place_of;
 use crate::store::{self, Store};
 
 /// The longest name of whoever does something at the shell.
@@ -113,9 +115,11 @@ pub(super) async fn pause(
 ) -> Response {
     let act = async {
         let rail = rail_of(&rail)?;
+        let from = place_of(request.extensions());
         let new: NewPause = read(request).await?;
         new.check()?;
-        let paused = admin.engine.pause_rail(rail, new.by.trim(), new.reason.trim()).await;
+        let by = Actor::new(new.by.trim().to_owned(), from);
+        let paused = admin.engine.pause_rail(rail, by, new.reason.trim()).await;
         paused.map_err(not_paused)?;
         Ok((StatusCode::OK, whole_rail(&admin.engine, rail).await?))
     };
@@ -129,9 +133,11 @@ pub(super) async fn resume(
 ) -> Response {
     let act = async {
         let rail = rail_of(&rail)?;
+        let from = place_of(request.extensions());
         let new: Resume = read(request).await?;
         new.check()?;
-        admin.engine.resume_rail(rail, new.by.trim()).await.map_err(not_resumed)?;
+        let by = Actor::new(new.by.trim().to_owned(), from);
+        admin.engine.resume_rail(rail, by).await.map_err(not_resumed)?;
         Ok((StatusCode::OK, whole_rail(&admin.engine, rail).await?))
     };
     answer(act.await)
@@ -162,9 +168,11 @@ pub(super) async fn close(
 ) -> Response {
     let act = async {
         let id = case_id(&id)?;
+        let from = place_of(request.extensions());
         let new: NewClosing = read(request).await?;
         new.check()?;
-        let (by, ruling, reason) = (new.by.trim(), new.ruling.trim(), new.reason.trim());
+        let by = Actor::new(new.by.trim().to_owned(), from);
+        let (ruling, reason) = (new.ruling.trim(), new.reason.trim());
         Ok::<_, Problem>(admin.engine.close_case(id, by, ruling, reason).await?)
     };
     let closed = act.await;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::{MessageLink, shown, shown_or_null};
-use super::{Answer, Ask, Caller, Problem, json, list, ruling, who};
+use super::{Answer, Ask, Caller, Problem, actor, json, list, ruling};
 use crate::domain::id::{AppId, CaseId, PayoutId};
 use crate::domain::payout::CaseKind;
 use crate::domain::subject::Subject;
@@ -153,8 +153,8 @@ pub(in crate::http) async fn close(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let id = case_id(&ask.id)?;
     let ruling::Closing { ruling, reason } = ruling::closing(&ask.body)?;
-    let by = who(caller, &ask).await?;
-    let closed = ask.api.engine.close_case(id, &by, &ruling, &reason).await?;
+    let by = actor(caller, &ask).await?;
+    let closed = ask.api.engine.close_case(id, by, &ruling, &reason).await?;
     json(StatusCode::OK, &Case::from(&closed))
 }
 

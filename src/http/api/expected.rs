@@ -10,12 +10,13 @@ use utoipa::ToSchema;
 
 use super::fields::{Fields, Need, shown};
 use super::json::Json;
-use super::{Answer, Ask, Caller, FieldFault, Problem, json, list};
+use super::{Answer, Ask, Caller, FieldFault, Problem, actor, json, list};
 use crate::daraja::rules;
 use crate::domain::id::AppId;
 use crate::domain::payment::validation::{Expected, Times, account_key};
 use crate::domain::time::Timestamp;
 use crate::engine::NotApplied;
+use crate::engine::audit::{Act, Deed};
 use crate::http::problem::Code;
 use crate::store::Store;
 
@@ -42,9 +43,16 @@ pub(in crate::http) async fn expect(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let rows = if says_csv(&ask.parts.headers) { in_csv(&ask.body)? } else { in_json(&ask.body)? };
     let expected = read(rows, caller.app)?;
-    known(ask.api.engine.store().as_ref(), caller.app, &expected).await?;
+    let before = known(ask.api.engine.store().as_ref(), caller.app, &expected).await?;
     let taken = expected.len();
-    ask.api.engine.expect(expected).await?;
+    let act = Act {
+        deed: Deed::ReferencesExpected,
+        what: format!("{taken} references that are expected to be paid brought in"),
+        before: format!("{before} of them expected"),
+        after: format!("{taken} of them expected"),
+    };
+    let by = actor(caller, &ask).await?;
+    ask.api.engine.expect(expected, Some((&by, &act))).await?;
     json(StatusCode::OK, &Taken { taken })
 }
 
@@ -170,8 +178,9 @@ impl Fields<'_> {
     }
 }
 
-/// What another application expects is not taken from it.
-async fn known(store: &dyn Store, app: AppId, expected: &[Expected]) -> Result<(), Problem> {
+/// What another application expects is not taken from it. Says how many are expected already.
+async fn known(store: &dyn Store, app: AppId, expected: &[Expected]) -> Result<usize, Problem> {
+    let mut known: usize = 0;
     let mut faults = Vec::new();
     for (number, row) in expected.iter().enumerate() {
         let Some(before) = store.expected(&row.reference).await? else {
@@ -181,8 +190,9 @@ async fn known(store: &dyn Store, app: AppId, expected: &[Expected]) -> Result<(
             let message = "is another application's";
             faults.push(FieldFault::new(format!("[{number}].reference"), message));
         }
+        known = known.saturating_add(1);
     }
-    if faults.is_empty() { Ok(()) } else { Err(Problem::fields(faults)) }
+    if faults.is_empty() { Ok(known) } else { Err(Problem::fields(faults)) }
 }
 
 impl From<NotApplied> for Problem {

@@ -77,6 +77,7 @@ fn sees(caller: Caller, event: &NewEvent) -> bool {
         Some(Subject::Payout(_)) => own && reads(Scope::PayoutsRead),
         Some(Subject::Payment(_)) => caller.sees_payment_of(event.app),
         Some(Subject::Inquiry(_) | Subject::Text(_)) => own,
-        None => own || reads(Scope::ReadAll),
+        // What befell the gateway itself, administrative acts among it.
+        None => own || caller.oversees(),
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::id::InquiryId;
 use crate::domain::inquiry::{Forbidden, Inquiry};
 use crate::domain::payout::Ruling;
 use crate::domain::subject::Subject;
+use crate::engine::audit::Signed;
 use crate::engine::{
     Engine, InquiryDraft, InquiryError, InquiryNotTaken, InquiryTaken, NotReversed, SubmitError,
 };
@@ -155,8 +156,9 @@ pub(in crate::http) async fn resolve(caller: Caller, ask: Ask) -> Answer {
     let id = inquiry_id(&ask.id)?;
     let ruling::Resolution { receipt, reason } = ruling::resolution(&ask.body)?;
     let by = who(caller, &ask).await?;
-    let ruling = Ruling { by, receipt, reason };
-    let inquiry = ask.api.engine.rule_on_inquiry(None, id, ruling).await?;
+    let from = Some(super::place(caller, &ask));
+    let signed = Signed { ruling: Ruling { by, receipt, reason }, from };
+    let inquiry = ask.api.engine.rule_on_inquiry(None, id, signed).await?;
     json(StatusCode::OK, &view::Inquiry::from(&inquiry))
 }
 

@@ -41,7 +41,9 @@ use super::auth::{Apps, Caller};
 pub use super::body::BodyLimits;
 use super::notes::Notes;
 use super::problem::{Code, FieldFault, Problem};
+use super::server::place_of;
 use crate::engine::Engine;
+use crate::engine::audit::Actor;
 
 #[cfg(test)]
 pub(super) use asks::{
@@ -125,6 +127,8 @@ pub(super) struct Ask {
     /// What stands for `{id}` or `{rail}` in the path.
     pub(super) id: String,
     pub(super) body: Bytes,
+    /// Whether whoever has no key is told how the gateway is doing.
+    pub(super) open_metrics: bool,
 }
 
 /// An answer, or why there is none.
@@ -144,6 +148,19 @@ async fn who(caller: Caller, ask: &Ask) -> Result<String, Problem> {
     let apps = ask.api.engine.store().apps().await?;
     let app = apps.into_iter().find(|app| app.id == caller.app);
     Ok(app.map_or_else(|| caller.app.to_string(), |app| app.name))
+}
+
+/// Who acts, and from where, for the record of administrative acts.
+///
+/// # Errors
+/// The store could not be read.
+async fn actor(caller: Caller, ask: &Ask) -> Result<Actor, Problem> {
+    Ok(Actor::new(who(caller, ask).await?, place(caller, ask)))
+}
+
+/// From where a caller acts: its address, and by which application's key.
+fn place(caller: Caller, ask: &Ask) -> String {
+    format!("{} with a key of {}", place_of(&ask.parts.extensions), caller.app)
 }
 
 /// `value` as a JSON answer.

@@ -16,6 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::RailState;
 use crate::engine::port::LinkState;
 use crate::http::openapi::document;
+use crate::http::router::INSIDERS;
 use crate::store::Health;
 use crate::telemetry::metric;
 
@@ -36,14 +37,22 @@ pub(in crate::http) async fn health(_ask: Ask) -> Answer {
 
 /// `GET /readyz`: 503 when payouts cannot be taken and sent.
 pub(in crate::http) async fn ready(ask: Ask) -> Answer {
-    let reasons = reasons(&ask.api);
+    let mut reasons = reasons(&ask.api);
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let now = ask.api.engine.clock().now();
     let states = ask.api.engine.rail_states();
     let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now));
     let links = ask.api.engine.links();
     let links = links.iter().filter_map(|(rail, link)| down(*rail, link));
-    let notes = notes.chain(links).chain(ask.api.notes.all()).collect();
+    let mut notes: Vec<String> = notes.chain(links).chain(ask.api.notes.all()).collect();
+    let insider = || ask.api.apps.admit(&ask.parts.headers, INSIDERS, now).is_ok();
+    if !ask.open_metrics && !insider() {
+        // Ready or not is what a load balancer must know; why is for who runs the gateway.
+        if !reasons.is_empty() {
+            reasons = vec!["a key with read:all or admin is told why".to_owned()];
+        }
+        notes.clear();
+    }
     let view = Readiness { ready: reasons.is_empty(), reasons, notes };
     let mut answer = json(status, &view)?;
     let fresh = HeaderValue::from_static("no-store");
@@ -55,10 +64,12 @@ fn reasons(api: &Api) -> Vec<String> {
     let mut reasons = Vec::new();
     match api.engine.store().health() {
         Health::Ready => {}
-        Health::Failed(why) => reasons.push(format!(
-            "the store failed ({why}); nothing is taken, sent or acknowledged until the gateway \
-             is restarted"
-        )),
+        // What failed, with its path, is in the log: anybody may ask here.
+        Health::Failed(_why) => reasons.push(
+            "the store failed (the log says how); nothing is taken, sent or acknowledged until the \
+             gateway is restarted"
+                .to_owned(),
+        ),
         Health::Closed => reasons.push("the store is closed".to_owned()),
     }
     let rails = api.engine.rail_states();

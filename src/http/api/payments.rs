@@ -14,7 +14,8 @@ use crate::domain::payment::{Forbidden, Payment, State, Status};
 use crate::domain::payout::Ruling;
 use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
-use crate::engine::{ClaimError, Engine, PushDraft, PushError, Pushed, QueryError, SubmitError};
+use crate::engine::audit::Signed;
+use crate::engine::{ClaimError, PushDraft, PushError, Pushed, QueryError, SubmitError};
 use crate::http::problem::Code;
 use crate::store::{PaymentQuery, Store};
 
@@ -207,12 +208,10 @@ pub(in crate::http) async fn resolve(caller: Caller, ask: Ask) -> Answer {
     let id = payment_id(&ask.id)?;
     let ruling::Resolution { receipt, reason } = ruling::resolution(&ask.body)?;
     let by = who(caller, &ask).await?;
-    let payment = rule(&ask.api.engine, id, Ruling { by, receipt, reason }).await?;
+    let from = Some(super::place(caller, &ask));
+    let signed = Signed { ruling: Ruling { by, receipt, reason }, from };
+    let payment = ask.api.engine.rule_on_payment(None, id, signed).await?;
     json(StatusCode::OK, &view::Payment::from(&payment))
-}
-
-async fn rule(engine: &Engine, id: PaymentId, ruling: Ruling) -> Result<Payment, Problem> {
-    Ok(engine.rule_on_payment(None, id, ruling).await?)
 }
 
 fn payment_id(text: &str) -> Result<PaymentId, Problem> {

@@ -3,10 +3,11 @@
 use axum::http::StatusCode;
 
 use super::keyed::{self, Once};
-use super::{Answer, Ask, Caller, Problem, feed, json, list, ruling, submit, view, who};
+use super::{Answer, Ask, Caller, Problem, feed, json, list, place, ruling, submit, view, who};
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Payout, Ruling};
 use crate::domain::subject::Subject;
+use crate::engine::audit::Signed;
 use crate::engine::{SubmitError, Submitted};
 use crate::http::problem::Code;
 use crate::store::Stored;
@@ -20,8 +21,8 @@ pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
         Ok(draft) => engine.submit(caller.app, &once.key, once.fingerprint, draft).await?,
         Err(faulty) => before(&ask, caller, &once).await?.ok_or(faulty)?,
     };
-    let place = format!("/v1/payouts/{}", submitted.payout.details.id);
-    keyed::taken(&view::Payout::from(&submitted.payout), &place, submitted.replayed)
+    let at = format!("/v1/payouts/{}", submitted.payout.details.id);
+    keyed::taken(&view::Payout::from(&submitted.payout), &at, submitted.replayed)
 }
 
 /// The first answer to this key, if it was given; the key with another request is a problem.
@@ -86,7 +87,8 @@ pub(in crate::http) async fn resolve(caller: Caller, ask: Ask) -> Answer {
     let ruling::Resolution { receipt, reason } = ruling::resolution(&ask.body)?;
     let by = who(caller, &ask).await?;
     let ruling = Ruling { by, receipt, reason };
-    let payout = ask.api.engine.resolve(None, id, ruling).await?;
+    let signed = Signed { ruling, from: Some(place(caller, &ask)) };
+    let payout = ask.api.engine.resolve(None, id, signed).await?;
     json(StatusCode::OK, &view::Payout::from(&payout))
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::{shown, shown_or_null};
-use super::{Answer, Ask, Caller, Problem, json, list, ruling, who};
+use super::{Answer, Ask, Caller, Problem, actor, json, list, ruling};
 use crate::domain::id::PayoutId;
 use crate::domain::money::Amount;
 use crate::domain::payout;
@@ -272,8 +272,8 @@ pub(in crate::http) async fn pause(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let rail = rail_of(&ask.id)?;
     let reason = ruling::pause(&ask.body)?;
-    let by = who(caller, &ask).await?;
-    ask.api.engine.pause_rail(rail, &by, &reason).await.map_err(not_paused)?;
+    let by = actor(caller, &ask).await?;
+    ask.api.engine.pause_rail(rail, by, &reason).await.map_err(not_paused)?;
     json(StatusCode::OK, &seen(caller, &ask, view(&ask.api.engine, rail).await?).await?)
 }
 
@@ -281,8 +281,8 @@ pub(in crate::http) async fn pause(caller: Caller, ask: Ask) -> Answer {
 pub(in crate::http) async fn resume(caller: Caller, ask: Ask) -> Answer {
     list::nothing(&ask.parts.uri)?;
     let rail = rail_of(&ask.id)?;
-    let by = who(caller, &ask).await?;
-    ask.api.engine.resume_rail(rail, &by).await.map_err(not_resumed)?;
+    let by = actor(caller, &ask).await?;
+    ask.api.engine.resume_rail(rail, by).await.map_err(not_resumed)?;
     json(StatusCode::OK, &seen(caller, &ask, view(&ask.api.engine, rail).await?).await?)
 }
 

@@ -1,12 +1,8 @@
 //! Calls that are turned away: why, how many, and a short log of them.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
-
+use crate::domain::time::Timestamp;
+use crate::http::throttle::Seldom;
 use crate::telemetry::metric::{self, Counter};
-
-/// Refused calls are logged at most this often: whoever knocks must not fill the log.
-const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a call is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +11,8 @@ pub(super) enum Refusal {
     Certificate,
     Path,
     Token,
+    /// He was wrong too often.
+    TooOften,
     Method,
     TooLarge,
     TimedOut,
@@ -23,11 +21,12 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Network,
         Self::Certificate,
         Self::Path,
         Self::Token,
+        Self::TooOften,
         Self::Method,
         Self::TooLarge,
         Self::TimedOut,
@@ -42,6 +41,7 @@ impl Refusal {
             Self::Certificate => "certificate",
             Self::Path => "path",
             Self::Token => "token",
+            Self::TooOften => "too_often",
             Self::Method => "method",
             Self::TooLarge => "too_large",
             Self::TimedOut => "timed_out",
@@ -54,16 +54,14 @@ impl Refusal {
 /// Counts what is refused, and keeps the log short.
 pub(super) struct Refusals {
     counters: [Counter; Refusal::ALL.len()],
-    logged_at: AtomicI64,
-    unlogged: AtomicU64,
+    seldom: Seldom,
 }
 
 impl Default for Refusals {
     fn default() -> Self {
         Self {
             counters: Refusal::ALL.map(|refusal| metric::CALLBACK_REFUSED.with([refusal.word()])),
-            logged_at: AtomicI64::new(i64::MIN),
-            unlogged: AtomicU64::new(0),
+            seldom: Seldom::default(),
         }
     }
 }
@@ -77,39 +75,7 @@ impl Refusals {
     }
 
     /// How many were not logged since the last that was; `None` when this one is not, either.
-    pub(super) fn may_log(&self, now: i64) -> Option<u64> {
-        let last = self.logged_at.load(Ordering::Relaxed);
-        let pause = i64::try_from(LOG_PAUSE.as_millis()).unwrap_or(i64::MAX);
-        let due = now.saturating_sub(last) >= pause || now < last;
-        let mine = due
-            && self
-                .logged_at
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if mine {
-            Some(self.unlogged.swap(0, Ordering::Relaxed))
-        } else {
-            self.unlogged.fetch_add(1, Ordering::Relaxed);
-            None
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_refusals_is_one_line_a_second() {
-        let refusals = Refusals::default();
-        let logged: Vec<Option<u64>> = [5_000, 5_001, 5_999, 6_000, 6_500, 4_000]
-            .into_iter()
-            .map(|now| refusals.may_log(now))
-            .collect();
-        assert_eq!(
-            logged,
-            [Some(0), None, None, Some(2), None, Some(1)],
-            "a clock that steps back does not silence the log"
-        );
+    pub(super) fn may_log(&self, now: Timestamp) -> Option<u64> {
+        self.seldom.may_log(now)
     }
 }

@@ -237,8 +237,9 @@ pub(super) static ROUTES: [Route; 19] = [
         method: Method::Get,
         path: "/metrics",
         name: "metrics",
-        summary: "Metrics, for Prometheus.",
-        serves: anybody!(api::metrics),
+        summary: "Metrics, for Prometheus. Where api.metrics_for is \"keys\", with a key that has read:all \
+                  or admin.",
+        serves: insiders!(api::metrics),
         parameters: &[],
         takes: Takes::Nothing,
         gives: (StatusCode::OK, Gives::Text),

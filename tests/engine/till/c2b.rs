@@ -153,7 +153,7 @@ async fn validate(till: &Till, notice: Result<C2bNotice, String>) -> Validated {
 async fn an_expected_reference_can_be_paid_once_by_the_rules_and_is_its_applications() {
     let till = Till::with(strict());
     till.validator.answers(Duration::ZERO, None);
-    till.engine.expect(vec![expected("order001")]).await.expect("taken");
+    till.engine.expect(vec![expected("order001")], None).await.expect("taken");
     let other = C2bNotice { account: "ORDER002".to_owned(), ..notice(RECEIPT, BEGIN) };
     let little = C2bNotice { amount: Amount::from_shillings(100), ..notice(RECEIPT, BEGIN) };
     let strange = C2bNotice { shortcode: "600111".to_owned(), ..notice(RECEIPT, BEGIN) };
@@ -183,7 +183,7 @@ async fn no_payment_of_an_expected_reference_is_left_uncounted() {
         let found = till.store.expected("order001").await.expect("memory is readable");
         found.expect("it is expected").paid
     };
-    till.engine.expect(vec![many()]).await.expect("taken");
+    till.engine.expect(vec![many()], None).await.expect("taken");
     // Several at once, each decided on before the others are on the disk.
     till.store.plan("payment.received", 3, Trouble::Slow(Duration::from_secs(1)));
     tokio::join!(
@@ -193,7 +193,7 @@ async fn no_payment_of_an_expected_reference_is_left_uncounted() {
     );
     assert_eq!(paid().await, 3);
     // An import that knows of none of them.
-    till.engine.expect(vec![many()]).await.expect("taken");
+    till.engine.expect(vec![many()], None).await.expect("taken");
     assert_eq!(paid().await, 3, "an import says nothing of what was paid");
     till.is_in_order().await;
 }
@@ -206,7 +206,7 @@ async fn an_application_that_never_answers_leaves_it_to_the_rules_in_time() {
     ];
     for (account, answer) in table {
         let till = Till::with(strict());
-        till.engine.expect(vec![expected(ACCOUNT)]).await.expect("taken");
+        till.engine.expect(vec![expected(ACCOUNT)], None).await.expect("taken");
         let asked = C2bNotice { account: account.to_owned(), ..notice(RECEIPT, BEGIN) };
         let began = Instant::now();
         let validated = validate(&till, Ok(asked)).await;
@@ -218,7 +218,7 @@ async fn an_application_that_never_answers_leaves_it_to_the_rules_in_time() {
 #[tokio::test(start_paused = true)]
 async fn the_application_is_asked_only_where_the_rules_let_it_pass() {
     let till = Till::with(strict());
-    till.engine.expect(vec![expected(ACCOUNT)]).await.expect("taken");
+    till.engine.expect(vec![expected(ACCOUNT)], None).await.expect("taken");
     till.validator.answers(secs(1), Some(Answer::Reject(Refusal::Kyc)));
     let refused = C2bNotice { account: "ORDER002".to_owned(), ..notice(RECEIPT, BEGIN) };
     assert_eq!(validate(&till, Ok(refused)).await.by, "rules");
