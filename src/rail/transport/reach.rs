@@ -13,7 +13,7 @@ use super::Origin;
 use super::counted::{Counted, Fails, Left};
 use crate::domain::payout::WhyNothingSent;
 use crate::engine::port::LinkStage;
-use crate::tls::{Backend, BoxedStream, Client};
+use crate::tls::{Backend, BoxedStream, Client, Refused, Session};
 
 /// From where on this machine connections leave: a VPN's end, so that nothing takes another way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,29 @@ pub(super) async fn connect(
             Err(why)
         }
     }
+}
+
+/// Goes the same way as a request, as far as it leads, and says nothing there. Looked at more
+/// closely than [`connect`] does: the error says how far it came, and why not further.
+///
+/// # Errors
+/// The stage that was not passed, and why, in words.
+pub async fn look(
+    origin: &Origin,
+    limit: Duration,
+) -> Result<Option<Session>, (LinkStage, String)> {
+    let late = |_late| {
+        let what = format!("nothing came of it within {} ms", limit.as_millis());
+        (LinkStage::Connect, what)
+    };
+    let reached = timeout(limit, reach(origin)).await.map_err(late)?;
+    let stream = reached.map_err(|Stuck(stage, what, _why)| (stage, what))?;
+    let Some(tls) = &origin.tls else {
+        return Ok(None);
+    };
+    let shaken = timeout(limit, tls.shake_hands(stream)).await;
+    let shaken = shaken.unwrap_or(Err(Refused::TooSlow));
+    shaken.map(|(_stream, session)| Some(session)).map_err(|why| (LinkStage::Tls, why.to_string()))
 }
 
 /// The request is not even begun: whatever the handshake comes to, nothing of it left.
