@@ -17,7 +17,7 @@ use crate::config::{Environment, Examined, Source};
 pub(super) struct Check {
     /// Show credentials to M-Pesa, once each: the SP's and the initiator's with a question for the
     /// balance to the broker, the consumer key and secret for a token to Daraja (a new token may
-    /// end the one of a running gateway), and the callback token to callbacks.public_url. Without
+    /// end the one of a running gateway), and the callback token to its own public address. Without
     /// it no secret leaves this machine.
     #[arg(long)]
     live: bool,

@@ -19,6 +19,9 @@
 mod api;
 mod apps;
 mod broker;
+#[path = "../common/certificates.rs"]
+mod certificates;
+mod check;
 mod config;
 mod crash;
 mod credential;

@@ -10,6 +10,7 @@
 
 #[path = "../common/certificates.rs"]
 mod certificates;
+mod chain;
 mod files;
 mod listener;
 mod peers;

@@ -60,12 +60,13 @@ pub async fn run(examined: &Examined, ask: &Ask, clock: &dyn Clock) -> Report {
     }
     let mpesa_is_here = ways(parts, ask, clock, &mut lines).await;
     let book = book(parts, ask).await;
-    let (state, health) = book
-        .as_ref()
-        .map_or((None, Err(NOT_YET.to_owned())), |(state, health)| (Some(state), health.clone()));
+    let (state, health) = match book {
+        Some((state, health)) => (Some(state), health),
+        None => (None, Err(NOT_YET.to_owned())),
+    };
     called(parts, ask, mpesa_is_here, &mut lines).await;
     lines.push(callbacks::registered(&registered(parts, &health)));
-    room(parts, state, health.ok().as_ref(), now, &mut lines);
+    room(parts, state.as_ref(), health.ok().as_ref(), now, &mut lines);
     Report::of(lines)
 }
 

@@ -58,7 +58,7 @@ pub(in crate::app::check) struct Connected {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app::check) enum Asked {
     /// It is another machine's address, which is told the token only with `--live`.
-    NotAsked,
+    Untold,
     /// Ours came.
     Ours,
     /// Another answer came, of this status.
@@ -159,13 +159,13 @@ fn found(check: &str, url: &str, connected: &Connected) -> Line {
     let Connected { shows_ours, is_choosy, asked } = connected;
     match (asked, shows_ours) {
         (Asked::Ours, _) => Line::ok(check, format!("{url} leads to this gateway")),
-        (Asked::Silence(_) | Asked::NotAsked | Asked::Other(403), Some(true)) => Line::ok(
+        (Asked::Silence(_) | Asked::Untold | Asked::Other(403), Some(true)) => Line::ok(
             check,
             format!(
                 "{url} shows this listener's certificate, and leads here as far as can be told"
             ),
         ),
-        (Asked::NotAsked, _) => {
+        (Asked::Untold, _) => {
             let why = "something takes connections there; whether it is this gateway is asked with \
                        --live only, because it shows the token to another machine";
             Line::skipped(check, why)
@@ -277,8 +277,8 @@ mod tests {
         let table = [
             (connected(None, false, Asked::Ours), Status::Ok, "leads to this gateway"),
             (connected(Some(true), true, silence()), Status::Ok, "as far as can be told"),
-            (connected(Some(true), false, Asked::NotAsked), Status::Ok, "certificate"),
-            (connected(Some(false), false, Asked::NotAsked), Status::Skipped, "--live"),
+            (connected(Some(true), false, Asked::Untold), Status::Ok, "certificate"),
+            (connected(Some(false), false, Asked::Untold), Status::Skipped, "--live"),
             (connected(None, true, silence()), Status::Skipped, "callbacks.allow"),
             (connected(None, true, Asked::Other(403)), Status::Skipped, "callbacks.allow"),
             (connected(None, false, silence()), Status::Fails, "does not answer"),

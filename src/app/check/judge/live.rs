@@ -15,7 +15,7 @@ pub(in crate::app::check) enum Shown<T> {
     Answered(T),
 }
 
-/// What is said to an AccountBalance query.
+/// What is said to a question for the balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app::check) enum Said {
     /// `ResponseCode` and `ResponseDesc`.

@@ -263,11 +263,11 @@ fn answers(facts: &Facts) -> Line {
             Line::fails(check, format!("{place} says that its port is one of HTTPS"), advice)
         }
         Some(Ok(heard)) => Line::ok(check, format!("{place} answers HTTP ({})", heard.status)),
-        Some(Err(why)) => Line::fails(
+        Some(Err(why)) => Line::warning(
             check,
-            format!("{place} takes a connection and does not answer a request: {why}"),
-            "check that the port is the one of M-Pesa's interface, and what stands in between \
-             (a proxy, a firewall that looks inside)",
+            format!("{place} takes a connection and does not answer GET /: {why}"),
+            "nothing, if it answers its own requests only (--live asks it one); else see what \
+             stands in between (a proxy, a firewall that looks inside)",
         ),
     }
 }
@@ -275,6 +275,9 @@ fn answers(facts: &Facts) -> Line {
 fn clock(facts: &Facts) -> Line {
     let check = facts.check("clock");
     let heard = facts.heard.as_ref().and_then(|heard| heard.as_ref().ok());
+    if let Some(line) = facts.not_tried(LinkStage::Answer, "clock") {
+        return line;
+    }
     let Some(ahead) = heard.and_then(|heard| heard.ahead_ms) else {
         let name = &facts.name;
         return Line::skipped(check, format!("{name} did not say what its clock says (Date)"));
@@ -358,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_way_ends_at_one_stage_and_what_is_behind_it_is_not_judged() {
-        let stages = ["dns", "route", "tcp", "tls", "http"];
+        let stages = ["dns", "route", "tcp", "tls", "http", "clock"];
         let no_name =
             Facts { addresses: Err("unknown".to_owned()), ..stuck(LinkStage::Resolve, "unknown") };
         let table = [
@@ -406,7 +409,7 @@ mod tests {
             (weak, "tls", Status::Warning, "1024 bits only"),
             (Facts { encrypted: Err(other), ..good() }, "tls", Status::Fails, "no authority"),
             (elsewhere, "tls", Status::Skipped, "see above"),
-            (silent.clone(), "http", Status::Fails, "does not answer"),
+            (silent.clone(), "http", Status::Warning, "does not answer"),
             (Facts { speaks_tls: true, ..silent }, "http", Status::Fails, "speaks TLS"),
             (Facts { heard: Some(Ok(wants)), ..plain }, "http", Status::Fails, "one of HTTPS"),
             (clock(30), "clock", Status::Ok, "30 s ahead"),

@@ -99,7 +99,7 @@ async fn reach(parts: &Parts, callbacks: &Callbacks, target: &Target, may_tell: 
     };
     let peer = session.and_then(|session| session.peer).map(|peer| peer.fingerprint);
     let shows_ours = own(callbacks).zip(peer).map(|(own, peer)| own == peer);
-    let asked = if may_tell { asked(callbacks, &origin, path).await } else { Asked::NotAsked };
+    let asked = if may_tell { asked(callbacks, &origin, path).await } else { Asked::Untold };
     let client_ca = callbacks.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     let is_choosy = client_ca || !callbacks.allow.is_empty();
     Reach::Connected(Connected { shows_ours, is_choosy, asked })

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
@@ -9,7 +10,9 @@ use tokio::time::timeout;
 
 use super::{STAGE_MAX, get, heard};
 use crate::app::check::judge::way::{Facts, NotEncrypted};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
+use crate::engine::port::LinkStage;
+use crate::rail::link::Link;
 use crate::rail::transport::{Origin, Source, look};
 use crate::tls::{Client, ClientSettings, NoTls, Refused, Trust};
 
@@ -38,10 +41,12 @@ pub(in crate::app::check) async fn find(
     let limit = (*limit).min(STAGE_MAX);
     let client = tls.clone().map(Client::new).transpose();
     let encrypted = client.as_ref().map(Option::is_some).map_err(not_encrypted);
-    let origin = Origin { tls: client.unwrap_or_default(), ..origin.clone() };
+    // It is told why requests fail, in more words than the transport's own.
+    let link = Some(Arc::new(Link::new("check", Arc::new(SystemClock))));
+    let origin = Origin { tls: client.unwrap_or_default(), link, ..origin.clone() };
     let addresses = resolve(&origin.host, origin.port).await;
     let first = addresses.as_ref().ok().and_then(|found| found.first().copied());
-    let reached = look(&origin, limit).await.map_err(|(stage, why)| (stage, why));
+    let mut reached = look(&origin, limit).await;
     let may_ask = reached.is_ok() && encrypted.is_ok();
     let mut said = None;
     let mut speaks_tls = false;
@@ -49,11 +54,16 @@ pub(in crate::app::check) async fn find(
         let before = clock.now();
         let answer = get(&origin, "/", vec![]).await;
         let found = answer.map(|answer| heard(&answer, before, clock));
+        // Some servers look at our certificate only when they are asked for something.
+        if let Some(why) = turned_away(&origin, found.is_err()) {
+            reached = Err((LinkStage::Tls, why));
+        }
         if origin.tls.is_none() && found.as_ref().map_or(true, |heard| heard.wants_tls) {
             speaks_tls = answers_tls(&origin, limit).await;
         }
-        said = Some(found);
+        said = reached.is_ok().then_some(found);
     }
+    let may_ask = said.is_some() && !speaks_tls;
     let source = &origin.source;
     let facts = Facts {
         name: name.clone(),
@@ -108,6 +118,12 @@ fn leaves_from(source: &Source, to: Option<SocketAddr>) -> Result<IpAddr, String
     let socket = UdpSocket::bind((from, 0)).map_err(|error| error.to_string())?;
     socket.connect(to).map_err(|error| error.to_string())?;
     socket.local_addr().map(|address| address.ip()).map_err(|error| error.to_string())
+}
+
+/// Why our certificate, or the lack of one, was turned away after the handshake, if it was.
+fn turned_away(origin: &Origin, has_failed: bool) -> Option<String> {
+    let failure = origin.link.as_ref()?.state().failure?;
+    (has_failed && failure.stage == LinkStage::Tls).then_some(failure.what)
 }
 
 /// Whether a port that plain HTTP got nothing from speaks TLS: nothing is shown and nothing said
