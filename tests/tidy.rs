@@ -115,6 +115,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
+    // Free space and limits, which the standard library does not tell.
+    ("rustix", &["app/check/"]),
     ("rustls", &["tls/"]),
     ("rustls_native_certs", &["tls/"]),
     ("sha2", &["cli/", "domain/payment/notice.rs", "engine/", "http/", "sim/", "soap/", "store/"]),

@@ -1,13 +1,16 @@
 //! Something that listens and is not what it should be.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use mlango::tls::{Acceptor, ServerSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::broker::response;
 use crate::certificates::file;
+use crate::wire::Message;
 
 /// What answers every request alike, in plain HTTP. It ends with the test program.
 pub fn plain(date: &str) -> u16 {
@@ -20,6 +23,30 @@ pub fn plain(date: &str) -> u16 {
         }
     });
     port
+}
+
+/// A broker that answers each question with `code`, and anything else with 404; and the questions.
+pub fn broker(code: &'static str) -> (u16, Receiver<String>) {
+    let (port, listener) = bound();
+    let (told, questions) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let Ok(request) = Message::read(&mut reader) else {
+                continue;
+            };
+            let answer = if request.first_line.starts_with("POST /mminterface/request ") {
+                told.send(request.body).ok();
+                let body = response(code, "600999_ExampleOrg_check");
+                let length = body.len();
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
+            } else {
+                answer("")
+            };
+            (&stream).write_all(answer.as_bytes()).ok();
+        }
+    });
+    (port, questions)
 }
 
 /// What takes connections and says nothing.

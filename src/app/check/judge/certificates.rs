@@ -239,7 +239,7 @@ mod tests {
     const DAY: i64 = 24 * 60 * 60 * 1_000;
 
     fn at(day: i64) -> Timestamp {
-        Timestamp::from_millis(day * DAY)
+        Timestamp::from_millis(day.saturating_mul(DAY))
     }
 
     fn facts(from: i64, until: i64, bits: u32, names: &[&str]) -> Facts {
@@ -294,7 +294,7 @@ mod tests {
             (2048, false, ends(0), true, yes, None, "chain", Status::Warning, "CN=x"),
             (2048, false, ends(2), true, yes, None, "chain", Status::Fails, "breaks off"),
             (2048, false, known.clone(), true, &["a"], host(false), "name", Status::Fails, "for a"),
-            (2048, false, known.clone(), true, &[], host(true), "name", Status::Warning, "proxy"),
+            (2048, false, known, true, &[], host(true), "name", Status::Warning, "proxy"),
         ];
         for (bits, takes_weak, chain, fits_role, names, host, aspect, status, words) in table {
             let look = Look { own: vec![facts(1, 500, bits, names)], chain, fits_role };
@@ -333,7 +333,7 @@ mod tests {
         let host = (facts(1, 500, 2048, &[]), false);
         let table = [
             (Ok(vec![good.clone()]), Status::Ok, "1 certificates", Status::Ok, "good until"),
-            (Ok(vec![good.clone(), old.clone()]), Status::Ok, "2", Status::Warning, "1 of 2"),
+            (Ok(vec![good, old.clone()]), Status::Ok, "2", Status::Warning, "1 of 2"),
             (Ok(vec![old]), Status::Ok, "1", Status::Fails, "expired"),
             (Ok(vec![host]), Status::Fails, "no authority", Status::Ok, "good until"),
         ];

@@ -4,6 +4,10 @@ use crate::app::check::line::Line;
 use crate::daraja::oauth::NoToken;
 use crate::domain::outcome::{self, AnswerClass, Blame};
 
+/// What M-Pesa's core answers when our number may not ask for the balance. It is behind the broker,
+/// which has let us in by then (spec/soap.md §4.2).
+const NOT_ASSIGNED: &str = "1003";
+
 /// What came of showing credentials.
 #[derive(Clone, Debug)]
 pub(in crate::app::check) enum Shown<T> {
@@ -48,6 +52,11 @@ pub(in crate::app::check) fn provider(shown: &Shown<Said>) -> Line {
              are right. Whether the initiator's password is shows in a result, which is not awaited"
         );
         return Line::ok(CHECK, seen);
+    }
+    if code == NOT_ASSIGNED {
+        let advice = "nothing, if you ask for no balances; else have AccountBalance assigned";
+        let seen = format!("{seen}. It let spId, spPassword and serviceId pass");
+        return Line::warning(CHECK, seen, advice);
     }
     match meaning.blame {
         Blame::Credential => Line::fails(
@@ -114,6 +123,7 @@ mod tests {
             (code("2001"), Status::Fails, "It was tried once"),
             (code("100000001"), Status::Warning, "try again later"),
             (code("100000008"), Status::Fails, "support"),
+            (code("1003"), Status::Warning, "let spId, spPassword and serviceId pass"),
             (code("777"), Status::Fails, "777"),
             (Shown::Answered(Said::Nothing("a page".into())), Status::Fails, "a page"),
         ];

@@ -1,7 +1,7 @@
 //! The configuration itself.
 
 use crate::app::check::line::Line;
-use crate::config::Examined;
+use crate::config::{Examined, Fault, filtered_word};
 
 /// Keys about which there are lines of their own.
 const ELSEWHERE: &[&str] = &["callbacks.token", "callbacks.public_url", ""];
@@ -10,7 +10,7 @@ const ELSEWHERE: &[&str] = &["callbacks.token", "callbacks.public_url", ""];
 pub(in crate::app::check) fn lines(examined: &Examined) -> Vec<Line> {
     const CHECK: &str = "config";
     let mut lines: Vec<Line> = Vec::new();
-    for fault in &examined.faults {
+    for fault in examined.faults.iter().filter(|fault| !is_about_words(examined, fault)) {
         let advice = if fault.what.contains("is not set") {
             "set it; mlango.example.toml documents every key"
         } else {
@@ -31,12 +31,19 @@ pub(in crate::app::check) fn lines(examined: &Examined) -> Vec<Line> {
     lines
 }
 
+/// Whether a fault is about a filtered word in the callback address: that has a line of its own.
+fn is_about_words(examined: &Examined, fault: &Fault) -> bool {
+    let callbacks = examined.parts.callbacks.as_ref();
+    let word = callbacks.and_then(|callbacks| filtered_word(&callbacks.public_url));
+    fault.key == "callbacks.public_url" && word.is_some_and(|word| fault.what.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::check::judge::assert_says;
     use crate::app::check::line::Status;
-    use crate::config::{Fault, Place};
+    use crate::config::Place;
 
     #[test]
     fn every_fault_and_every_warning_has_its_line() {

@@ -331,7 +331,7 @@ mod tests {
     }
 
     fn heard(ahead_s: i64) -> Heard {
-        Heard { status: 404, ahead_ms: Some(ahead_s * 1_000), wants_tls: false }
+        Heard { status: 404, ahead_ms: Some(ahead_s.saturating_mul(1_000)), wants_tls: false }
     }
 
     fn stuck(stage: LinkStage, why: &str) -> Facts {
