@@ -69,8 +69,8 @@ fn assert_said(what: &str, report: &Value, (check, status, words): (&str, &str, 
     assert!(of_it.iter().find(said).is_some(), "{what}: {check} {status} \"{words}\": {of_it:#?}");
 }
 
-/// Each fault in a house of its own; nothing else fails there than what is named, and what `excused`
-/// names for the whole table.
+/// Each fault in a house of its own; nothing else fails there than what is named, and what
+/// `excused` names for the whole table.
 #[track_caller]
 fn find_all(table: &[Planted], excused: &[&str]) {
     for Planted { what, plant, check, status, words } in table {

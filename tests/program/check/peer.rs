@@ -49,6 +49,17 @@ pub fn broker(code: &'static str) -> (u16, Receiver<String>) {
     (port, questions)
 }
 
+/// What reads a request and hangs up.
+pub fn silent() -> u16 {
+    let (port, listener) = bound();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            say(stream, "");
+        }
+    });
+    port
+}
+
 /// What takes connections and says nothing.
 pub fn mute() -> u16 {
     let (port, listener) = bound();

@@ -1,7 +1,16 @@
 //! The ways to others, and the address that M-Pesa calls.
 
+use std::process::Command;
+
 use super::{NOBODY, assert_said, ca, find_all, peer, report, row, shows, tls, tls_on};
 use crate::house::House;
+
+/// A broker whose clock says what the `date` program makes of these words.
+fn dated(when: &str) -> String {
+    let made = Command::new("date").args(["-u", "-R", "-d", when]).output().expect("date");
+    let date = String::from_utf8(made.stdout).expect("a date");
+    format!("http://127.0.0.1:{}", peer::plain(date.trim()))
+}
 
 #[test]
 fn faults_on_the_way_are_found() {
@@ -90,6 +99,24 @@ fn faults_on_the_way_are_found() {
                 house.set("BROKER__URL", &format!("http://127.0.0.1:{port}"));
             },
             fails("broker.clock", "s ahead of"),
+        ),
+        row(
+            "a clock that is a minute ahead",
+            |house| house.set("BROKER__URL", &dated("now - 60 seconds")),
+            ("broker.clock", "warning", "s ahead of"),
+        ),
+        row(
+            "a clock that is ten minutes behind",
+            |house| house.set("BROKER__URL", &dated("now + 600 seconds")),
+            fails("broker.clock", "s behind the one of"),
+        ),
+        row(
+            "a broker that answers no GET",
+            |house| {
+                let port = peer::silent();
+                house.set("BROKER__URL", &format!("http://127.0.0.1:{port}"));
+            },
+            ("broker.http", "warning", "does not answer GET"),
         ),
     ];
     find_all(&table, NOBODY);

@@ -54,9 +54,13 @@ pub(in crate::app::check) async fn store(
         }
         Gateway::Mute(why) => (StoreState::Mute(why.clone()), Err(why.clone())),
         // Opening would make one.
-        Gateway::None if !dir.exists() => (StoreState::New, Ok(GatewayHealth::default())),
+        Gateway::None if is_empty(dir) => (StoreState::New, Ok(GatewayHealth::default())),
         Gateway::None => open(config).await,
     }
+}
+
+fn is_empty(dir: &Path) -> bool {
+    fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none())
 }
 
 async fn open(config: &Store) -> (StoreState, Result<GatewayHealth, String>) {
