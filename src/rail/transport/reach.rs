@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -14,6 +15,9 @@ use super::counted::{Counted, Fails, Left};
 use crate::domain::payout::WhyNothingSent;
 use crate::engine::port::LinkStage;
 use crate::tls::{Backend, BoxedStream, Client, Refused, Session};
+
+/// How long [`look`] waits for an objection to our certificate.
+const TURNED_AWAY_WAIT: Duration = Duration::from_millis(500);
 
 /// From where on this machine connections leave: a VPN's end, so that nothing takes another way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +87,20 @@ pub async fn look(
     };
     let shaken = timeout(limit, tls.shake_hands(stream)).await;
     let shaken = shaken.unwrap_or(Err(Refused::TooSlow));
-    shaken.map(|(_stream, session)| Some(session)).map_err(|why| (LinkStage::Tls, why.to_string()))
+    let refused = |why: Refused| (LinkStage::Tls, why.to_string());
+    let (stream, session) = shaken.map_err(refused)?;
+    still_stands(stream).await.map_err(refused)?;
+    Ok(Some(session))
+}
+
+/// In TLS 1.3 the other side looks at our certificate, or at the lack of one, when our half of the
+/// handshake is over. Whoever is content waits for a request.
+async fn still_stands(mut stream: BoxedStream) -> Result<(), Refused> {
+    match timeout(TURNED_AWAY_WAIT, stream.read(&mut [0; 1])).await {
+        Err(_) | Ok(Ok(1..)) => Ok(()),
+        Ok(Ok(0)) => Err(Refused::Closed),
+        Ok(Err(error)) => Err(Refused::of(&error)),
+    }
 }
 
 /// The request is not even begun: whatever the handshake comes to, nothing of it left.

@@ -49,6 +49,17 @@ pub fn broker(code: &'static str) -> (u16, Receiver<String>) {
     (port, questions)
 }
 
+/// A page that says yes to everything.
+pub fn page() -> u16 {
+    let (port, listener) = bound();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nwelcome");
+        }
+    });
+    port
+}
+
 /// What reads a request and hangs up.
 pub fn silent() -> u16 {
     let (port, listener) = bound();
@@ -90,7 +101,7 @@ pub fn encrypted(name: &str, asks: bool) -> u16 {
                     let Ok((mut stream, _peer)) = acceptor.accept(stream).await else {
                         return;
                     };
-                    let mut head = [0; 1024];
+                    let mut head = [0; 16 * 1024];
                     if stream.read(&mut head).await.is_ok_and(|length| length > 0) {
                         stream.write_all(answer("").as_bytes()).await.ok();
                     }
@@ -108,7 +119,7 @@ fn bound() -> (u16, TcpListener) {
 }
 
 fn say(mut stream: TcpStream, answer: &str) {
-    let mut head = [0; 1024];
+    let mut head = [0; 16 * 1024];
     if stream.read(&mut head).is_ok_and(|length| length > 0) {
         stream.write_all(answer.as_bytes()).ok();
     }

@@ -6,8 +6,10 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{assert_said, lines, peer, read, report};
+use crate::broker::paid;
 use crate::house::{House, free_port};
 use crate::process::eventually;
+use crate::wire;
 
 /// Beside a running gateway: what it says of itself, and whether the address leads to it.
 #[test]
@@ -31,6 +33,7 @@ fn a_running_gateway_is_asked_how_it_is_and_whether_its_address_leads_to_it() {
     let table = [
         (free_port(), "cannot be connected to from here"),
         (house.broker, "answers 404"),
+        (peer::page(), "answers 200 where this gateway would answer with its interface"),
         (peer::mute(), "does not answer"),
     ];
     for (port, words) in table {
@@ -53,6 +56,14 @@ fn a_running_gateway_is_asked_how_it_is_and_whether_its_address_leads_to_it() {
             .any(|line| line["check"] == "c2b.registered" && line["status"] == "ok");
         known.then_some(())
     });
+
+    // Where the result of --live's question would come: it is not taken, and nobody is called.
+    let result = paid("600999_ExampleOrg_check_1", "ABC1234567", "0.00");
+    let path = format!("/cb/{}/check", house.written("token"));
+    let answer = wire::ask(house.callbacks, "POST", &path, &[], &result).expect("an answer");
+    assert_eq!(answer.status, 404, "{answer:?}");
+    let cases = house.run(&["--json", "cases"]).json();
+    assert_eq!(cases["data"].as_array().map(Vec::len), Some(0), "{cases}");
 
     gateway.stop();
     assert_said("it is gone", &report(&house, &[]), ("store", "ok", "no gateway runs"));
