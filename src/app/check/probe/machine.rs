@@ -60,7 +60,10 @@ pub(in crate::app::check) async fn store(
 }
 
 fn is_empty(dir: &Path) -> bool {
-    fs::read_dir(dir).map_or(!dir.exists(), |mut entries| entries.next().is_none())
+    match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_unread) => !dir.exists(),
+    }
 }
 
 async fn open(config: &Store) -> (StoreState, Result<GatewayHealth, String>) {
