@@ -7,6 +7,7 @@ use super::{NOBODY, ca, find_all, mode, row, shows, tls};
 use crate::certificates::file;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn faults_of_our_own_certificates_are_found() {
     let fails = |check, words| (check, "fails", words);
     let table = [

@@ -52,6 +52,7 @@ fn faults_of_the_configuration_are_found() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn faults_of_files_are_found() {
     let fails = |check, words| (check, "fails", words);
     let table = [

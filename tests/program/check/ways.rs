@@ -13,6 +13,7 @@ fn dated(when: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn faults_on_the_way_are_found() {
     let fails = |check, words| (check, "fails", words);
     let table = [
