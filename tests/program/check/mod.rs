@@ -37,7 +37,12 @@ const fn row(
 #[track_caller]
 fn report(house: &House, args: &[&str]) -> Value {
     let all: Vec<&str> = ["--json", "check"].iter().chain(args).copied().collect();
-    read(&house.run(&all))
+    let done = house.run(&all);
+    for secret in ["token", "initiator_password", "sp_password", "consumer_secret"] {
+        let secret = house.written(secret);
+        assert!(!done.out.contains(&secret) && !done.err.contains(&secret), "a secret: {done:?}");
+    }
+    read(&done)
 }
 
 #[track_caller]

@@ -108,6 +108,11 @@ fn faults_of_files_are_found() {
             fails("store.writable", "no file can be made in /proc"),
         ),
         row(
+            "a store where there is no room",
+            |house| house.set("STORE__URL", "sled:/proc/mlango"),
+            fails("store.disk", "0 MiB free"),
+        ),
+        row(
             "a store that forgets",
             |house| house.set("STORE__URL", "memory:"),
             ("store", "warning", "forgotten"),
@@ -133,7 +138,8 @@ fn faults_of_files_are_found() {
             fails("c2b.routes", "shop"),
         ),
     ];
-    // /proc has no room either.
-    let nobody: Vec<&str> = NOBODY.iter().copied().chain(["store.disk"]).collect();
+    // In /proc nothing can be written, and there is no room either.
+    let nobody: Vec<&str> =
+        NOBODY.iter().copied().chain(["store.disk", "store.writable"]).collect();
     find_all(&table, &nobody);
 }
