@@ -75,7 +75,7 @@ signed() {
     openssl req -new -key "$1-key.pem" -subj "/O=Mlango examples/CN=$2" -out "$work/request.pem"
     {
         echo "basicConstraints=critical,CA:FALSE"
-        echo "extendedKeyUsage=serverAuth,clientAuth"
+        echo "extendedKeyUsage=${usage:-serverAuth,clientAuth}"
         [ -z "$3" ] || echo "subjectAltName=$3"
     } > "$work/extensions"
     place=$PWD
@@ -103,6 +103,10 @@ signed named broker.example.test "DNS:broker.example.test" ec ca
 signed bare localhost "" ec ca
 signed expired broker.example.test "DNS:broker.example.test,$here" ec ca 20140101000000Z 20160101000000Z
 signed small broker.example.test "DNS:broker.example.test,$here" rsa:1024 ca
+signed future broker.example.test "DNS:broker.example.test,$here" ec ca 20530101000000Z 20540101000000Z
+usage=serverAuth
+signed listener-only partner.example.test "DNS:partner.example.test" ec ca
+usage=
 signed stranger stranger.example.test "DNS:stranger.example.test,$here" ec other-ca
 openssl pkcs12 -export -in client.pem -inkey client-key.pem -certfile ca.pem \
     -passout pass:example -out client.p12

@@ -2,6 +2,7 @@
 //! layer.
 
 mod audit;
+pub mod check;
 mod copies;
 mod recover;
 mod upkeep;
@@ -31,7 +32,7 @@ use crate::engine::audit::{Actor, PROGRAM};
 use crate::engine::port::Ids;
 use crate::engine::{Engine, Parts};
 use crate::http::BodyLimits;
-use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey};
+use crate::http::admin::{self, Admin, Alone, AppView, AppWithKey, GatewayHealth};
 use crate::http::api::Api;
 use crate::http::apps::{Desk, NotDone};
 use crate::http::auth::Apps;
@@ -445,6 +446,21 @@ impl Book {
     pub fn alone(&self) -> Alone<'_> {
         let from = &self.from;
         Alone { store: self.store.as_ref(), clock: &SystemClock, ids: &self.ids, from }
+    }
+
+    /// What a gateway would say of the book, if one had it open.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn health(&self) -> Result<GatewayHealth, StoreError> {
+        let apps = self.store.apps().await?;
+        let apps = apps.into_iter().filter(|app| app.revoked_at.is_none());
+        let registered = admin::registered_at(self.store.as_ref()).await?;
+        Ok(GatewayHealth {
+            apps: apps.map(|app| app.name).collect(),
+            registered_at: registered.map(Timestamp::rfc3339),
+            ..GatewayHealth::default()
+        })
     }
 
     /// Reads everything and says what it found ([`Store::verify`]).

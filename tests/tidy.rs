@@ -115,6 +115,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("quick_xml", &["soap/xml.rs"]),
     ("reqwest", &["cli/"]),
     ("rpassword", &["cli/"]),
+    // What this process may do, and what is left of a disk.
     ("rustix", &["app/", "cli/"]),
     ("rustls", &["tls/"]),
     ("rustls_native_certs", &["tls/"]),

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::NotStarted;
 use crate::clock::Clock;
 use crate::config::Serve;
-use crate::config::section::{Ask, Broker, Daraja, DarajaApp, HeaderNamespace, PasswordCase};
+use crate::config::section::{
+    Ask, Broker, Callbacks, Daraja, DarajaApp, HeaderNamespace, Operator, PasswordCase,
+};
 use crate::credential::Certificate;
 use crate::daraja::B2cVersion;
 use crate::daraja::request::{self as rest, NameKey};
@@ -142,7 +144,8 @@ impl Ways {
 
     fn exchange(&self, config: &Serve, credential: String, texts: Option<Sms>) {
         if let (Some(BrokerWays { rail, counter }), Some(broker)) = (&self.soap, &config.broker) {
-            let caller = caller(config, broker, credential.clone());
+            let operator = &config.organisation.operator;
+            let caller = caller(operator, broker, &callbacks(config), credential.clone());
             rail.renew(rail.current().renewed(caller.clone()));
             counter.renew(counter.current().renewed(caller, callbacks(config)));
         }
@@ -186,8 +189,13 @@ pub(super) fn credential_certificate(config: &Serve) -> Result<(Certificate, Str
 
 /// Where M-Pesa calls, without a slash at the end.
 fn callbacks(config: &Serve) -> String {
-    let base = config.callbacks.public_url.trim_end_matches('/');
-    format!("{base}/cb/{}", config.callbacks.token.reveal())
+    callbacks_at(&config.callbacks)
+}
+
+/// The same, of the section alone.
+pub(super) fn callbacks_at(callbacks: &Callbacks) -> String {
+    let base = callbacks.public_url.trim_end_matches('/');
+    format!("{base}/cb/{}", callbacks.token.reveal())
 }
 
 /// The broker, and the way there.
@@ -218,10 +226,13 @@ pub(super) fn broker_encryption(broker: &Broker) -> ClientSettings {
 }
 
 /// Who we are to the broker.
-fn caller(config: &Serve, broker: &Broker, credential: String) -> Caller {
-    let operator = &config.organisation.operator;
+pub(super) fn caller(
+    operator: &Operator,
+    broker: &Broker,
+    callbacks: &str,
+    credential: String,
+) -> Caller {
     let (provider, link) = (&broker.provider, &broker.link);
-    let callbacks = callbacks(config);
     Caller {
         namespace: match link.header_namespace {
             HeaderNamespace::A => Namespace::A,
@@ -245,7 +256,7 @@ fn caller(config: &Serve, broker: &Broker, credential: String) -> Caller {
 /// The rail to the broker, and the counter at it.
 fn soap(config: &Serve, broker: &Broker, origin: Origin, credential: String) -> BrokerWays {
     let link = &broker.link;
-    let caller = caller(config, broker, credential);
+    let caller = caller(&config.organisation.operator, broker, &callbacks(config), credential);
     let limits = soap_rail::Limits {
         deadlines: Deadlines {
             connect: link.connect_timeout,

@@ -6,6 +6,7 @@
 mod apps;
 mod backup;
 mod cases;
+mod check;
 mod client;
 mod credential;
 mod demo;
@@ -56,6 +57,8 @@ enum Command {
     Init(init::Init),
     /// Run the gateway.
     Serve,
+    /// Say, line by line, whether this configuration can work.
+    Check(check::Check),
     /// Run the M-Pesa simulator: the SOAP broker, with a ledger of what was really paid.
     Simulate(simulate::Simulate),
     /// Applications and their API keys.
@@ -164,6 +167,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Demo(demo) => demo.run(context).await,
         Command::Init(init) => init.run(),
         Command::Serve => serve::run(context).await,
+        Command::Check(check) => check.run(context).await,
         Command::Simulate(simulate) => simulate.run(context).await,
         Command::Apps(apps) => apps.run(context).await,
         Command::Payouts(payouts) => payouts.run(context).await,

@@ -3,6 +3,7 @@
 //! [`Source::open`] gathers the file and the environment; [`Source::serve`] and its sisters say
 //! what a command may work with, or everything that keeps it from working.
 
+mod examine;
 pub mod example;
 pub mod fault;
 pub mod key;
@@ -20,8 +21,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use self::examine::{Examined, Holds, NamedPath, Parts};
 pub use self::fault::{Fault, Faults, Place};
 use self::key::{Given, Key, Purpose};
+pub use self::read::is_loopback;
 use self::reader::{NamedFile, Reader};
 pub use self::secret::Secret;
 use self::section::{
@@ -29,7 +32,7 @@ use self::section::{
     Simulator, Sms, SmsAccount, Stk, Store,
 };
 pub use self::source::{Environment, Source};
-pub use self::value::{StoreUrl, WebOrigin};
+pub use self::value::{StoreUrl, WebOrigin, filtered_word};
 
 /// What was loaded, and what is risky about it.
 #[derive(Clone, Debug)]
@@ -183,14 +186,10 @@ impl Source {
         pick: impl FnOnce(Config) -> Option<T>,
     ) -> Result<Loaded<T>, Faults> {
         let mut reader = Reader::new(self.gather()?);
-        let config = read::config(&mut reader);
+        let config = read::parts(&mut reader).whole();
         let read_from = reader.all_files();
-        let mut faults = reader.faults;
-        let excused = reader.excused;
-        let is_excused =
-            |key: &Key| purpose.is_some_and(|purpose| excused.contains(&(purpose, key.section)));
-        let missing = reader.missing.into_iter().filter(|key| !is_excused(key));
-        faults.extend(missing.filter_map(|key| missed(key, purpose)));
+        let mut faults = std::mem::take(&mut reader.faults);
+        faults.extend(absent(&reader, purpose));
         // A file that may be left out is looked at by whoever is to use it.
         let needed = |key: &Key| {
             purpose.is_some_and(|purpose| match key.given {
@@ -210,6 +209,14 @@ impl Source {
             _ => Err(Faults(faults)),
         }
     }
+}
+
+/// The faults of what is not set and `purpose` needs.
+fn absent(reader: &Reader, purpose: Option<Purpose>) -> Vec<Fault> {
+    let is_excused =
+        |key: &Key| purpose.is_some_and(|it| reader.excused.contains(&(it, key.section)));
+    let missing = reader.missing.iter().filter(|key| !is_excused(key));
+    missing.filter_map(|key| missed(key, purpose)).collect()
 }
 
 fn needs(given: Given, purpose: Purpose) -> bool {

@@ -6,7 +6,8 @@ mod till;
 
 use std::path::Path;
 
-use super::Config;
+pub use self::doors::is_loopback;
+use super::examine::Parts;
 use super::fault::{Fault, Place};
 use super::key::Purpose;
 use super::reader::Reader;
@@ -18,8 +19,8 @@ use crate::domain::payout::{NotFoundRule, Policy, Rail};
 /// A token shorter than this (128 bits) is accepted with a warning.
 const TOKEN_DIGITS_ADVISED: usize = 32;
 
-/// Reads every section; `None` when something is wrong, which the reader then knows.
-pub(super) fn config(r: &mut Reader) -> Option<Config> {
+/// Reads every section; one is `None` when something is wrong in it, which the reader then knows.
+pub(super) fn parts(r: &mut Reader) -> Parts {
     let (api, store) = (doors::api(r), store(r));
     let callbacks = doors::callbacks(r, api.as_ref());
     let operator = operator(r);
@@ -46,25 +47,25 @@ pub(super) fn config(r: &mut Reader) -> Option<Config> {
         };
         r.warnings.push(warning);
     }
-    Some(Config {
-        api: api?,
+    Parts {
+        api,
         callbacks,
-        store: store?,
+        store,
         organisation,
         operator,
-        payouts: payouts?,
+        payouts,
         broker,
         provider,
         daraja,
         daraja_app,
-        stk: stk?,
-        c2b: c2b?,
+        stk,
+        c2b,
         sms,
         sms_account,
-        simulator: simulator?,
+        simulator,
         credential_key,
-        log: log?,
-    })
+        log,
+    }
 }
 
 /// The gateway does without a section of which nothing is set, unless payouts go that way. The

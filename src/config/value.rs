@@ -411,7 +411,7 @@ pub(super) fn public_url(raw: &Raw) -> Result<String, Bad> {
 }
 
 /// A word in `address` that M-Pesa filters out, in any case (spec/daraja.md §7).
-pub(super) fn filtered_word(address: &str) -> Option<&'static str> {
+pub fn filtered_word(address: &str) -> Option<&'static str> {
     let address = address.to_lowercase();
     let mut words = FILTERED_WORDS.iter().copied();
     words.find(|word| address.contains(word))

@@ -57,6 +57,16 @@ impl Timestamp {
             .map_err(|_error| NotATime(text.to_owned()))
     }
 
+    /// Reads the `Date` of an HTTP answer: `Tue, 02 Jan 2024 03:04:05 GMT`.
+    ///
+    /// # Errors
+    /// The text, when it is not such a time.
+    pub fn parse_http_date(text: &str) -> Result<Self, NotATime> {
+        DateTime::parse_from_rfc2822(text)
+            .map(|time| Self(time.timestamp_millis()))
+            .map_err(|_error| NotATime(text.to_owned()))
+    }
+
     /// `yyyyMMddHHmmss` in UTC, as in `RequestSOAPHeader/timeStamp` (spec/soap.md §2.2).
     pub fn header_stamp(self) -> String {
         self.utc().format("%Y%m%d%H%M%S").to_string()

@@ -9,6 +9,7 @@ mod alone;
 mod backup;
 mod desk;
 mod export;
+mod health;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use alone::Alone;
 pub use backup::NewBackup;
 pub use desk::{NewClosing, NewPause, Resume};
 pub use export::{Asked as AskedExport, Page as ExportPage};
+pub use health::{GatewayHealth, registered_at};
 
 /// What a request may take: the longest has a ruling and a reason of a few hundred characters.
 const LIMITS: BodyLimits = BodyLimits { bytes: 16 * 1024, timeout: Duration::from_secs(5) };
@@ -172,7 +174,7 @@ impl Admin {
 /// `POST /apps`, `GET /apps`, `POST /apps/{id}/rotate`, `POST /apps/{id}/revoke`; `GET /rails`,
 /// `POST /rails/{rail}/pause`, `POST /rails/{rail}/resume`; `GET /cases`, `GET /cases/{id}`,
 /// `POST /cases/{id}/close`; `POST /backup`, and `GET /backup` for how far it has come; `GET
-/// /export/{what}`.
+/// /export/{what}`; `GET /health`.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/apps", get(list).post(create))
@@ -181,6 +183,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/rails", get(desk::rails))
         .route("/rails/{rail}/pause", post(desk::pause))
         .route("/rails/{rail}/resume", post(desk::resume))
+        .route("/health", get(health::health))
         .route("/cases", get(desk::cases))
         .route("/cases/{id}", get(desk::case))
         .route("/cases/{id}/close", post(desk::close))

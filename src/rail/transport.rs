@@ -28,7 +28,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use self::counted::{Counted, Left};
-pub use self::reach::Source;
+pub use self::reach::{Source, look};
 use super::link::Link;
 use super::pace::Pace;
 use crate::domain::payout::{WhyNoAnswer, WhyNothingSent};

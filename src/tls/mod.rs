@@ -8,6 +8,7 @@
 //! Everything here is read anew when its files change ([`Client::renew`], [`Acceptor::renew`]):
 //! connections that stand go on with what they began with.
 
+pub mod chain;
 mod client;
 pub mod facts;
 mod old;

@@ -19,7 +19,8 @@ async fn ask(gateway: &Gateway, call: Call) -> Told {
 async fn export(gateway: &Gateway, what: &str, filters: &[(&str, &str)]) -> (String, usize) {
     let clock = ManualClock::new(NOW);
     let ids = gateway.engine.ids().as_ref();
-    let alone = Alone { store: gateway.store.as_ref(), clock: &clock, ids };
+    let alone =
+        Alone { store: gateway.store.as_ref(), clock: &clock, ids, from: "the shell, uid 7" };
     let (mut texts, mut after) = (Vec::new(), None::<String>);
     loop {
         let mut query: Vec<(&str, &str)> = filters.to_vec();

@@ -24,6 +24,7 @@ mod s_server;
 mod api;
 mod apps;
 mod broker;
+mod check;
 mod config;
 mod copies;
 mod crash;

@@ -319,7 +319,7 @@ fn files_of_authorities_that_will_not_do_are_named() {
     assert!(empty.contains("holds no certificate"), "{empty}");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&path, broken).expect("written");
-    let broken = Client::to("127.0.0.1", Some(path.clone())).expect_err("a broken one").to_string();
+    let broken = Client::to("127.0.0.1", Some(path)).expect_err("a broken one").to_string();
     assert!(broken.contains("damaged or cut short"), "{broken}");
     let authority = Authority::new();
     let name = Client::to("no host", Some(authority.file())).expect_err("no name").to_string();

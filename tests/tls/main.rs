@@ -8,6 +8,7 @@
 
 #[path = "../common/certificates.rs"]
 mod certificates;
+mod chain;
 mod files;
 mod listener;
 mod peers;

@@ -164,7 +164,7 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// Whether a checked URL names this machine alone.
-pub(super) fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split('/').next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {

@@ -73,7 +73,7 @@ pub(super) use list::{
     CASE_PARAMETERS, EVENT_PARAMETERS, FEED_PARAMETERS, Kind, LIST_PARAMETERS, Parameter,
 };
 pub(super) use messages::get as get_message;
-pub(super) use ops::{Readiness, health, metrics, openapi, ready};
+pub(super) use ops::{Readiness, health, link_notes, metrics, openapi, ready, reasons};
 pub(super) use payment_view::{Payment, PaymentDoubt, PaymentFailure, PaymentPage, Verification};
 #[cfg(test)]
 pub(super) use payments::{CLAIM_FIELDS, PUSH_FIELDS};

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Api, Ask, json};
+use super::{Answer, Ask, json};
 use crate::domain::payout::{Rail, Status};
 use crate::domain::time::Timestamp;
-use crate::engine::RailState;
 use crate::engine::port::LinkState;
+use crate::engine::{Engine, RailState};
 use crate::http::openapi::document;
 use crate::http::router::INSIDERS;
 use crate::store::Health;
@@ -37,14 +37,14 @@ pub(in crate::http) async fn health(_ask: Ask) -> Answer {
 
 /// `GET /readyz`: 503 when payouts cannot be taken and sent.
 pub(in crate::http) async fn ready(ask: Ask) -> Answer {
-    let mut reasons = reasons(&ask.api);
+    let mut reasons = reasons(&ask.api.engine);
+    if ask.api.shutdown.is_cancelled() {
+        reasons.push("the gateway is shutting down".to_owned());
+    }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut notes = link_notes(&ask.api.engine);
+    notes.extend(ask.api.notes.all());
     let now = ask.api.engine.clock().now();
-    let states = ask.api.engine.rail_states();
-    let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now));
-    let links = ask.api.engine.links();
-    let links = links.iter().filter_map(|(rail, link)| down(*rail, link));
-    let mut notes: Vec<String> = notes.chain(links).chain(ask.api.notes.all()).collect();
     let insider = || ask.api.apps.admit(&ask.parts.headers, INSIDERS, now).is_ok();
     if !ask.open_metrics && !insider() {
         // Ready or not is what a load balancer must know; why is for who runs the gateway.
@@ -60,9 +60,19 @@ pub(in crate::http) async fn ready(ask: Ask) -> Answer {
     Ok(answer)
 }
 
-fn reasons(api: &Api) -> Vec<String> {
+/// What slows sending down, or keeps it from being sent for now.
+pub(in crate::http) fn link_notes(engine: &Engine) -> Vec<String> {
+    let now = engine.clock().now();
+    let states = engine.rail_states();
+    let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now));
+    let links = engine.links();
+    notes.chain(links.iter().filter_map(|(rail, link)| down(*rail, link))).collect()
+}
+
+/// Why the gateway cannot do its work; empty when it can.
+pub(in crate::http) fn reasons(engine: &Engine) -> Vec<String> {
     let mut reasons = Vec::new();
-    match api.engine.store().health() {
+    match engine.store().health() {
         Health::Ready => {}
         // What failed, with its path, is in the log: anybody may ask here.
         Health::Failed(_why) => reasons.push(
@@ -72,7 +82,7 @@ fn reasons(api: &Api) -> Vec<String> {
         ),
         Health::Closed => reasons.push("the store is closed".to_owned()),
     }
-    let rails = api.engine.rail_states();
+    let rails = engine.rail_states();
     if let Some(part) = rails.iter().find_map(|(_rail, state)| state.ended) {
         reasons.push(format!(
             "a part of the gateway ended, through a bug of its own ({part}); nothing is sent until \
@@ -88,9 +98,6 @@ fn reasons(api: &Api) -> Vec<String> {
                 stop.code
             ));
         }
-    }
-    if api.shutdown.is_cancelled() {
-        reasons.push("the gateway is shutting down".to_owned());
     }
     reasons
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -13,7 +14,10 @@ use super::Origin;
 use super::counted::{Counted, Fails, Left};
 use crate::domain::payout::WhyNothingSent;
 use crate::engine::port::LinkStage;
-use crate::tls::{Backend, BoxedStream, Client};
+use crate::tls::{Backend, BoxedStream, Client, Refused, Session};
+
+/// How long [`look`] waits for an objection to our certificate.
+const TURNED_AWAY_WAIT: Duration = Duration::from_millis(500);
 
 /// From where on this machine connections leave: a VPN's end, so that nothing takes another way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +69,42 @@ pub(super) async fn connect(
             tracing::debug!(host = origin.host, stage = stage.as_str(), what, "no connection");
             Err(why)
         }
+    }
+}
+
+/// Goes the same way as a request, as far as it leads, and says nothing there. Looked at more
+/// closely than [`connect`] does: the error says how far it came, and why not further.
+///
+/// # Errors
+/// The stage that was not passed, and why, in words.
+pub async fn look(
+    origin: &Origin,
+    limit: Duration,
+) -> Result<Option<Session>, (LinkStage, String)> {
+    let late = |_late| {
+        let what = format!("nothing came of it within {} ms", limit.as_millis());
+        (LinkStage::Connect, what)
+    };
+    let reached = timeout(limit, reach(origin)).await.map_err(late)?;
+    let stream = reached.map_err(|Stuck(stage, what, _why)| (stage, what))?;
+    let Some(tls) = &origin.tls else {
+        return Ok(None);
+    };
+    let shaken = timeout(limit, tls.shake_hands(stream)).await;
+    let shaken = shaken.unwrap_or(Err(Refused::TooSlow));
+    let refused = |why: Refused| (LinkStage::Tls, why.to_string());
+    let (stream, session) = shaken.map_err(refused)?;
+    still_stands(stream).await.map_err(refused)?;
+    Ok(Some(session))
+}
+
+/// In TLS 1.3 the other side looks at our certificate, or at the lack of one, when our half of the
+/// handshake is over. Whoever is content waits for a request.
+async fn still_stands(mut stream: BoxedStream) -> Result<(), Refused> {
+    match timeout(TURNED_AWAY_WAIT, stream.read(&mut [0; 1])).await {
+        Err(_) | Ok(Ok(1..)) => Ok(()),
+        Ok(Ok(0)) => Err(Refused::Closed),
+        Ok(Err(error)) => Err(Refused::of(&error)),
     }
 }
 

@@ -212,10 +212,14 @@ impl LastBackup {
         serde_json::from_slice(&bytes).ok()
     }
 
+    /// When it was begun; `None` if what was kept is no time.
+    pub fn at(&self) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(&self.at).ok()
+    }
+
     /// How old it is, in seconds.
     pub fn age_seconds(&self, now: Timestamp) -> Option<u64> {
-        let at = Timestamp::parse_rfc3339(&self.at).ok()?;
-        Some(now.since(at).as_secs())
+        Some(now.since(self.at()?).as_secs())
     }
 
     /// Keeps it, in place of the one before.
