@@ -34,11 +34,11 @@ use crate::http::callback::{self, Callbacks, Tokens};
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::ids::{self, RandomIds};
-use crate::notify::NotSetUp;
+use crate::notify::{NotSetUp, traces};
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
 use crate::store::{Scope, Store, StoreError, Verified};
-use crate::telemetry::metric;
+use crate::telemetry::{metric, trace};
 use crate::tls::{Acceptor, NoTls};
 
 /// How long requests that are under way may go on once the program is to stop.
@@ -108,6 +108,9 @@ pub struct Gateway {
     stop: CancellationToken,
     /// Ends the callbacks, which go on while results of what was sent may come.
     closing: CancellationToken,
+    /// What tells a collector of traces, to the last step.
+    telling: TaskTracker,
+    told: CancellationToken,
     started_at: Timestamp,
 }
 
@@ -150,6 +153,9 @@ impl Gateway {
         let engine = Engine::new(parts, settings);
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
+        if let Some(telemetry) = &config.telemetry {
+            trace::open(telemetry.sample_percent);
+        }
         let rescued = engine.start(&work, &stop).await?;
         tracing::info!(
             in_doubt = rescued.lapsed,
@@ -168,6 +174,8 @@ impl Gateway {
             doors: TaskTracker::new(),
             stop,
             closing: CancellationToken::new(),
+            telling: TaskTracker::new(),
+            told: CancellationToken::new(),
             started_at,
         };
         let upkeep = Upkeep {
@@ -243,6 +251,10 @@ impl Gateway {
             let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
             self.work.spawn(async move { engine.probe(Rail::Soap, every, stop).await });
         }
+        if let Some(collector) = upkeep.ways.traces.clone() {
+            let told = self.told.clone();
+            self.telling.spawn(async move { traces::run(&collector, told).await });
+        }
         self.work.spawn(upkeep.run(config.clone(), again, self.stop.clone()));
     }
 
@@ -289,6 +301,9 @@ impl Gateway {
         self.doors.close();
         self.doors.wait().await;
         self.engine.store().close().await;
+        self.told.cancel();
+        self.telling.close();
+        self.telling.wait().await;
     }
 
     /// What was sent last may be answered by a result within moments, and a broker that finds the

@@ -2,6 +2,7 @@
 
 mod broker;
 mod doors;
+mod side;
 mod till;
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use super::Config;
 use super::fault::{Fault, Place};
 use super::key::Purpose;
 use super::reader::Reader;
-use super::section::{Log, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
+use super::section::{Log, LogFile, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::payout::{NotFoundRule, Policy, Rail};
@@ -37,6 +38,7 @@ pub(super) fn config(r: &mut Reader) -> Option<Config> {
     let simulator = simulator(r);
     let credential_key = r.file("simulator.credential_key");
     let log = log(r);
+    let telemetry = side::telemetry(r);
     if let Some(path) = r.file_with_secrets().filter(|path| readable_by_all(path)) {
         let warning = Fault {
             place: Place::File(path.to_owned()),
@@ -64,6 +66,7 @@ pub(super) fn config(r: &mut Reader) -> Option<Config> {
         simulator: simulator?,
         credential_key,
         log: log?,
+        telemetry,
     })
 }
 
@@ -74,6 +77,7 @@ fn excuse(r: &mut Reader, rail: Option<Rail>) {
         ("broker", rail == Some(Rail::Daraja)),
         ("daraja", rail != Some(Rail::Daraja)),
         ("sms", true),
+        ("telemetry", true),
     ];
     for (section, may_be_missing) in optional {
         if may_be_missing && !r.has(section) {
@@ -193,7 +197,11 @@ fn log(r: &mut Reader) -> Option<Log> {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let level = r.log_level("log.level");
     let format = r.word("log.format", &formats);
-    Some(Log { level: level?, format: format? })
+    let path = r.output("log.file");
+    let (rotate_bytes, keep) = (r.size("log.rotate_bytes"), r.count("log.keep"));
+    let (rotate_bytes, keep) = (rotate_bytes?, keep?);
+    let file = path.map(|path| LogFile { path, rotate_bytes, keep });
+    Some(Log { level: level?, format: format?, file })
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Engine, NotApplied};
+use super::{Engine, NotApplied, trace};
 use crate::domain::id::{AppId, CaseId, EventId};
 use crate::domain::payout::{CaseKind, Contradiction, Rail};
 use crate::domain::subject::Subject;
@@ -279,6 +279,7 @@ impl<L: Lived> Turn<'_, L> {
         let mut events = also.events;
         events.push(engine.event_of(&life, notice, said, (self.messages, now)));
         let mut lives = also.lives;
+        let stood = (self.kept.value.clone().into_life(), life.clone());
         lives.push(LifeWrite { life, expected_version: self.kept.version });
         let track = engine.tracks.get(after.rail());
         let rails = follows.stop.iter().zip(track).map(|(code, track)| {
@@ -296,6 +297,7 @@ impl<L: Lived> Turn<'_, L> {
         };
         match engine.commit(commit).await {
             Ok(proof) => {
+                trace::moved((&stood.0, &stood.1), notice, L::name(self.event), now);
                 for at in &follows.wake {
                     engine.timers.add(*at, self.id);
                 }

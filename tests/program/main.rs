@@ -40,4 +40,5 @@ mod process;
 mod readme;
 mod stop;
 mod verify;
+mod watch;
 mod wire;
