@@ -55,8 +55,8 @@ pub enum NoLog {
     },
 }
 
-/// A log that runs. When this is dropped, what waits to be written to a file is written, in a second
-/// or not at all.
+/// A log that runs. When this is dropped, what waits to be written to a file is written, in a
+/// second or not at all.
 #[derive(Debug)]
 #[must_use = "when it is dropped, no more is written to the file"]
 pub struct Running {
