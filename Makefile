@@ -7,11 +7,12 @@
 # make planted           bugs, planted on purpose: which layer of the proof catches each
 # make mutants           every single change to the domain and the engine: is it caught?
 # make power-loss        cuts the power of a real filesystem while the store writes (needs root)
+# make deb               a Debian package (needs cargo-deb: cargo install cargo-deb)
 # make setup             installs what is missing (the others do it, too)
 
 # The long ones are not part of `test`.
 # `test` runs vpn, too, where it can.
-.PHONY: demo test bench soak vpn planted mutants power-loss setup setup-test fmt lint unit doc deny fuzz
+.PHONY: demo test bench soak vpn planted mutants power-loss deb setup setup-test fmt lint unit doc deny fuzz
 .NOTPARALLEL:
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -41,6 +42,9 @@ mutants: setup
 
 power-loss: setup
 	@sh scripts/power-loss.sh $(ARGS)
+
+deb: setup
+	cargo deb --locked
 
 setup:
 	@sh scripts/setup.sh

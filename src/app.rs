@@ -42,12 +42,12 @@ use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::http::throttle::Pace;
 use crate::ids::{self, RandomIds};
-use crate::notify::NotSetUp;
+use crate::notify::{NotSetUp, traces};
 pub use crate::store::Verified;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
 use crate::store::{Scope, Store, StoreError};
-use crate::telemetry::metric;
+use crate::telemetry::{metric, trace};
 use crate::tls::{Acceptor, NoTls};
 
 /// How long requests that are under way may go on once the program is to stop.
@@ -117,6 +117,9 @@ pub struct Gateway {
     stop: CancellationToken,
     /// Ends the callbacks, which go on while results of what was sent may come.
     closing: CancellationToken,
+    /// What tells a collector of traces, to the last step.
+    telling: TaskTracker,
+    told: CancellationToken,
     started_at: Timestamp,
 }
 
@@ -159,6 +162,9 @@ impl Gateway {
         let engine = Engine::new(parts, settings);
         let (work, stop) = (TaskTracker::new(), CancellationToken::new());
         let office = office(&config.store, &engine, &apps)?;
+        if let Some(telemetry) = &config.telemetry {
+            trace::open(telemetry.sample_percent);
+        }
         audit::started(&engine, config).await;
         let rescued = engine.start(&work, &stop).await?;
         tracing::info!(
@@ -178,6 +184,8 @@ impl Gateway {
             doors: TaskTracker::new(),
             stop,
             closing: CancellationToken::new(),
+            telling: TaskTracker::new(),
+            told: CancellationToken::new(),
             started_at,
         };
         let upkeep = Upkeep {
@@ -261,6 +269,10 @@ impl Gateway {
             let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
             self.work.spawn(async move { engine.probe(Rail::Soap, every, stop).await });
         }
+        if let Some(collector) = upkeep.ways.traces.clone() {
+            let told = self.told.clone();
+            self.telling.spawn(async move { traces::run(&collector, told).await });
+        }
         self.work.spawn(upkeep.run(config.clone(), again, self.stop.clone()));
     }
 
@@ -308,6 +320,9 @@ impl Gateway {
         self.doors.wait().await;
         audit::stopped(&self.engine).await;
         self.engine.store().close().await;
+        self.told.cancel();
+        self.telling.close();
+        self.telling.wait().await;
     }
 
     /// What was sent last may be answered by a result within moments, and a broker that finds the

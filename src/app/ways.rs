@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::NotStarted;
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::config::Serve;
 use crate::config::section::{
     Ask, Broker, Callbacks, Daraja, DarajaApp, HeaderNamespace, Operator, PasswordCase,
@@ -21,6 +22,7 @@ use crate::engine::port::{Counter, Notifier, Rail, Rails, Validator};
 use crate::engine::{Route, Settings, TillSettings};
 use crate::notify::ask::{AskRule, Asker, Otherwise};
 use crate::notify::sms::{Sms, SmsSettings};
+use crate::notify::traces::Collector;
 use crate::rail::daraja::{self as daraja_rail, DarajaRail, Prompts};
 use crate::rail::link::Link;
 use crate::rail::renewable::Renewable;
@@ -49,6 +51,8 @@ pub(super) struct Ways {
     pub daraja: Option<Arc<Renewable<DarajaRail>>>,
     /// To phones.
     pub sms: Option<Arc<Renewable<Sms>>>,
+    /// To a collector of traces.
+    pub traces: Option<Arc<Renewable<Collector>>>,
     /// How each is encrypted, by the section that says so.
     pub encryption: Vec<(&'static str, Client)>,
 }
@@ -61,7 +65,8 @@ impl Ways {
     pub fn new(config: &Serve, clock: &Arc<dyn Clock>) -> Result<Self, NotStarted> {
         // One value serves for as long as the password does (spec/soap.md §6; spec/daraja.md §5).
         let credential = credential(config, clock.now())?;
-        let mut ways = Self { soap: None, daraja: None, sms: None, encryption: Vec::new() };
+        let encryption = Vec::new();
+        let mut ways = Self { soap: None, daraja: None, sms: None, traces: None, encryption };
         if let Some(broker) = &config.broker {
             let origin = broker_origin(broker, clock)?;
             ways.encryption.extend(origin.tls.clone().map(|tls| ("broker", tls)));
@@ -83,6 +88,7 @@ impl Ways {
             ways.daraja = Some(Arc::new(Renewable::new(rail.watched(site))));
         }
         ways.sms = sms(config)?.map(|sms| Arc::new(Renewable::new(sms)));
+        ways.traces = traces(config)?.map(|collector| Arc::new(Renewable::new(collector)));
         Ok(ways)
     }
 
@@ -131,6 +137,7 @@ impl Ways {
     ) -> Result<impl FnOnce() + 'a, NotStarted> {
         let credential = credential(config, now)?;
         let texts = sms(config)?;
+        let collector = traces(config)?;
         let clients = self
             .encryption
             .iter()
@@ -138,11 +145,16 @@ impl Ways {
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
         Ok(move || {
             clients.into_iter().for_each(|put_in_use| put_in_use());
-            self.exchange(config, credential, texts);
+            self.exchange(config, credential, (texts, collector));
         })
     }
 
-    fn exchange(&self, config: &Serve, credential: String, texts: Option<Sms>) {
+    fn exchange(
+        &self,
+        config: &Serve,
+        credential: String,
+        (texts, collector): (Option<Sms>, Option<Collector>),
+    ) {
         if let (Some(BrokerWays { rail, counter }), Some(broker)) = (&self.soap, &config.broker) {
             let operator = &config.organisation.operator;
             let caller = caller(operator, broker, &callbacks(config), credential.clone());
@@ -154,6 +166,9 @@ impl Ways {
         }
         if let (Some(sms), Some(texts)) = (&self.sms, texts) {
             sms.renew(texts);
+        }
+        if let (Some(traces), Some(collector)) = (&self.traces, collector) {
+            traces.renew(collector);
         }
     }
 }
@@ -341,6 +356,18 @@ fn sms(config: &Serve) -> Result<Option<Sms>, NotStarted> {
         ca: sms.ca.clone(),
     };
     Sms::new(settings).map(Some).map_err(|error| NotStarted::SetUp("sms", Box::new(error)))
+}
+
+/// The way to a collector of traces, if one is set up.
+fn traces(config: &Serve) -> Result<Option<Collector>, NotStarted> {
+    let Some(telemetry) = &config.telemetry else {
+        return Ok(None);
+    };
+    let headers = telemetry.headers.as_ref().map(Secret::reveal);
+    let (url, ca) = (&telemetry.otlp_url, telemetry.ca.as_deref());
+    Collector::new(url, headers, ca, &telemetry.service_name)
+        .map(Some)
+        .map_err(|error| NotStarted::SetUp("telemetry.otlp_url", Box::new(error)))
 }
 
 /// The applications that are asked whether a payment is to be taken.

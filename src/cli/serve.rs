@@ -11,7 +11,8 @@ use crate::telemetry;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let loaded = context.source()?.serve()?;
-    telemetry::log::init(&loaded.config.log).map_err(|error| Failure::Usage(error.to_string()))?;
+    let _log = telemetry::log::init(&loaded.config.log)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
     }

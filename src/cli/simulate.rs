@@ -39,7 +39,7 @@ impl Simulate {
         }
         let mut loaded = context.source()?.simulate()?;
         let log = telemetry::log::init(&loaded.config.log);
-        log.map_err(|error| Failure::Usage(error.to_string()))?;
+        let _log = log.map_err(|error| Failure::Usage(error.to_string()))?;
         if let Some(listen) = self.listen {
             loaded.config.simulator.listen = listen;
         }

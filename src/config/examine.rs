@@ -8,7 +8,7 @@ use super::key::Purpose;
 use super::reader::Reader;
 use super::section::{
     Api, Broker, C2b, Callbacks, Daraja, DarajaApp, Log, Operator, Organisation, Payouts, Provider,
-    Simulator, Sms, SmsAccount, Stk, Store,
+    Simulator, Sms, SmsAccount, Stk, Store, Telemetry,
 };
 use super::source::Source;
 use super::{Config, absent, read};
@@ -50,6 +50,8 @@ pub struct Parts {
     pub credential_key: Option<PathBuf>,
     /// `[log]`.
     pub log: Option<Log>,
+    /// `[telemetry]`.
+    pub telemetry: Option<Telemetry>,
 }
 
 impl Parts {
@@ -73,6 +75,7 @@ impl Parts {
             simulator: self.simulator?,
             credential_key: self.credential_key,
             log: self.log?,
+            telemetry: self.telemetry,
         })
     }
 }

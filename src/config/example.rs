@@ -95,6 +95,7 @@ fn bounds(kind: Kind) -> Option<String> {
         | Kind::Template
         | Kind::StoreUrl
         | Kind::File
+        | Kind::Output
         | Kind::Networks
         | Kind::ShortCode
         | Kind::Money

@@ -86,6 +86,8 @@ pub enum Kind {
     StoreUrl,
     /// A file.
     File,
+    /// A file that is written, and need not be there.
+    Output,
     /// Source networks.
     Networks,
     /// A short code.
@@ -189,10 +191,10 @@ pub const SECTIONS: &[Section] = &[
     optional("sms", "Text messages, by Africa's Talking."),
     section("sms.templates", "What they say. What is left out is not sent."),
     section("simulator", "Only for `mlango simulate`."),
-    section("log", "What is written to standard error."),
+    section("log", "What is written to standard error, or to a file."),
     section("webhooks", ""),
     section("dashboard", ""),
-    section("telemetry", ""),
+    optional("telemetry", "Where traces go: to a collector that speaks OTLP over HTTP."),
 ];
 
 const fn section(name: &'static str, doc: &'static str) -> Section {
@@ -224,6 +226,7 @@ pub const KEYS: &[&[Key]] = &[
     till::TEMPLATES,
     side::SIMULATOR,
     side::LOG,
+    side::TELEMETRY,
 ];
 
 const STORE: &[Key] = &[

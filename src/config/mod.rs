@@ -29,7 +29,7 @@ use self::reader::{NamedFile, Reader};
 pub use self::secret::Secret;
 use self::section::{
     Api, Broker, C2b, Callbacks, Daraja, DarajaApp, Log, Operator, Organisation, Payouts, Provider,
-    Simulator, Sms, SmsAccount, Stk, Store,
+    Simulator, Sms, SmsAccount, Stk, Store, Telemetry,
 };
 pub use self::source::{Environment, Source};
 pub use self::value::{StoreUrl, WebOrigin, filtered_word};
@@ -82,6 +82,8 @@ pub struct Config {
     pub credential_key: Option<PathBuf>,
     /// `[log]`.
     pub log: Log,
+    /// `[telemetry]`.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// What `mlango serve` works with.
@@ -109,6 +111,8 @@ pub struct Serve {
     pub sms: Option<Sms>,
     /// `[log]`.
     pub log: Log,
+    /// `[telemetry]`.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// What `mlango simulate` works with.
@@ -158,6 +162,7 @@ impl Source {
                 c2b: config.c2b,
                 sms: config.sms,
                 log: config.log,
+                telemetry: config.telemetry,
             })
         })
     }
@@ -175,7 +180,8 @@ impl Source {
                 provider: config.provider?,
                 daraja: config.daraja_app,
                 sms: config.sms_account,
-                log: config.log,
+                // The file is the gateway's.
+                log: Log { file: None, ..config.log },
             })
         })
     }

@@ -2,6 +2,7 @@
 
 mod broker;
 mod doors;
+mod side;
 mod till;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use super::examine::Parts;
 use super::fault::{Fault, Place};
 use super::key::Purpose;
 use super::reader::Reader;
-use super::section::{Log, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
+use super::section::{Log, LogFile, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::payout::{NotFoundRule, Policy, Rail};
@@ -38,6 +39,7 @@ pub(super) fn parts(r: &mut Reader) -> Parts {
     let simulator = simulator(r);
     let credential_key = r.file("simulator.credential_key");
     let log = log(r);
+    let telemetry = side::telemetry(r);
     if let Some(path) = r.file_with_secrets().filter(|path| readable_by_all(path)) {
         let warning = Fault {
             place: Place::File(path.to_owned()),
@@ -65,6 +67,7 @@ pub(super) fn parts(r: &mut Reader) -> Parts {
         simulator,
         credential_key,
         log,
+        telemetry,
     }
 }
 
@@ -75,6 +78,7 @@ fn excuse(r: &mut Reader, rail: Option<Rail>) {
         ("broker", rail == Some(Rail::Daraja)),
         ("daraja", rail != Some(Rail::Daraja)),
         ("sms", true),
+        ("telemetry", true),
     ];
     for (section, may_be_missing) in optional {
         if may_be_missing && !r.has(section) {
@@ -194,7 +198,11 @@ fn log(r: &mut Reader) -> Option<Log> {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let level = r.log_level("log.level");
     let format = r.word("log.format", &formats);
-    Some(Log { level: level?, format: format? })
+    let path = r.output("log.file");
+    let (rotate_bytes, keep) = (r.size("log.rotate_bytes"), r.count("log.keep"));
+    let (rotate_bytes, keep) = (rotate_bytes?, keep?);
+    let file = path.map(|path| LogFile { path, rotate_bytes, keep });
+    Some(Log { level: level?, format: format?, file })
 }
 
 #[cfg(unix)]

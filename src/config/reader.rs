@@ -197,6 +197,11 @@ impl Reader {
         Some(path)
     }
 
+    /// A file that is written: it need not be there, and is not looked at.
+    pub fn output(&mut self, name: &str) -> Option<PathBuf> {
+        self.take(name, |raw, _, base| value::file(raw, base))
+    }
+
     pub fn networks(&mut self, name: &str) -> Option<Vec<ipnet::IpNet>> {
         self.take(name, |raw, _, _| value::networks(raw))
     }

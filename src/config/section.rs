@@ -357,13 +357,41 @@ pub struct Simulator {
     pub tls: Option<ServerSettings>,
 }
 
-/// `[log]`: what is written to standard error.
+/// `[log]`: what is written to standard error, or to a file.
 #[derive(Clone, Debug)]
 pub struct Log {
     /// Such as `info,mlango::rail=debug`.
     pub level: String,
     /// For people or for machines.
     pub format: LogFormat,
+    /// The file; `None`: standard error.
+    pub file: Option<LogFile>,
+}
+
+/// `[log]`: the file.
+#[derive(Clone, Debug)]
+pub struct LogFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How long it may become, in bytes.
+    pub rotate_bytes: u64,
+    /// How many are kept besides it.
+    pub keep: u32,
+}
+
+/// `[telemetry]`: where traces go.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// The collector, without `/v1/traces`.
+    pub otlp_url: String,
+    /// Headers that it wants: `name=value`, with commas between.
+    pub headers: Option<Secret>,
+    /// How many of a hundred traces are sent.
+    pub sample_percent: u32,
+    /// What the gateway is called there.
+    pub service_name: String,
+    /// Authorities that are trusted besides the machine's own.
+    pub ca: Option<PathBuf>,
 }
 
 /// How a line of the log looks.

@@ -98,7 +98,7 @@ fn a_wrong_variable_is_named_and_not_shown_when_secret() {
             "broker.timeouts: is unknown; did you mean \"broker.timeout\"?",
         ),
         ("MLANGO__BROKER", "x", "broker: is unknown"),
-        ("MLANGO__TELEMETRY__URL", "x", "telemetry.url: is not in this version; take it out"),
+        ("MLANGO__DASHBOARD__URL", "x", "dashboard.url: is not in this version; take it out"),
         (
             "MLANGO__C2B__ROUTES",
             "[]",

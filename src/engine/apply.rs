@@ -1,7 +1,7 @@
 //! One event, one commit: read, decide, check the laws, write if nothing moved meanwhile.
 
-use super::Engine;
 use super::audit::{Act, Actor};
+use super::{Engine, trace};
 use crate::domain::id::{CaseId, EventId, PayoutId};
 use crate::domain::outcome::QueryClass;
 use crate::domain::payout::{
@@ -128,6 +128,7 @@ impl Engine {
         let mut stored = stored;
         for _ in 0..DECISIONS_MAX {
             let now = self.parts.clock.now();
+            let before = trace::is_wanted(&stored.payout).then(|| stored.payout.clone());
             let turn = Turn { engine: self, stored, event, messages: &messages, now };
             let Decision { commit, effects, came_to } = turn.decide();
             let Some(mut commit) = commit else {
@@ -144,6 +145,9 @@ impl Engine {
                     self.perform((id, rail), &effects, now);
                     self.tally.count(&came_to);
                     by.iter().for_each(|(actor, act)| act.done(actor));
+                    if let Some(before) = before {
+                        trace::step(&before, event, came_to.moved(), now);
+                    }
                     return Ok(came_to.written(proof));
                 }
                 Err(CommitError::Conflict(_)) => stored = self.stored(id).await?,
@@ -206,6 +210,16 @@ impl Engine {
 }
 
 impl CameTo {
+    /// The payout as it stands now, if it moved.
+    fn moved(&self) -> Option<&Payout> {
+        match self {
+            Self::Moved(payout) => Some(payout),
+            Self::Noted | Self::Contradicted | Self::Stale | Self::Forbidden(_) | Self::Parked => {
+                None
+            }
+        }
+    }
+
     fn written(self, proof: Durable) -> Applied {
         match self {
             Self::Moved(payout) => Applied::Moved { payout, proof },

@@ -1,6 +1,6 @@
 //! Taking payouts in, and stopping them before they are sent.
 
-use super::{Applied, Engine, NotApplied, Settings};
+use super::{Applied, Engine, NotApplied, Settings, trace};
 use crate::domain::id::{AppId, EventId, OriginatorConversationId, PayoutId};
 use crate::domain::money::Amount;
 use crate::domain::party::Msisdn;
@@ -9,6 +9,7 @@ use crate::domain::payout::{
 };
 use crate::domain::subject::Subject;
 use crate::store::{Claim, Commit, CommitError, NewEvent, PayoutWrite, Standing};
+use crate::telemetry::trace::Link;
 
 /// A payout as a caller asks for it: every field parsed, none decided yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,20 @@ impl Engine {
         fingerprint: [u8; 32],
         draft: Draft,
     ) -> Result<Submitted, SubmitError> {
+        self.submit_traced(app, (key, fingerprint), draft, None).await
+    }
+
+    /// The same, for a request that its caller traces: the payout's own trace is linked to that.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn submit_traced(
+        &self,
+        app: AppId,
+        (key, fingerprint): (&str, [u8; 32]),
+        draft: Draft,
+        link: Option<Link>,
+    ) -> Result<Submitted, SubmitError> {
         let Some(track) = self.tracks.get(draft.rail) else {
             return Err(SubmitError::NoSuchRail(draft.rail));
         };
@@ -113,6 +128,7 @@ impl Engine {
         match self.commit(commit).await {
             Ok(_durable) => {
                 self.tally.submitted.increment();
+                trace::taken(&payout, link, self.parts.clock.now());
                 track.outbox.offer(id);
                 Ok(Submitted { payout, replayed: false })
             }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::audit::{Act, Actor};
-use super::{Engine, NotApplied};
+use super::{Engine, NotApplied, trace};
 use crate::domain::id::{AppId, CaseId, EventId};
 use crate::domain::payout::{CaseKind, Contradiction, Rail};
 use crate::domain::subject::Subject;
@@ -294,6 +294,7 @@ impl<L: Lived> Turn<'_, L> {
         events.extend(self.by.map(|(actor, act)| engine.audited(actor, act, now)));
         events.push(engine.event_of(&life, notice, said, (self.messages, now)));
         let mut lives = also.lives;
+        let stood = (self.kept.value.clone().into_life(), life.clone());
         lives.push(LifeWrite { life, expected_version: self.kept.version });
         let track = engine.tracks.get(after.rail());
         let rails = follows.stop.iter().zip(track).map(|(code, track)| {
@@ -312,6 +313,7 @@ impl<L: Lived> Turn<'_, L> {
         match engine.commit(commit).await {
             Ok(proof) => {
                 self.by.iter().for_each(|(actor, act)| act.done(actor));
+                trace::moved((&stood.0, &stood.1), notice, L::name(self.event), now);
                 for at in &follows.wake {
                     engine.timers.add(*at, self.id);
                 }

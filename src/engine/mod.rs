@@ -2,8 +2,8 @@
 //!
 //! It sees the outside only through [`port`]. `intake` takes payouts, `hearing` takes what M-Pesa
 //! sends, `apply` turns an event into one commit, `worker` sends, `inquirer` asks, `desk` serves
-//! the people who run it and [`audit`] records what they did, `timer` wakes, and `rescue` puts what
-//! a crash left in its right state.
+//! the people who run it and [`audit`] records what they did, `timer` wakes, `rescue` puts what a
+//! crash left in its right state, and `trace` says what became of each step.
 
 mod apply;
 pub mod audit;
@@ -23,6 +23,7 @@ mod reversals;
 mod tally;
 mod till;
 mod timer;
+mod trace;
 mod track;
 mod worker;
 

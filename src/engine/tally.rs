@@ -1,14 +1,15 @@
 //! What the engine counts, and the one way by which it writes.
 
-use crate::store::{Commit, CommitError, Durable};
-use crate::telemetry::metric::{self, Counter, Gauge, Histogram};
-
 use std::time::Duration;
 
-use super::Engine;
 use super::apply::CameTo;
 use super::port::Outcome;
+use super::{Engine, trace};
 use crate::domain::outcome::AnswerClass;
+use crate::domain::subject::Subject;
+use crate::domain::time::Timestamp;
+use crate::store::{Commit, CommitError, Durable};
+use crate::telemetry::metric::{self, Counter, Gauge, Histogram};
 
 /// Handles that are asked for once.
 #[derive(Debug)]
@@ -55,6 +56,9 @@ impl Engine {
     /// Every write of the engine goes through here, so that it is timed and its cases are counted.
     pub(super) async fn commit(&self, commit: Commit) -> Result<Durable, CommitError> {
         let cases: Vec<&'static str> = commit.cases.iter().map(|case| case.kind.as_str()).collect();
+        let born = commit.lives.iter().filter(|write| write.expected_version == 0);
+        let born = born.filter_map(|it| Some((it.life.subject(), trace::since(&it.life)?)));
+        let born: Vec<(Subject, Timestamp)> = born.collect();
         let since = tokio::time::Instant::now();
         self.tally.waiting.add(1);
         let written = self.parts.store.commit(commit).await;
@@ -64,6 +68,7 @@ impl Engine {
             for kind in cases {
                 metric::CASES.with([kind]).increment();
             }
+            trace::born(&born, self.parts.clock.now());
         }
         written
     }

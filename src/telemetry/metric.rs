@@ -229,6 +229,25 @@ pub const BACKUP_AGE_SECONDS: Metric<Gauge, 0> = Metric::new(
     "Seconds since the last back-up that was made whole was begun; not there before the first.",
 );
 
+/// Lines of the log that were lost.
+pub const LOG_LINES_DROPPED: Metric<Counter, 0> = Metric::new(
+    "mlango_log_lines_dropped_total",
+    [],
+    "Lines that log.file did not take in time or at all: a full disk, or one that hangs.",
+);
+
+/// Spans of traces that were lost.
+pub const SPANS_DROPPED: Metric<Counter, 1> = Metric::new(
+    "mlango_spans_dropped_total",
+    ["why"],
+    "Spans of traces that never reached the collector: too many waited, it refused them, or it \
+     did not answer.",
+);
+
+/// Spans of traces that arrived.
+pub const SPANS_EXPORTED: Metric<Counter, 0> =
+    Metric::new("mlango_spans_exported_total", [], "Spans of traces that the collector took.");
+
 /// What is running.
 pub const BUILD_INFO: Metric<Gauge, 1> =
     Metric::new("mlango_build_info", ["version"], "Always 1; the label says which version runs.");
@@ -236,6 +255,8 @@ pub const BUILD_INFO: Metric<Gauge, 1> =
 /// Says in the metrics which version runs.
 pub fn announce() {
     BUILD_INFO.with([env!("CARGO_PKG_VERSION")]).set(1);
+    // Shown as nothing lost before the first is.
+    LOG_LINES_DROPPED.with([]).add(0);
 }
 
 #[cfg(test)]

@@ -83,6 +83,11 @@ impl Counter {
         self.add(1);
     }
 
+    /// How many so far.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// So many more.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);

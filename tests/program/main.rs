@@ -44,4 +44,5 @@ mod reach;
 mod readme;
 mod stop;
 mod verify;
+mod watch;
 mod wire;

@@ -1,6 +1,6 @@
 //! The keys of what stands beside the gateway: the simulator, and the log.
 
-use super::{Given, Key, Kind, SIMULATE, key};
+use super::{GIB, Given, KIB, Key, Kind, SERVE, SIMULATE, key};
 
 pub(super) const SIMULATOR: &[Key] = &[
     key(
@@ -75,5 +75,65 @@ pub(super) const LOG: &[Key] = &[
         Kind::Word(&["text", "json"]),
         Given::Default("\"text\""),
         "\"text\" for people, \"json\" for log collectors.",
+    ),
+    key(
+        "log",
+        "file",
+        Kind::Output,
+        Given::Optional("\"/var/log/mlango/mlango.log\""),
+        "A file that `mlango serve` writes to in place of standard error. Only its owner can read\n\
+         it. If logrotate moves it away, a new one is made.",
+    ),
+    key(
+        "log",
+        "rotate_bytes",
+        Kind::Size(64 * KIB, GIB),
+        Given::Default("\"50 MiB\""),
+        "A file that would become longer is renamed to ….1, that to ….2, and so on.",
+    ),
+    key(
+        "log",
+        "keep",
+        Kind::Count(0, 100),
+        Given::Default("5"),
+        "How many renamed files are kept: the log takes at most rotate_bytes × (keep + 1).",
+    ),
+];
+
+pub(super) const TELEMETRY: &[Key] = &[
+    key(
+        "telemetry",
+        "otlp_url",
+        Kind::Url,
+        Given::Needed(SERVE, "\"http://127.0.0.1:4318\""),
+        "The collector; /v1/traces is appended. No phone, name or amount is sent to it.",
+    ),
+    key(
+        "telemetry",
+        "otlp_headers",
+        Kind::Secret,
+        Given::Optional("\"<name=value,name=value>\""),
+        "Headers that it wants, such as \"api-key=…\"; with commas between.",
+    ),
+    key(
+        "telemetry",
+        "sample_percent",
+        Kind::Count(1, 100),
+        Given::Default("100"),
+        "How many of a hundred traces are sent; a trace is sent whole or not at all.",
+    ),
+    key(
+        "telemetry",
+        "service_name",
+        Kind::Text,
+        Given::Default("\"mlango\""),
+        "What the gateway is called there.",
+    ),
+    key(
+        "telemetry",
+        "ca",
+        Kind::File,
+        Given::Optional("\"certs/ca.pem\""),
+        "Certificate authorities (PEM) that are trusted besides this machine's own.",
     ),
 ];

@@ -1,5 +1,6 @@
 //! A configuration in which everything is set, and what may not be set together.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{TOKEN, complete, place};
@@ -21,6 +22,7 @@ pub(super) fn everything() -> String {
         })
         .replace("\"<the short code's passkey>\"", "\"a-passkey\"")
         .replace("\"<the account's API key>\"", "\"a-key\"")
+        .replace("\"<name=value,name=value>\"", "\"a=b,c=d\"")
         .replace("\"<the token before this one>\"", &format!("\"{TOKEN}\""))
         // A certificate is in two files, or in one.
         .replace("client_pkcs12 = ", "#client_pkcs12 = ")
@@ -63,6 +65,12 @@ fn everything_that_the_example_shows_can_be_set() {
     assert!(config.c2b.ask[0].accept_by_default && config.c2b.pull.is_none());
     assert_eq!(config.stk.policy, crate::domain::payment::Policy::default());
     assert_eq!(config.c2b.rules, crate::domain::payment::validation::Rules::default());
+    let log = config.log.file.expect("a file of the log");
+    assert_eq!((log.rotate_bytes, log.keep), (50 << 20, 5));
+    assert_eq!(log.path, Path::new("/var/log/mlango/mlango.log"), "it need not be there");
+    let telemetry = config.telemetry.expect("telemetry");
+    assert_eq!(telemetry.otlp_url, "http://127.0.0.1:4318");
+    assert_eq!((telemetry.sample_percent, telemetry.service_name.as_str()), (100, "mlango"));
     let sms = config.sms.expect("sms");
     assert_eq!((sms.templates.len(), sms.account.from.as_deref()), (3, Some("EXAMPLEORG")));
     // The broker may be left out where payouts go another way, and Daraja where they do not.

@@ -11,11 +11,14 @@ use super::{Answer, Ask, Caller, Problem, json};
 use crate::domain::subject::Subject;
 use crate::engine::SubmitError;
 use crate::http::problem::Code;
+use crate::telemetry::trace::Link;
 
 /// The longest Idempotency-Key, in characters.
 const KEY_LEN_MAX: usize = 255;
 /// The header that holds it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header that names a caller's span (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header that says that an answer is not the first one.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -78,6 +81,13 @@ pub(super) fn taken<T: Serialize>(value: &T, place: &str, replayed: bool) -> Ans
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(answer)
+}
+
+/// The span of the caller's that asks, if it says so: of several, none is it.
+pub(super) fn link(headers: &HeaderMap) -> Option<Link> {
+    let mut given = headers.get_all(TRACEPARENT).iter();
+    let link = Link::of(given.next()?.to_str().ok()?);
+    link.filter(|_link| given.next().is_none())
 }
 
 /// SHA-256 of what makes two requests the same: method, path and the body, byte for byte. The same

@@ -18,7 +18,10 @@ pub(in crate::http) async fn create(caller: Caller, ask: Ask) -> Answer {
     let once = Once::of(&ask)?;
     let engine = &ask.api.engine;
     let submitted = match submit::read(&ask.body, engine.limits(), engine.default_rail()) {
-        Ok(draft) => engine.submit(caller.app, &once.key, once.fingerprint, draft).await?,
+        Ok(draft) => {
+            let link = keyed::link(&ask.parts.headers);
+            engine.submit_traced(caller.app, (&once.key, once.fingerprint), draft, link).await?
+        }
         Err(faulty) => before(&ask, caller, &once).await?.ok_or(faulty)?,
     };
     let at = format!("/v1/payouts/{}", submitted.payout.details.id);
