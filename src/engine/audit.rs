@@ -118,6 +118,8 @@ deeds! {
     InquiryResolved = "inquiry_resolved";
     /// References that are expected to be paid were brought in.
     ReferencesExpected = "references_expected";
+    /// A copy of the whole book was made, to be kept.
+    BackedUp = "backed_up";
 }
 
 /// An administrative act. Its words hold no secrets and no personal data but who acted.

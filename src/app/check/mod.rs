@@ -275,7 +275,14 @@ fn room(
         lines.push(machine::writable(&place, &probe::machine::write(&here)));
         lines.push(machine::disk("store.disk", &place, &probe::machine::space(&here)));
     }
-    lines.push(Line::skipped("log.disk", "the log goes to standard error"));
+    lines.push(match parts.log.as_ref().and_then(|log| log.file.as_ref()) {
+        Some(file) => {
+            let here = probe::machine::nearest(&file.path);
+            let space = probe::machine::space(&here);
+            machine::disk("log.disk", &here.display().to_string(), &space)
+        }
+        None => Line::skipped("log.disk", "the log goes to standard error"),
+    });
     let routes = parts.c2b.as_ref().map(|c2b| c2b.routes.iter().map(|it| it.app.clone()).collect());
     let routes: Vec<String> = routes.unwrap_or_default();
     lines.extend(machine::routes(&routes, health.map(|health| health.apps.as_slice())));

@@ -9,9 +9,10 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Admin, answer, read};
+use super::{Admin, answer, operator, read};
+use crate::engine::audit::{Act, Actor, Deed};
 use crate::http::problem::{Code, Problem};
-use crate::store::backup::{BackupError, Order, Progress};
+use crate::store::backup::{BackupError, Manifest, Order, Progress};
 
 /// A back-up to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,7 @@ impl Last {
 /// `POST /backup`: answered when it is whole. It goes on if the asker hangs up.
 pub(super) async fn make(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     let act = async {
+        let actor = operator(&request);
         let NewBackup { dir, is_kept } = read(request).await?;
         if !dir.is_absolute() {
             let says = "dir must begin at the root: the gateway works in a directory of its own";
@@ -49,9 +51,27 @@ pub(super) async fn make(State(admin): State<Arc<Admin>>, request: Request) -> R
         }
         let order = Order { dir, at: admin.engine.clock().now(), is_kept };
         let made = admin.engine.store().backup(order, admin.progress.begin()).await;
-        Ok((StatusCode::OK, made.map_err(not_made)?))
+        let made = made.map_err(not_made)?;
+        if is_kept {
+            record(&admin, &actor, &made).await;
+        }
+        Ok((StatusCode::OK, made))
     };
     answer(act.await)
+}
+
+/// That a copy of the whole book, with phones and names in it, is somewhere else now. The copy is
+/// there whether this is kept or not.
+async fn record(admin: &Admin, actor: &Actor, made: &Manifest) {
+    let act = Act {
+        deed: Deed::BackedUp,
+        what: format!("a back-up made of {} payouts", made.payouts),
+        before: "one copy fewer".to_owned(),
+        after: format!("the book up to event {} stands elsewhere, too", made.last_event),
+    };
+    if let Err(error) = admin.engine.record(actor, &act).await {
+        tracing::error!(%error, "a back-up was made, and its record could not be kept");
+    }
 }
 
 /// `GET /backup`: how far the one that was asked for last has come.

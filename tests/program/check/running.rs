@@ -89,7 +89,11 @@ fn wrong_credentials_are_found_when_somebody_asks_for_it() {
     assert_eq!(asked(&house), 0, "nothing is shown without --live");
 
     let good = report(&house, &["--live"]);
-    assert_said("good", &good, ("broker.credentials", "warning", "let spId, spPassword"));
+    assert_said(
+        "good",
+        &good,
+        ("broker.credentials", "ok", "spId, spPassword and serviceId are right"),
+    );
     assert_said("good", &good, ("daraja.token", "ok", "gave a token"));
     house.set("BROKER__SP_PASSWORD", "Example-Wrong-1");
     house.set("DARAJA__CONSUMER_SECRET", "Example-Wrong-2");
