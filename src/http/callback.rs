@@ -76,7 +76,7 @@ impl Tokens {
         tokens
     }
 
-    /// Takes another one, too; the oldest beyond [`Self::MOST`] is taken no more.
+    /// Takes another one, too; the oldest beyond eight is taken no more.
     pub fn add(&self, token: &str) {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);

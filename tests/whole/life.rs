@@ -56,6 +56,18 @@ fn settings(world: &World) -> Settings {
     }
 }
 
+/// What M-Pesa calls.
+fn callbacks(engine: &Arc<Engine>) -> Router {
+    callback::router(Callbacks {
+        engine: Arc::clone(engine),
+        tokens: Arc::new(Tokens::new(TOKEN, None)),
+        client_names: Vec::new(),
+        allow: vec![],
+        public_url: "http://gw.example.org".to_owned(),
+        limits: BODY,
+    })
+}
+
 impl Life {
     /// Starts it; a store that cannot be read yet refuses the start, and it is tried again.
     /// `None` when it dies while it starts.
@@ -122,14 +134,7 @@ impl Life {
             shutdown: stop.clone(),
             notes: Arc::default(),
         });
-        let callbacks = callback::router(Callbacks {
-            engine: Arc::clone(&engine),
-            tokens: Arc::new(Tokens::new(TOKEN, None)),
-            client_names: Vec::new(),
-            allow: vec![],
-            public_url: "http://gw.example.org".to_owned(),
-            limits: BODY,
-        });
+        let callbacks = callbacks(&engine);
         world.net.open(Some(Door { callbacks, fate: fate.clone() }));
         till::pulls(world, (&engine, &stop, &fate));
         world.net.note(|| "the program runs".to_owned());

@@ -1,7 +1,7 @@
 //! `mlango check`: whether a configuration can work, one line for each thing that can be wrong, in
 //! the order in which a person would mend it.
 //!
-//! [`probe`] looks at the world and finds facts; [`judge`] makes lines of them, and looks at
+//! `probe` looks at the world and finds facts; `judge` makes lines of them, and looks at
 //! nothing. No money moves, whatever is asked for. Without `--live` no secret leaves the machine:
 //! what is shown is what a TLS handshake shows.
 

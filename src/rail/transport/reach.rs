@@ -73,7 +73,7 @@ pub(super) async fn connect(
 }
 
 /// Goes the same way as a request, as far as it leads, and says nothing there. Looked at more
-/// closely than [`connect`] does: the error says how far it came, and why not further.
+/// closely than `connect` does: the error says how far it came, and why not further.
 ///
 /// # Errors
 /// The stage that was not passed, and why, in words.
