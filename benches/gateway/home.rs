@@ -201,6 +201,9 @@ impl Gateway {
         let [api, callbacks] = free_ports();
         overrides.extend([
             ("MLANGO__API__LISTEN".to_owned(), api.to_string()),
+            // What this machine does, and not what one caller may have of it.
+            ("MLANGO__API__REQUESTS_PER_SECOND_PER_KEY".to_owned(), "0".to_owned()),
+            ("MLANGO__API__REQUESTS_PER_SECOND_PER_PEER".to_owned(), "0".to_owned()),
             ("MLANGO__CALLBACKS__LISTEN".to_owned(), callbacks.to_string()),
             ("MLANGO__CALLBACKS__PUBLIC_URL".to_owned(), format!("http://{callbacks}")),
         ]);
