@@ -119,6 +119,8 @@ pub async fn serve_from_memory(config: &Path) {
     let overrides = [
         ("MLANGO__STORE__URL", "memory:"),
         ("MLANGO__API__LISTEN", "127.0.0.1:0"),
+        ("MLANGO__API__REQUESTS_PER_SECOND_PER_KEY", "0"),
+        ("MLANGO__API__REQUESTS_PER_SECOND_PER_PEER", "0"),
         ("MLANGO__CALLBACKS__LISTEN", "127.0.0.1:0"),
         ("MLANGO__BROKER__URL", "http://127.0.0.1:9"),
         ("MLANGO__BROKER__MAX_IN_FLIGHT", "1"),
