@@ -284,8 +284,8 @@ impl<L: Lived> Turn<'_, L> {
             status = life.standing().as_str(), "moved");
         let said = L::says(self.event);
         let about = (Some(life.subject()), life.app());
-        let before = self.kept.value.clone().into_life().standing().as_str();
         let case = |kind: &CaseKind| {
+            let before = self.kept.value.clone().into_life().standing().as_str();
             let says = case_says(*kind, &said.0, before);
             engine.case_of(about, *kind, says, (self.messages, now))
         };
@@ -294,7 +294,9 @@ impl<L: Lived> Turn<'_, L> {
         events.extend(self.by.map(|(actor, act)| engine.audited(actor, act, now)));
         events.push(engine.event_of(&life, notice, said, (self.messages, now)));
         let mut lives = also.lives;
-        let stood = (self.kept.value.clone().into_life(), life.clone());
+        // Copies cost more than a step: only where somebody listens.
+        let stood = trace::is_wanted_of(life.subject())
+            .then(|| (self.kept.value.clone().into_life(), life.clone()));
         lives.push(LifeWrite { life, expected_version: self.kept.version });
         let track = engine.tracks.get(after.rail());
         let rails = follows.stop.iter().zip(track).map(|(code, track)| {
@@ -313,7 +315,9 @@ impl<L: Lived> Turn<'_, L> {
         match engine.commit(commit).await {
             Ok(proof) => {
                 self.by.iter().for_each(|(actor, act)| act.done(actor));
-                trace::moved((&stood.0, &stood.1), notice, L::name(self.event), now);
+                if let Some((before, after)) = &stood {
+                    trace::moved((before, after), notice, L::name(self.event), now);
+                }
                 for at in &follows.wake {
                     engine.timers.add(*at, self.id);
                 }

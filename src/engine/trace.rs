@@ -19,6 +19,11 @@ pub(super) fn is_wanted(payout: &Payout) -> bool {
     trace::is_wanted(trace_of(payout))
 }
 
+/// The same of whatever else has a life.
+pub(super) fn is_wanted_of(subject: Subject) -> bool {
+    trace::is_wanted(TraceId(subject.bytes()))
+}
+
 fn trace_of(payout: &Payout) -> TraceId {
     TraceId(payout.details.id.bytes())
 }
