@@ -367,3 +367,72 @@ async fn whoever_pipelines_and_never_reads_is_cut_off() {
     drop(greedy);
     assert_eq!(door.end().await, 0);
 }
+
+/// A confirmation of M-Pesa's, as it posts one.
+fn confirmation(receipt: &str) -> String {
+    format!(
+        r#"{{"TransactionType":"Pay Bill","TransID":"{receipt}","TransTime":"20240102061530","TransAmount":"25.00","BusinessShortCode":"600999","BillRefNumber":"INV-77","InvoiceNumber":"","OrgAccountBalance":"1025.00","ThirdPartyTransID":"","MSISDN":"2547 ***** 001","FirstName":"AMINA","MiddleName":"","LastName":""}}"#
+    )
+}
+
+fn notice_head(lines: &str) -> String {
+    format!(
+        "POST /cb/{TOKEN}/c2b/confirmation HTTP/1.1\r\nhost: x\r\ncontent-type: \
+         application/json\r\n{lines}"
+    )
+}
+
+fn notice(receipt: &str) -> String {
+    let body = confirmation(receipt);
+    format!("{}content-length: {}\r\n\r\n{body}", notice_head(""), body.len())
+}
+
+impl Doors {
+    async fn is_paid(&self, receipt: &str) -> bool {
+        let receipt = mlango::domain::id::Receipt::new(receipt).expect("a receipt");
+        self.gateway.store.payment_by_receipt(&receipt).await.expect("a read").is_some()
+    }
+}
+
+#[tokio::test]
+async fn a_notice_with_two_ends_smuggles_no_other_in() {
+    let doors = Doors::open().await;
+    let hidden = notice("UJ3HIDDEN0");
+    let body = confirmation("UJ3AAAAAA0");
+    let te = "transfer-encoding: chunked\r\n";
+    let length = |bytes: &str| format!("content-length: {}\r\n", bytes.len());
+    let with = |lines: &str, body: &str| format!("{}\r\n{body}{hidden}", notice_head(lines));
+    let table: [(&str, String); 7] = [
+        ("a length, then chunks", with(&format!("{}{te}", length(&body)), &chunked(&body))),
+        ("chunks, then a length", with(&format!("{te}{}", length("x")), &chunked(&body))),
+        ("two lengths", with(&format!("{}{}", length(&body), length("x")), &body)),
+        ("a length of two", with("content-length: 1, 2\r\n", &body)),
+        ("a coding nobody knows", with("transfer-encoding: xchunked\r\n", &chunked(&body))),
+        ("a space before the colon", with("transfer-encoding : chunked\r\n", &chunked(&body))),
+        ("an endless chunk", with(te, "fffffffffffffffff\r\n")),
+    ];
+    for (name, bytes) in table {
+        let told = put(&doors.callbacks, bytes.as_bytes()).await;
+        assert!(statuses(&told).len() <= 1, "{name}: {told}");
+        assert!(!doors.is_paid("UJ3HIDDEN0").await, "{name}: the hidden notice was heard");
+        doors.serve_others().await;
+    }
+    doors.end().await;
+}
+
+#[tokio::test]
+async fn many_notices_in_one_segment_are_each_heard_once_and_in_order() {
+    let doors = Doors::open().await;
+    let receipt = |nth: usize| format!("UJ3AAAA{nth:03}");
+    // Each twice: the second is noted, and pays nothing.
+    let all: String = (0..40).map(|nth| notice(&receipt(nth / 2))).collect();
+    let told = put(&doors.callbacks, all.as_bytes()).await;
+    assert_eq!(statuses(&told), [200; 40], "{told}");
+    for nth in 0..20 {
+        assert!(doors.is_paid(&receipt(nth)).await, "{nth}");
+    }
+    let events = doors.gateway.store.events(0, 500).await.expect("events");
+    let births = events.iter().filter(|it| it.event.kind == "payment.received").count();
+    assert_eq!(births, 20, "each is one payment");
+    doors.end().await;
+}
