@@ -133,7 +133,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sled", &["store/sled.rs", "store/sled/"]),
-    ("strsim", &["config/"]),
+    ("strsim", &["config/", "sim/scenario/"]),
     ("subtle", &["http/"]),
     ("tempfile", &["cli/"]),
     (
@@ -149,7 +149,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "tokio_util",
         &["app.rs", "app/", "cli/", "engine/", "http/", "notify/", "rail/", "sim/", "store/"],
     ),
-    ("toml_edit", &["config/"]),
+    ("toml_edit", &["config/", "sim/scenario/"]),
     ("tower", &["http/", "sim/"]),
     ("tracing_appender", &["telemetry/"]),
     ("tracing_subscriber", &["telemetry/"]),

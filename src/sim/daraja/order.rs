@@ -11,7 +11,7 @@ use super::demand::{Demand, Order, duplicate};
 use super::faults::{self, Fault, Wrong, wrong};
 use super::refusal::Refusal;
 use super::result::{self, Document, Shape, braced, decimal, digits, number};
-use super::{Call, Done, good};
+use super::{Call, Done, Way, good};
 use crate::domain::money::Amount;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::party::ShortCode;
@@ -62,14 +62,14 @@ pub(super) fn obey(
     sim: &Arc<Sim>,
     order: Order,
     call: &Call,
-    faults: &[Fault],
+    Way { faults, ruled }: Way<'_>,
 ) -> Result<Done, Refusal> {
     let place = sim.outbox.place().ok_or_else(overload)?;
     let name = order.name.clone();
     let mut behaviour = match &order.demand {
-        Demand::Move(_) => sim.chooser.payment(&name, order.phone()),
-        Demand::Status(by) => sim.chooser.question(&name, by.as_str()),
-        Demand::Balance(party) => sim.chooser.question(&name, party.as_str()),
+        Demand::Move(_) => sim.chooser.payment(&name, order.phone(), ruled),
+        Demand::Status(by) => sim.chooser.question(&name, by.as_str(), ruled),
+        Demand::Balance(party) => sim.chooser.question(&name, party.as_str(), ruled),
     };
     faults::change(faults, &mut behaviour);
     let shape = shape(sim, &order, faults);
