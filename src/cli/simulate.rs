@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Asked, Context, Failure, out};
+use super::{Asked, Context, Failure, lines, out};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
@@ -28,6 +28,9 @@ pub(super) struct Simulate {
     /// Choose behaviour by a file. Not in this version: phones choose it.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
+    /// Print no line for each exchange.
+    #[arg(long)]
+    quiet: bool,
 }
 
 impl Simulate {
@@ -52,8 +55,13 @@ impl Simulate {
              ledger at http://{0}/sim/ledger",
             running.addr
         ));
+        out::say(&format!("See it in a browser: http://{}/sim", running.addr));
+        let shown = (!self.quiet).then(|| lines::print(running.watch(), context.json));
         asked.wait().await;
         running.shutdown().await;
+        if let Some(shown) = shown {
+            shown.end().await;
+        }
         Ok(())
     }
 }

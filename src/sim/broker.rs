@@ -66,7 +66,7 @@ fn dressed(answer: Answer, message: Vec<u8>) -> Reply {
 
 /// Checks a request, does what the script says, and keeps the exchange.
 fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
-    let at = sim.now();
+    let (at, since) = (sim.now(), sim.movements());
     let (id, reply) = match admit(sim, body) {
         Ok((order, place)) => {
             let id = order.originator_conversation_id.clone();
@@ -77,7 +77,7 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
             (refusal.originator_conversation_id.clone(), refused(&refusal, answer))
         }
     };
-    reply.keep(sim, Request { at, path: PATH, body, about: id });
+    reply.keep(sim, Request { at, path: PATH, body, about: id, since });
     reply
 }
 
@@ -112,14 +112,14 @@ fn obey(sim: &Arc<Sim>, order: Order, place: Place, body: &[u8]) -> Reply {
             refused(&refusal, answer)
         }
         Act::Forget => {
-            tracing::info!(
+            tracing::debug!(
                 originator_conversation_id = id,
                 "request forgotten as scripted: nothing done"
             );
             dressed(answer, Vec::new())
         }
         Act::Cache { wait, then } => {
-            tracing::info!(originator_conversation_id = id, ?wait, ?then, "request held");
+            tracing::debug!(originator_conversation_id = id, ?wait, ?then, "request held");
             let message = code_only(CACHED);
             hold(sim, Held { order, behaviour, place }, (wait, then), body);
             dressed(answer, message)
@@ -188,6 +188,7 @@ fn deliver_held(sim: &Arc<Sim>, held: Held) {
     let Held { order, behaviour, place } = held;
     let refusal = match take(sim, &order, None) {
         Ok(carried) => {
+            sim.tell_moved(&carried.taken.fate);
             report(sim, order, carried, &behaviour, place);
             return;
         }
@@ -214,7 +215,7 @@ fn letter(message: Vec<u8>) -> Letter {
 }
 
 fn refused(refusal: &Refusal, answer: Answer) -> Reply {
-    tracing::info!(
+    tracing::debug!(
         originator_conversation_id = refusal.originator_conversation_id,
         code = %refusal.code,
         says = refusal.says,
@@ -298,7 +299,7 @@ fn wish(book: &Book, order: &Order, fault: Option<Code>, scripted: Option<Code>)
 fn log_taken(order: &Order, taken: &Taken) {
     let id = order.originator_conversation_id.as_str();
     match &taken.fate {
-        Fate::Paid(entry) => tracing::info!(
+        Fate::Paid(entry) => tracing::debug!(
             originator_conversation_id = id,
             phone = ?entry.phone,
             amount = %entry.amount,
@@ -306,16 +307,16 @@ fn log_taken(order: &Order, taken: &Taken) {
             "request taken and paid"
         ),
         Fate::NotPaid(code) => {
-            tracing::info!(originator_conversation_id = id, %code, "request taken and not paid");
+            tracing::debug!(originator_conversation_id = id, %code, "request taken and not paid");
         }
-        Fate::Moved(moved) => tracing::info!(
+        Fate::Moved(moved) => tracing::debug!(
             originator_conversation_id = id,
             amount = %moved.movement.amount(),
             receipt = moved.receipt,
             "request taken and payment given back"
         ),
         Fate::Asked => {
-            tracing::info!(originator_conversation_id = id, "question taken");
+            tracing::debug!(originator_conversation_id = id, "question taken");
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Reque
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
-    let at = sim.now();
+    let (at, since) = (sim.now(), sim.movements());
     let faults = sim.daraja.faults().draw(Api::C2bRegister, &body);
     let reply = match faults::before(&faults) {
         Some(fault) => faults::word(&sim, fault),
@@ -43,7 +43,7 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Reque
             faults::after(&sim, &faults, answered(&code, &says))
         }
     };
-    reply.keep(&sim, Request { at, path: PATH, body: &body, about: None });
+    reply.keep(&sim, Request { at, path: PATH, body: &body, about: None, since });
     reply.send(&sim).await
 }
 
