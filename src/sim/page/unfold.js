@@ -7,7 +7,7 @@ const LENGTH_MAX = 64 * 1024;
 export function unfold(text) {
   if (text.length > LENGTH_MAX) return text;
   const bare = text.trim();
-  if (bare.startsWith("<")) return xml(bare) ?? text;
+  if (bare.startsWith("<")) return xml(bare);
   if (bare.startsWith("{") || bare.startsWith("[")) return json(bare) ?? text;
   if (/^[\w.]+=[^\n]*(&[\w.]+=[^\n]*)*$/.test(bare)) return form(bare);
   return text;
@@ -62,40 +62,60 @@ function form(text) {
   return pairs.map(([name, value]) => `${name} = ${value}`).join("\n");
 }
 
-function xml(text) {
-  const root = parsed(text);
-  if (root === null) return null;
+// The browser's own reader is not used: it shows what it cannot read by a page of its own.
+const TOKEN =
+  /<!\[CDATA\[[^]*?(?:\]\]>|$)|<!--[^]*?(?:-->|$)|<\?[^]*?(?:\?>|$)|<[^>]*(?:>|$)|[^<]+/g;
+/** What holds a document as a text. */
+const WRAPPER = /^<(?:[\w.-]+:)?(?:RequestMsg|ResponseMsg|ResultMsg)\b/;
+const SIGNS = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+
+const plain = (text) => text.replace(/&(lt|gt|amp|quot|apos);/g, (_, name) => SIGNS[name]);
+const isText = (token) => token !== undefined && (!token.startsWith("<") || token.startsWith("<![CDATA["));
+const isClosing = (token) => token?.startsWith("</") ?? false;
+const isOpening = (token) => /^<[^/!?]/.test(token) && !token.endsWith("/>");
+
+function xml(text, depth = 0) {
+  const tokens = text.match(TOKEN).filter((token) => token.trim() !== "");
   const lines = [];
-  element(root, 0, lines);
+  const push = (line) => lines.push("  ".repeat(Math.min(depth, DEPTH_MAX)) + line);
+  for (let at = 0; at < tokens.length; at += 1) {
+    const token = tokens[at].trim();
+    if (isClosing(token)) {
+      depth = Math.max(depth - 1, 0);
+      push(token);
+    } else if (isOpening(token)) {
+      const values = [];
+      while (isText(tokens[at + 1 + values.length])) values.push(tokens[at + 1 + values.length]);
+      const closing = tokens[at + 1 + values.length];
+      if (isClosing(closing)) {
+        at += values.length + 1;
+        leaf(token, values, closing, depth, push, lines);
+      } else {
+        push(token);
+        depth += 1;
+      }
+    } else {
+      push(token);
+    }
+  }
   return lines.join("\n");
 }
 
-function parsed(text) {
-  const document = new DOMParser().parseFromString(text, "text/xml");
-  const failed = document.getElementsByTagName("parsererror").length > 0;
-  return failed ? null : document.documentElement;
+/** An element that holds no other: its value stands beside it, a document in it below. */
+function leaf(opening, values, closing, depth, push, lines) {
+  const value = values.join("").trim();
+  const inner = contents(values).trim();
+  if (WRAPPER.test(opening) && inner.startsWith("<") && depth < DEPTH_MAX) {
+    push(`${opening}  (the document inside:)`);
+    lines.push(xml(inner, depth + 1));
+    push(closing.trim());
+  } else {
+    push(`${opening}${value}${closing.trim()}`);
+  }
 }
 
-function element(node, depth, lines) {
-  const indent = "  ".repeat(Math.min(depth, DEPTH_MAX));
-  const attributes = [...node.attributes].map((it) => ` ${it.name}="${it.value}"`).join("");
-  const name = node.nodeName;
-  const children = [...node.children];
-  const value = node.textContent.trim();
-  if (children.length > 0) {
-    lines.push(`${indent}<${name}${attributes}>`);
-    for (const child of children) element(child, depth + 1, lines);
-    lines.push(`${indent}</${name}>`);
-    return;
-  }
-  const inner = value.startsWith("<") && depth < DEPTH_MAX ? parsed(value) : null;
-  if (inner !== null) {
-    lines.push(`${indent}<${name}${attributes}>  (the document inside:)`);
-    element(inner, depth + 1, lines);
-    lines.push(`${indent}</${name}>`);
-  } else if (value === "") {
-    lines.push(`${indent}<${name}${attributes}/>`);
-  } else {
-    lines.push(`${indent}<${name}${attributes}>${value}</${name}>`);
-  }
+/** The text of an element, out of CDATA or out of its escapes. */
+function contents(values) {
+  const cdata = /^\s*<!\[CDATA\[([^]*?)(?:\]\]>)?\s*$/;
+  return values.map((value) => cdata.exec(value)?.[1] ?? plain(value)).join("");
 }

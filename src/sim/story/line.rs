@@ -82,7 +82,7 @@ fn exchanged(exchange: &Exchange, ink: Ink) -> String {
     let answer = ink.tone(story.tone, &story.answer);
     let moved = exchange.moved.as_deref().map(|moved| ink.paint(BOLD, &money(moved)));
     let moved = moved.map(|moved| format!(" | {moved}")).unwrap_or_default();
-    format!("{at} {arrow} {came} = {answer}{moved}")
+    format!("{at} {arrow} {came} => {answer}{moved}")
 }
 
 /// What moved, in words, and what is left.

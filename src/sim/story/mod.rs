@@ -90,12 +90,15 @@ impl Story {
         let told = exchange.direction == Direction::Out;
         let news = told.then(|| news(&came)).flatten();
         let answer = answer(exchange, told);
+        // Where the message itself says of nothing what it is about.
+        let id = exchange.originator_conversation_id.as_deref().filter(|_| told);
+        let id = id.filter(|_| party(&came).is_none());
         let tone = news.as_ref().map_or(answer.tone, |news| news.tone.and(answer.tone));
         Self {
             what: if told { outgoing(&came, &exchange.path) } else { incoming(&came, exchange) },
             amount: came.get(&AMOUNTS).map(plain),
             party: party(&came).map(plain),
-            detail: detail(&came).map(plain),
+            detail: detail(&came).or(id).map(plain),
             news: news.map(|word| word.says),
             answer: answer.says,
             tone,
@@ -123,7 +126,9 @@ const DETAILS: [&str; 11] = [
 ];
 
 fn party(came: &Fields) -> Option<&str> {
-    let named = came.get(&PARTIES).or_else(|| came.under("ReceiverParty", "Identifier"));
+    let is_phone = came.under("ReceiverParty", "IdentifierType") == Some("1");
+    let receiver = came.under("ReceiverParty", "Identifier").filter(|_| is_phone);
+    let named = came.get(&PARTIES).or(receiver);
     named.or_else(|| came.get(&["ReceiverPartyPublicName"]))
 }
 
@@ -192,6 +197,7 @@ fn stk(code: &str) -> Word {
 fn answer(exchange: &Exchange, told: bool) -> Word {
     let Some(status) = exchange.status else {
         let why = String::from_utf8_lossy(&exchange.response);
+        let why = why.strip_prefix("no answer").unwrap_or(&why).trim_start_matches([',', ' ']);
         return Word { says: plain(&format!("no answer: {why}")), tone: Tone::Bad };
     };
     let said = Fields::of(&exchange.response);

@@ -165,7 +165,7 @@ fn money_that_moved_stands_in_the_line_and_in_colour_on_a_terminal() {
     assert!(said.ends_with(&expected), "{said}");
     let seen = Seen::Happening(Happening::Exchange(Arc::new(one)));
     assert!(line(&seen, Ink::Coloured).contains("\u{1b}[32m0 "), "{}", line(&seen, Ink::Coloured));
-    let value = super::json(&seen);
+    let value = json(&seen);
     assert_eq!(value["moved"]["amount"], "10.00");
     assert_eq!(value["happened"], "exchange");
     let alone = Seen::Happening(Happening::Moved(Arc::new(deposit)));
