@@ -12,6 +12,7 @@ mod credential;
 mod demo;
 mod export;
 mod init;
+mod lines;
 mod money;
 mod out;
 mod payouts;

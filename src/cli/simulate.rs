@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Asked, Context, Failure, out, scenarios};
+use super::{Asked, Context, Failure, lines, out, scenarios};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
@@ -29,6 +29,9 @@ pub(super) struct Simulate {
     /// that ship. Without it, the last digits of phones choose.
     #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<String>,
+    /// Print no line for each exchange.
+    #[arg(long)]
+    quiet: bool,
 }
 
 impl Simulate {
@@ -57,8 +60,13 @@ impl Simulate {
              ledger at http://{0}/sim/ledger",
             running.addr
         ));
+        out::say(&format!("See it in a browser: http://{}/sim", running.addr));
+        let shown = (!self.quiet).then(|| lines::print(running.watch(), context.json));
         asked.wait().await;
         running.shutdown().await;
+        if let Some(shown) = shown {
+            shown.end().await;
+        }
         Ok(())
     }
 }

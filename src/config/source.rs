@@ -42,6 +42,13 @@ impl Environment {
         (!key.is_empty()).then(|| key.to_owned())
     }
 
+    /// Whether whoever reads the shell's output wants no colour: `NO_COLOR` is set, or the terminal
+    /// is one that knows none.
+    pub fn is_colourless() -> bool {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        unwanted || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+    }
+
     /// These variables and no others; names that are not ours are left out.
     pub fn of<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into())));

@@ -68,7 +68,7 @@ pub(super) fn dressed(answer: Answer, message: Vec<u8>) -> Reply {
 
 /// Checks a request, does what the script says, and keeps the exchange.
 fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
-    let at = sim.now();
+    let (at, since) = (sim.now(), sim.movements());
     let mut about = None;
     let verdict = sim.verdict(|| {
         let traffic = scenario::by_soap(body);
@@ -83,7 +83,7 @@ fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
             (id, after(faults, reply))
         }
     };
-    reply.keep(sim, Request { at, path: PATH, body, about: id });
+    reply.keep(sim, Request { at, path: PATH, body, about: id, since });
     reply
 }
 
@@ -151,14 +151,14 @@ fn obey(
             refused(&refusal, answer)
         }
         Act::Forget => {
-            tracing::info!(
+            tracing::debug!(
                 originator_conversation_id = id,
                 "request forgotten as scripted: nothing done"
             );
             dressed(answer, Vec::new())
         }
         Act::Cache { wait, then } => {
-            tracing::info!(originator_conversation_id = id, ?wait, ?then, "request held");
+            tracing::debug!(originator_conversation_id = id, ?wait, ?then, "request held");
             let message = code_only(CACHED);
             hold(sim, Held { order, behaviour, place }, (wait, then), body);
             dressed(answer, message)
@@ -227,6 +227,7 @@ fn deliver_held(sim: &Arc<Sim>, held: Held) {
     let Held { order, behaviour, place } = held;
     let refusal = match take(sim, &order, None) {
         Ok(carried) => {
+            sim.tell_moved(&carried.taken.fate);
             report(sim, order, carried, &behaviour, place);
             return;
         }
@@ -253,7 +254,7 @@ fn letter(message: Vec<u8>) -> Letter {
 }
 
 fn refused(refusal: &Refusal, answer: Answer) -> Reply {
-    tracing::info!(
+    tracing::debug!(
         originator_conversation_id = refusal.originator_conversation_id,
         code = %refusal.code,
         says = refusal.says,
@@ -337,7 +338,7 @@ fn wish(book: &Book, order: &Order, fault: Option<Code>, scripted: Option<Code>)
 fn log_taken(order: &Order, taken: &Taken) {
     let id = order.originator_conversation_id.as_str();
     match &taken.fate {
-        Fate::Paid(entry) => tracing::info!(
+        Fate::Paid(entry) => tracing::debug!(
             originator_conversation_id = id,
             phone = ?entry.phone,
             amount = %entry.amount,
@@ -345,16 +346,16 @@ fn log_taken(order: &Order, taken: &Taken) {
             "request taken and paid"
         ),
         Fate::NotPaid(code) => {
-            tracing::info!(originator_conversation_id = id, %code, "request taken and not paid");
+            tracing::debug!(originator_conversation_id = id, %code, "request taken and not paid");
         }
-        Fate::Moved(moved) => tracing::info!(
+        Fate::Moved(moved) => tracing::debug!(
             originator_conversation_id = id,
             amount = %moved.movement.amount(),
             receipt = moved.receipt,
             "request taken and payment given back"
         ),
         Fate::Asked => {
-            tracing::info!(originator_conversation_id = id, "question taken");
+            tracing::debug!(originator_conversation_id = id, "question taken");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What testers ask the simulator: what was really paid, and what went over the wire.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,11 +9,13 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Sim;
-use super::book::{Moved, Movement, Received};
+use super::book::{Book, Moved, Movement, Received};
 use super::customer::Urls;
-use super::exchange::{Exchange, masked};
+use super::exchange::{Exchange, sought};
+use super::story;
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
 use crate::soap::redact::mask_tokens;
@@ -40,7 +43,7 @@ fn limit(asked: Option<usize>) -> usize {
 }
 
 /// `GET /healthz`: it is alive.
-pub(super) async fn healthz() -> Json<serde_json::Value> {
+pub(super) async fn healthz() -> Json<Value> {
     Json(serde_json::json!({"status": "ok"}))
 }
 
@@ -51,6 +54,30 @@ pub(super) struct LedgerQuery {
     limit: Option<usize>,
     originator_conversation_id: Option<String>,
     receipt: Option<String>,
+    /// The last so many, in order.
+    last: Option<usize>,
+    /// What a person seeks: a phone, a receipt, a name, an account.
+    find: Option<String>,
+}
+
+impl LedgerQuery {
+    /// What is listed, and whether it is a page of all.
+    fn pick(&self, book: &Book) -> (Vec<Moved>, bool) {
+        let limit = limit(self.limit);
+        if let Some(id) = &self.originator_conversation_id {
+            return (book.find_moved(id).into_iter().collect(), false);
+        }
+        if let Some(receipt) = &self.receipt {
+            return (book.by_receipt(receipt).into_iter().collect(), false);
+        }
+        if let Some(text) = &self.find {
+            return (book.sought(text.trim(), limit), false);
+        }
+        match self.last {
+            Some(last) => (book.latest(last.min(LIMIT_MAX)), false),
+            None => (book.movements(self.after.unwrap_or(0), limit), true),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -118,8 +145,8 @@ impl From<Moved> for LedgerLine {
     }
 }
 
-/// `GET /sim/ledger?after=&limit=`, `?originator_conversation_id=` and `?receipt=`: what really
-/// moved, payouts and customers' payments alike.
+/// `GET /sim/ledger?after=&limit=`, `?originator_conversation_id=`, `?receipt=`, `?last=` and
+/// `?find=`: what really moved, payouts and customers' payments alike.
 pub(super) async fn ledger(
     State(sim): State<Arc<Sim>>,
     query: Result<Query<LedgerQuery>, QueryRejection>,
@@ -130,21 +157,12 @@ pub(super) async fn ledger(
     };
     let limit = limit(query.limit);
     let book = sim.book();
-    let one = match (&query.originator_conversation_id, &query.receipt) {
-        (Some(id), _) => Some(book.find_moved(id)),
-        (None, Some(receipt)) => Some(book.by_receipt(receipt)),
-        (None, None) => None,
-    };
-    let is_list = one.is_none();
-    let entries = match one {
-        Some(found) => found.into_iter().collect(),
-        None => book.movements(query.after.unwrap_or(0), limit),
-    };
+    let (entries, is_page) = query.pick(&book);
     let (total_paid, payments, balance) = (book.total_paid(), book.payments(), book.balance());
     let (received, reversed) = (book.total_received(), book.total_reversed());
     drop(book);
     let last = entries.last().map(|entry| entry.seq);
-    let more = is_list && entries.len() == limit;
+    let more = is_page && entries.len() == limit;
     let data: Vec<LedgerLine> = entries.into_iter().map(LedgerLine::from).collect();
     Json(serde_json::json!({
         "data": data,
@@ -159,7 +177,7 @@ pub(super) async fn ledger(
 }
 
 /// `GET /sim/urls`: the addresses that are registered.
-pub(super) async fn urls(State(sim): State<Arc<Sim>>) -> Json<serde_json::Value> {
+pub(super) async fn urls(State(sim): State<Arc<Sim>>) -> Json<Value> {
     let urls = sim.urls();
     let line = |(shortcode, urls): (&ShortCode, &Urls)| {
         let validation = urls.validation.as_ref().map(ToString::to_string);
@@ -171,59 +189,77 @@ pub(super) async fn urls(State(sim): State<Arc<Sim>>) -> Json<serde_json::Value>
             "confirmation": mask_tokens(&urls.confirmation.to_string()),
         })
     };
-    let data: Vec<serde_json::Value> = urls.iter().map(line).collect();
+    let data: Vec<Value> = urls.iter().map(line).collect();
     Json(serde_json::json!({ "data": data }))
 }
 
-#[derive(Debug, Serialize)]
-struct ExchangeLine {
-    seq: u64,
-    at: String,
-    direction: &'static str,
-    path: String,
-    status: Option<u16>,
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExchangesQuery {
+    after: Option<u64>,
+    limit: Option<usize>,
     originator_conversation_id: Option<String>,
-    request: String,
-    response: String,
+    /// The last so many, in order.
+    last: Option<usize>,
+    /// What a person seeks: a phone, a receipt, a name, any text of a message.
+    find: Option<String>,
 }
 
-impl From<&Exchange> for ExchangeLine {
-    fn from(exchange: &Exchange) -> Self {
-        Self {
-            seq: exchange.seq,
-            at: exchange.at.rfc3339(),
-            direction: exchange.direction.as_str(),
-            path: mask_tokens(&exchange.path).into_owned(),
-            status: exchange.status,
-            originator_conversation_id: exchange.originator_conversation_id.clone(),
-            request: masked(&exchange.request),
-            response: masked(&exchange.response),
+impl ExchangesQuery {
+    /// What is listed, and whether it is a page of all.
+    fn pick(&self, sim: &Sim) -> (Vec<Arc<Exchange>>, bool) {
+        if let Some(text) = &self.find {
+            let all = sim.exchanges().all();
+            let limit = limit(self.last.or(self.limit));
+            return (sought(&all, text.trim(), &names(sim, text.trim()), limit), false);
+        }
+        let exchanges = sim.exchanges();
+        match self.last {
+            Some(last) => (exchanges.latest(last.min(LIMIT_MAX)), false),
+            None => {
+                let id = self.originator_conversation_id.as_deref();
+                (exchanges.list(self.after.unwrap_or(0), limit(self.limit), id), true)
+            }
         }
     }
 }
 
-/// `GET /sim/exchanges?after=&limit=&originator_conversation_id=`: the last messages, secrets
-/// masked.
+/// By which names the messages about what a person seeks may go.
+fn names(sim: &Sim, text: &str) -> HashSet<String> {
+    let found = sim.book().sought(text, LIMIT);
+    let names = found.into_iter().map(|moved| {
+        [moved.originator_conversation_id.to_string(), moved.receipt]
+    });
+    names.flatten().collect()
+}
+
+/// `GET /sim/exchanges?after=&limit=&originator_conversation_id=`, `?last=` and `?find=`: the last
+/// messages, secrets masked.
 pub(super) async fn exchanges(
     State(sim): State<Arc<Sim>>,
-    query: Result<Query<LedgerQuery>, QueryRejection>,
+    query: Result<Query<ExchangesQuery>, QueryRejection>,
 ) -> Response {
     let query = match query {
         Ok(Query(query)) => query,
         Err(fault) => return Wrong::because(fault.body_text()),
     };
-    let limit = limit(query.limit);
-    let id = query.originator_conversation_id.as_deref();
-    let listed = sim.exchanges().list(query.after.unwrap_or(0), limit, id);
-    let more = listed.len() == limit;
-    let last = listed.last().map(|exchange| exchange.seq);
-    let data: Vec<ExchangeLine> =
-        listed.iter().map(|exchange| ExchangeLine::from(exchange.as_ref())).collect();
-    Json(serde_json::json!({
-        "data": data,
-        "next_cursor": last.filter(|_| more).map(|seq| seq.to_string()),
-    }))
-    .into_response()
+    // Reading and masking thousands of messages may take a while.
+    let listed = tokio::task::spawn_blocking(move || {
+        let last_seq = sim.exchanges().last_seq();
+        let (listed, is_page) = query.pick(&sim);
+        let more = is_page && listed.len() == limit(query.limit);
+        let last = listed.last().map(|exchange| exchange.seq).filter(|_| more);
+        let data: Vec<Value> = listed.iter().map(|it| story::exchange_json(it)).collect();
+        serde_json::json!({
+            "data": data,
+            "next_cursor": last.map(|seq| seq.to_string()),
+            "last_seq": last_seq,
+        })
+    });
+    match listed.await {
+        Ok(listed) => Json(listed).into_response(),
+        Err(_stopped) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -198,6 +198,9 @@ pub(super) async fn pays(sim: &Arc<Sim>, bill: Bill) -> Outcome {
     };
     let now = sim.now();
     let moved = sim.book().deposit(now, deposit, &reserved).map_err(|code| code.to_string());
+    if let Ok(moved) = &moved {
+        sim.exchanges().tell_moved(moved.clone());
+    }
     let mut confirmation = None;
     if let (Ok(moved), Some(urls)) = (&moved, &urls) {
         confirmation = payer.confirm(sim, urls, moved, &asked.third_party).await;

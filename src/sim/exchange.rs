@@ -3,10 +3,13 @@
 //! Secrets are masked when an exchange is shown, not when it is kept, so that keeping one costs
 //! the request no more than a copy.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::book::Moved;
 use super::mask;
+use super::watch::{Happening, Teller, Watch};
+use crate::domain::party::Msisdn;
 use crate::domain::time::Timestamp;
 use crate::soap::redact::redact;
 
@@ -55,6 +58,8 @@ pub struct Exchange {
     pub response: Vec<u8>,
     /// Which payment it was about, where that could be read.
     pub originator_conversation_id: Option<String>,
+    /// The money that moved before it was answered.
+    pub moved: Option<Box<Moved>>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -75,6 +80,7 @@ pub struct Exchanges {
     kept: VecDeque<Arc<Exchange>>,
     last_seq: u64,
     bytes: usize,
+    teller: Teller,
 }
 
 impl Exchanges {
@@ -90,13 +96,41 @@ impl Exchanges {
         self.last_seq = self.last_seq.saturating_add(1);
         exchange.seq = self.last_seq;
         self.bytes = self.bytes.saturating_add(size(&exchange));
-        self.kept.push_back(Arc::new(exchange));
+        let exchange = Arc::new(exchange);
+        self.teller.tell(Happening::Exchange(Arc::clone(&exchange)));
+        self.kept.push_back(exchange);
         while self.kept.len() > EXCHANGES_MAX || self.bytes > BODIES_KEPT_MAX {
             let Some(oldest) = self.kept.pop_front() else {
                 break;
             };
             self.bytes = self.bytes.saturating_sub(size(&oldest));
         }
+    }
+
+    /// Tells of money that moved while nobody was being answered.
+    pub fn tell_moved(&self, moved: Moved) {
+        self.teller.tell(Happening::Moved(Arc::new(moved)));
+    }
+
+    /// Watches what happens from now on.
+    pub fn watch(&self) -> Watch {
+        self.teller.watch()
+    }
+
+    /// The last `limit`, in order.
+    pub fn latest(&self, limit: usize) -> Vec<Arc<Exchange>> {
+        let before = self.kept.len().saturating_sub(limit);
+        self.kept.iter().skip(before).cloned().collect()
+    }
+
+    /// All that are kept, in order, to be looked at without holding anybody up.
+    pub fn all(&self) -> Vec<Arc<Exchange>> {
+        self.kept.iter().cloned().collect()
+    }
+
+    /// The `seq` of the last one.
+    pub const fn last_seq(&self) -> u64 {
+        self.last_seq
     }
 
     /// Up to `limit` exchanges whose `seq` is greater than `after`, in order; of one payment, if
@@ -114,6 +148,49 @@ impl Exchanges {
         };
         self.kept.iter().filter(wanted).take(limit).cloned().collect()
     }
+}
+
+/// Up to `limit` of `all`, the last ones, that a person looks for: in which a phone (in whatever
+/// spelling) or a text stands, and whatever is about the same payments.
+///
+/// `names` are those of the ledger, where the messages do not say the phone.
+pub fn sought(
+    all: &[Arc<Exchange>],
+    text: &str,
+    names: &HashSet<String>,
+    limit: usize,
+) -> Vec<Arc<Exchange>> {
+    let phone: Option<Msisdn> = text.parse().ok();
+    let text = phone.map_or_else(|| text.to_owned(), |phone| phone.reveal());
+    // As it stands in every spelling: without 254 or 0.
+    let wanted = if phone.is_some() { text.get(3..).unwrap_or_default() } else { text.as_str() };
+    let found: Vec<&Arc<Exchange>> = all.iter().filter(|it| it.holds(wanted)).collect();
+    let about: HashSet<&str> =
+        found.iter().filter_map(|it| it.originator_conversation_id.as_deref()).collect();
+    let is_about = |it: &Exchange| {
+        let id = it.originator_conversation_id.as_deref();
+        id.is_some_and(|id| about.contains(id) || names.contains(id))
+    };
+    let hits = |it: &&Arc<Exchange>| is_about(it) || it.holds(wanted);
+    let mut last: Vec<Arc<Exchange>> =
+        all.iter().rev().filter(hits).take(limit).cloned().collect();
+    last.reverse();
+    last
+}
+
+impl Exchange {
+    /// Whether a text stands in it, in what is shown of it.
+    fn holds(&self, text: &str) -> bool {
+        let id = self.originator_conversation_id.as_deref().unwrap_or_default();
+        id.contains(text)
+            || self.moved.as_deref().is_some_and(|moved| moved.receipt == text)
+            || [&self.request, &self.response].into_iter().any(|body| shows(body, text))
+    }
+}
+
+/// Whether a text stands in what is shown of a body. Masking costs more than looking.
+fn shows(body: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(body).contains(text) && masked(body).contains(text)
 }
 
 const fn size(exchange: &Exchange) -> usize {
@@ -139,6 +216,7 @@ mod tests {
             request: vec![b'a'; length],
             response: Vec::new(),
             originator_conversation_id: Some(id.to_owned()),
+            moved: None,
         }
     }
 

@@ -12,7 +12,8 @@
 //!   organisation, which drives validation and confirmation; [`sms`] is Africa's Talking.
 //! - [`broker`] puts them together for SOAP; [`deliver`] sees to it that results are told, over TCP
 //!   ([`wire`]) or by whatever carries them where there are no sockets ([`Simulator::offline`]).
-//! - [`exchange`] and the control interface show testers what happened.
+//! - [`exchange`] and the control interface show testers what happened; [`watch`] tells it as it
+//!   happens, [`story`] in a line, `page` to a browser.
 //! - [`load`] is the load generator of the benches.
 
 pub mod book;
@@ -29,6 +30,7 @@ mod histogram;
 pub mod load;
 mod mask;
 mod notice;
+mod page;
 pub mod query;
 mod register;
 mod reply;
@@ -38,6 +40,8 @@ pub mod script;
 mod server;
 mod settings;
 pub mod sms;
+pub mod story;
+pub mod watch;
 pub mod wire;
 
 pub use encryption::{Door, Encryption};
@@ -57,7 +61,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::book::{Book, Entry, Moved};
+use self::book::{Book, Entry, Fate, Moved};
 use self::chaos::Chooser;
 use self::check::Operator;
 use self::customer::Registry;
@@ -65,6 +69,7 @@ use self::deliver::{Carrier, OnAttempt, Outbox, Tasks};
 use self::exchange::{Direction, Exchange, Exchanges};
 use self::script::Behaviour;
 use self::sms::Texts;
+use self::watch::Watch;
 use self::wire::TcpCarrier;
 use crate::clock::Clock;
 use crate::domain::mask::without_tokens;
@@ -119,6 +124,23 @@ impl Sim {
     /// The addresses that are registered for notices about customers' payments.
     fn urls(&self) -> MutexGuard<'_, Registry> {
         lock(&self.urls)
+    }
+
+    /// How much has moved so far; what an exchange moves comes after.
+    fn movements(&self) -> u64 {
+        self.book().last_seq()
+    }
+
+    /// Tells of money that moved while nobody was being answered.
+    fn tell_moved(&self, fate: &Fate) {
+        let moved = match fate {
+            Fate::Paid(entry) => self.book().find_moved(&entry.originator_conversation_id),
+            Fate::Moved(moved) => Some(Moved::clone(moved)),
+            Fate::NotPaid(_) | Fate::Asked => None,
+        };
+        if let Some(moved) = moved {
+            self.exchanges().tell_moved(moved);
+        }
     }
 
     fn texts(&self) -> MutexGuard<'_, Texts> {
@@ -237,6 +259,7 @@ fn router(sim: Arc<Sim>) -> Router {
         .route("/sim/ledger", get(control::ledger))
         .route("/sim/accounts", get(control::accounts))
         .route("/sim/exchanges", get(control::exchanges))
+        .merge(page::routes())
         .route("/healthz", get(control::healthz))
         .with_state(sim)
 }
@@ -250,7 +273,7 @@ fn without_token(name: &str) -> String {
 /// Keeps each delivery among the exchanges.
 fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Box<OnAttempt> {
     Box::new(move |told| {
-        tracing::info!(
+        tracing::debug!(
             originator_conversation_id = without_token(told.about),
             status = told.attempt.status,
             taken = told.attempt.is_taken(),
@@ -265,6 +288,7 @@ fn record_results(exchanges: Arc<Mutex<Exchanges>>, clock: Arc<dyn Clock>) -> Bo
             request: told.body.to_vec(),
             response: told.attempt.answer.clone(),
             originator_conversation_id: Some(told.about.to_owned()),
+            moved: None,
         };
         lock(&exchanges).push(exchange);
     })
@@ -329,6 +353,11 @@ impl Console {
     /// Has STK prompts answered by hand from now on, or by themselves.
     pub fn answer_prompts_by_hand(&self, by_hand: bool) {
         self.sim.daraja.prompts().by_hand = by_hand;
+    }
+
+    /// Watches what happens from now on.
+    pub fn watch(&self) -> Watch {
+        self.sim.exchanges().watch()
     }
 
     /// Answers an STK prompt that is open; whether it was.

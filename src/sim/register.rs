@@ -33,7 +33,7 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Reque
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
-    let at = sim.now();
+    let (at, since) = (sim.now(), sim.movements());
     let mut faults = sim.daraja.faults().draw(Api::C2bRegister, &body);
     let verdict = sim.verdict(|| scenario::by_soap(&body));
     faults.extend(verdict.iter().flat_map(|verdict| verdict.faults.iter().cloned()));
@@ -50,7 +50,7 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Reque
             broker::after(&faults, broker::dressed(answer, answered(&code, &says)))
         }
     };
-    reply.keep(&sim, Request { at, path: PATH, body: &body, about: None });
+    reply.keep(&sim, Request { at, path: PATH, body: &body, about: None, since });
     reply.send(&sim).await
 }
 

@@ -57,12 +57,17 @@ pub(super) struct Request<'a> {
     pub(super) body: &'a [u8],
     /// Which payment it was about, where that could be read.
     pub(super) about: Option<String>,
+    /// How many movements the ledger held when it came.
+    pub(super) since: u64,
 }
 
 impl Reply {
     /// Keeps the exchange.
     pub(super) fn keep(&self, sim: &Sim, request: Request<'_>) {
         let answered = !matches!(self.answer, Answer::Never | Answer::Drop);
+        let id = request.about.as_deref();
+        let moved = id.and_then(|id| sim.book().find_moved(id));
+        let moved = moved.filter(|moved| moved.seq > request.since).map(Box::new);
         sim.exchanges().push(Exchange {
             seq: 0,
             at: request.at,
@@ -76,6 +81,7 @@ impl Reply {
                 b"no answer, as the script says".to_vec()
             },
             originator_conversation_id: request.about,
+            moved,
         });
     }
 

@@ -125,7 +125,7 @@ pub(super) async fn send(State(sim): State<Arc<Sim>>, request: Request) -> Respo
         Ok(body) => body,
         Err(status) => return status.into_response(),
     };
-    let at = sim.now();
+    let (at, since) = (sim.now(), sim.movements());
     let text = decoded(&body);
     let mut faults = sim.daraja.faults().draw(Api::Sms, text.as_bytes());
     let verdict = sim.verdict(|| traffic(&body));
@@ -134,7 +134,7 @@ pub(super) async fn send(State(sim): State<Arc<Sim>>, request: Request) -> Respo
         Some(fault) => faults::word(&sim, fault),
         None => faults::after(&sim, &faults, answer(&sim, &head.headers, &body)),
     };
-    reply.keep(&sim, reply::Request { at, path: PATH, body: &body, about: None });
+    reply.keep(&sim, reply::Request { at, path: PATH, body: &body, about: None, since });
     reply.send(&sim).await
 }
 
@@ -186,7 +186,7 @@ fn answer(sim: &Sim, headers: &HeaderMap, body: &[u8]) -> Reply {
         return plain(StatusCode::BAD_REQUEST, "Too long");
     }
     if let Some(from) = field("from").filter(|from| !is_sender(settings, from)) {
-        tracing::info!(from, "text refused: the sender is not registered");
+        tracing::debug!(from, "text refused: the sender is not registered");
         return created(&json!({"Message": "InvalidSenderId", "Recipients": []}));
     }
     let recipients: Vec<Value> =
@@ -276,7 +276,7 @@ pub(super) async fn list(
 }
 
 /// The fields of a form, in order.
-fn form(body: &[u8]) -> Vec<(String, String)> {
+pub(super) fn form(body: &[u8]) -> Vec<(String, String)> {
     let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {

@@ -3,10 +3,27 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Book, By, End, Entry, Moved, Received, Record, counting_part};
+use super::number::count;
+use super::{Book, By, End, Entry, Moved, Movement, Received, Record, counting_part};
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::time::Timestamp;
+
+/// How many movements are looked through for what a person seeks.
+pub const LOOKED_MAX: usize = 20_000;
+
+/// Whether a text names a movement: its receipt, one of its names, its account, what it gives
+/// back.
+fn is_called(moved: &Moved, text: &str) -> bool {
+    let names = [&*moved.originator_conversation_id, &moved.conversation_id, &moved.receipt];
+    let more = match &moved.movement {
+        Movement::Payout(_) => "",
+        Movement::Deposit(deposit) => &deposit.account,
+        Movement::Business(business) => &business.account,
+        Movement::Reversal(reversal) => &reversal.receipt,
+    };
+    names.into_iter().any(|name| name.contains(text)) || more.contains(text)
+}
 
 impl Book {
     /// What the utility account holds.
@@ -45,6 +62,11 @@ impl Book {
     /// Every working account.
     pub fn all_working(&self) -> Vec<(ShortCode, Amount)> {
         self.working.iter().map(|(code, held)| (code.clone(), *held)).collect()
+    }
+
+    /// The place of the last movement; 0 before there is any.
+    pub fn last_seq(&self) -> u64 {
+        count(self.lines.len())
     }
 
     /// What was paid out in all.
@@ -133,6 +155,27 @@ impl Book {
     pub fn movements(&self, after: u64, limit: usize) -> Vec<Moved> {
         let start = usize::try_from(after).unwrap_or(usize::MAX);
         (start..self.lines.len()).take(limit).filter_map(|index| self.moved(index)).collect()
+    }
+
+    /// The last `limit` movements of whatever kind, in order.
+    pub fn latest(&self, limit: usize) -> Vec<Moved> {
+        let start = self.lines.len().saturating_sub(limit);
+        (start..self.lines.len()).filter_map(|index| self.moved(index)).collect()
+    }
+
+    /// Up to `limit` movements that a person looks for: of this phone, or with this text as a
+    /// receipt, an account or a name; the last of the last [`LOOKED_MAX`], in order.
+    pub fn sought(&self, text: &str, limit: usize) -> Vec<Moved> {
+        let phone: Option<Msisdn> = text.parse().ok();
+        let start = self.lines.len().saturating_sub(LOOKED_MAX);
+        let all = (start..self.lines.len()).rev().filter_map(|index| self.moved(index));
+        let is_it = |moved: &Moved| match phone {
+            Some(phone) => moved.phone == Some(phone),
+            None => is_called(moved, text),
+        };
+        let mut found: Vec<Moved> = all.filter(is_it).take(limit).collect();
+        found.reverse();
+        found
     }
 
     /// Up to `limit` payments to a short code that came from `from` until `until`, in order,

@@ -168,6 +168,11 @@ static ROUTES: [Route; 17] = [
     route("/pulltransactions/v1/query", Api::Pull, 1),
 ];
 
+/// What is asked for at a path, if it is one of Daraja's.
+pub(super) fn api_of(path: &str) -> Option<Api> {
+    ROUTES.iter().find(|route| route.path == path).map(|route| route.api)
+}
+
 /// Adds Daraja to the simulator's routes.
 pub(super) fn routes(router: Router<Arc<Sim>>) -> Router<Arc<Sim>> {
     let nowhere = |State(sim): State<Arc<Sim>>| async move {
@@ -288,6 +293,7 @@ async fn serve(sim: Arc<Sim>, route: &'static Route, request: Request) -> Respon
 
 /// Does what is asked for and what testers put in its way, and keeps the exchange.
 fn decide(sim: &Arc<Sim>, call: &Call) -> Reply {
+    let since = sim.movements();
     let mut faults = sim.daraja.faults().draw(call.route.api, &call.body);
     let verdict = sim.verdict(|| call.traffic(sim));
     if let Some(verdict) = &verdict {
@@ -303,7 +309,8 @@ fn decide(sim: &Arc<Sim>, call: &Call) -> Reply {
         }
     };
     let (at, body) = (call.at, call.body.as_ref());
-    reply.keep(sim, reply::Request { at, path: call.route.path, body, about });
+    let path = call.route.path;
+    reply.keep(sim, reply::Request { at, path, body, about, since });
     reply
 }
 

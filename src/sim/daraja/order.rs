@@ -111,6 +111,10 @@ fn carry_out(sim: &Arc<Sim>, held: Held, scripted: Option<Code>) -> Result<Reply
         NotTaken::Duplicate => duplicate(),
         NotTaken::Full => overload(),
     })?;
+    if held.order.name != held.order.id {
+        // The exchange does not go by the ledger's name.
+        sim.tell_moved(&carried.taken.fate);
+    }
     let mut reply = acknowledged(&held.order, &carried.taken.conversation_id);
     reply.after_result = report(sim, held, &carried);
     Ok(reply)
@@ -161,6 +165,7 @@ fn thin(order: &Order, conversation_id: &str) -> Bytes {
 /// a result, because nobody waits for an answer (spec/daraja.md §3.3, code 15).
 fn deliver_held(sim: &Arc<Sim>, held: Held, conversation_id: &str) {
     if let Ok(carried) = take(sim, &held.order, None, Some(conversation_id)) {
+        sim.tell_moved(&carried.taken.fate);
         drop(report(sim, held, &carried));
         return;
     }
@@ -222,7 +227,7 @@ fn take(
         Demand::Move(_) | Demand::Status(_) => None,
     };
     drop(book);
-    tracing::info!(originator_conversation_id = without_token(&order.id), fate = ?fate(&taken), "request taken");
+    tracing::debug!(originator_conversation_id = without_token(&order.id), fate = ?fate(&taken), "request taken");
     Ok(Carried { taken, found, accounts })
 }
 

@@ -153,7 +153,7 @@ fn begin(sim: &Sim, mut prompt: Prompt) -> Result<(String, String), Refusal> {
     }
     prompt.checkout = prompts.fresh_id(prompt.at, prompt.phone);
     let names = (prompt.checkout.clone(), prompt.merchant.clone());
-    tracing::info!(checkout_request_id = names.0, amount = %prompt.amount, "prompt sent");
+    tracing::debug!(checkout_request_id = names.0, amount = %prompt.amount, "prompt sent");
     prompts.begin(prompt);
     Ok(names)
 }
@@ -225,8 +225,9 @@ fn end(sim: &Arc<Sim>, checkout: &str, code: &str, place: Place) -> Option<onesh
     };
     let code = paid.as_ref().map_or_else(String::as_str, |_moved| "0");
     sim.daraja.prompts().end(&prompt, code, now);
-    tracing::info!(checkout_request_id = checkout, code, "prompt ended");
+    tracing::debug!(checkout_request_id = checkout, code, "prompt ended");
     if let Ok(moved) = &paid {
+        sim.exchanges().tell_moved(moved.clone());
         customer::confirm_prompt(sim, moved);
     }
     tell(sim, &prompt, &paid, place)
