@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Asked, Context, Failure, out};
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, SteeredClock, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
 use crate::sim::{
@@ -124,7 +124,8 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 
 /// Starts it.
 pub(super) async fn start(settings: Settings, encryption: Encryption) -> Result<Running, Failure> {
-    let starting = Simulator::start_encrypted(settings, Arc::new(SystemClock), encryption);
+    let clock = SteeredClock::new(SystemClock.now());
+    let starting = Simulator::start_encrypted(settings, Arc::new(clock), encryption);
     starting.await.map_err(|error| Failure::Failed(format!("the simulator cannot start: {error}")))
 }
 
