@@ -195,10 +195,8 @@ impl SteeredClock {
     /// What waits, the first `most` of it in order, and how much there is in all.
     pub fn agenda(&self, most: usize) -> (Vec<Due>, usize) {
         let state = self.0.state();
-        let due = |((at, _nth), entry): (&(Timestamp, u64), &Entry)| Due {
-            at: *at,
-            what: entry.what,
-        };
+        let due =
+            |((at, _nth), entry): (&(Timestamp, u64), &Entry)| Due { at: *at, what: entry.what };
         (state.agenda.iter().take(most).map(due).collect(), state.agenda.len())
     }
 

@@ -188,9 +188,10 @@ pub(super) async fn steer(
 /// How far it came.
 fn answer(clock: &SteeredClock, from: Timestamp, came: &Came) -> Value {
     let mut view = told(clock.now(), clock.pace());
-    let begun = came.begun.iter().map(|begun| {
-        json!({"at": begun.at.rfc3339(), "what": begun.what, "whose": begun.whose})
-    });
+    let begun = came
+        .begun
+        .iter()
+        .map(|begun| json!({"at": begun.at.rfc3339(), "what": begun.what, "whose": begun.whose}));
     let more = json!({
         "from": from.rfc3339(),
         "target": came.target.rfc3339(),

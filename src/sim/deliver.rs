@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Delivery;
-use crate::clock::{Clock, Wait};
 use crate::clock::hands::{Doing, Mark};
+use crate::clock::{Clock, Wait};
 
 /// The most results that may wait or be under way, some 2 kB each. When they are so many, requests
 /// are refused as the broker refuses them under overload: what is accepted gets its result.

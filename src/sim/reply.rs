@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{HOLD_MAX, Sim};
 use super::exchange::{Direction, Exchange};
 use super::script::Answer;
 use super::server::HangUp;
+use super::{HOLD_MAX, Sim};
 use crate::clock::Clock as _;
 use crate::clock::hands::Doing;
 use crate::domain::time::Timestamp;

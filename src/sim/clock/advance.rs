@@ -118,9 +118,12 @@ impl Mover<'_> {
             None => (self.clock.step().map_or("given up", |due| due.what), "simulator".to_owned()),
             Some(whose) => ("what it has to do", whose),
         };
-        self.stubborn = if due > before || whose == "simulator" { 0 } else { self.stubborn.saturating_add(1) };
+        self.stubborn =
+            if due > before || whose == "simulator" { 0 } else { self.stubborn.saturating_add(1) };
         if self.stubborn > STUBBORN_MAX {
-            return Err(format!("{whose} says that something is due since {due}, and begins nothing"));
+            return Err(format!(
+                "{whose} says that something is due since {due}, and begins nothing"
+            ));
         }
         if self.stubborn == 0 {
             self.came.steps = self.came.steps.saturating_add(1);
@@ -133,7 +136,9 @@ impl Mover<'_> {
 
     /// Waits until nobody is at work, here or there, and answers what followers wait for then.
     async fn settled(&self) -> Result<Stand, String> {
-        sleep(self.how.pause).await;
+        if !self.how.pause.is_zero() {
+            sleep(self.how.pause).await;
+        }
         let hands = self.clock.hands();
         loop {
             if self.how.settle {

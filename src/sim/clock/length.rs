@@ -17,7 +17,9 @@ const UNITS: [(&str, u64); 6] = [
 /// # Errors
 /// What was found, and what is expected.
 pub(super) fn length(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("found {text:?}; expected a length of time such as \"90s\", \"1h30m\" or \"3d\"");
+    let wrong = || {
+        format!("found {text:?}; expected a length of time such as \"90s\", \"1h30m\" or \"3d\"")
+    };
     let mut rest = text.trim();
     let mut millis: Option<u64> = None;
     while !rest.is_empty() {

@@ -95,7 +95,8 @@ fn set(to: &str, now: Timestamp) -> Result<Act, String> {
         format!("set: found {to:?}; expected a time such as \"2026-12-31T20:59:50Z\"")
     })?;
     if to < now {
-        let says = "it never goes back, as what has happened has happened; start the simulator anew";
+        let says =
+            "it never goes back, as what has happened has happened; start the simulator anew";
         return Err(format!("set: {to} is before now, which is {now}: {says}"));
     }
     if to.since(now) > ADVANCE_MAX {
