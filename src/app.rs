@@ -4,6 +4,7 @@
 mod audit;
 pub mod check;
 mod copies;
+mod follow;
 mod recover;
 mod upkeep;
 mod ways;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::copies::{Manifest, Progress, Restored, Scratch, restore};
+use self::follow::Leader;
 pub use self::upkeep::Again;
 use self::upkeep::Upkeep;
 use self::ways::Ways;
@@ -41,7 +43,7 @@ use crate::http::guard::Rules;
 use crate::http::router;
 use crate::http::server::{Limits, Router, Server};
 use crate::http::throttle::Pace;
-use crate::ids::{self, RandomIds};
+use crate::ids::{self, RandomIds, SeededIds};
 use crate::notify::{NotSetUp, traces};
 pub use crate::store::Verified;
 use crate::store::memory::MemoryStore;
@@ -83,6 +85,9 @@ pub enum NotStarted {
         /// Why.
         error: Box<NoTls>,
     },
+    /// The simulator's clock, by which the gateway is to go, does not answer.
+    #[error("test.clock: {0}")]
+    TestClock(String),
     /// Something that is told or asked cannot be reached as it is set up.
     #[error("{0}: {1}")]
     SetUp(&'static str, Box<NotSetUp>),
@@ -138,7 +143,7 @@ impl Gateway {
     /// # Errors
     /// [`NotStarted`].
     pub async fn start_kept(config: &Serve, again: Option<Again>) -> Result<Self, NotStarted> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (clock, leader) = clock(config).await?;
         let started_at = clock.now();
         // Everything that can fail is done before anything is sent: ports first, as they are
         // what most often is not as it should be.
@@ -152,7 +157,10 @@ impl Gateway {
         let ways = Ways::new(config, &clock)?;
         let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
-        let ids: Arc<dyn Ids> = Arc::new(RandomIds::default());
+        let ids: Arc<dyn Ids> = match config.test.as_ref().and_then(|test| test.seed) {
+            Some(seed) => Arc::new(SeededIds::new(seed)),
+            None => Arc::new(RandomIds::default()),
+        };
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let (rails, notifier) = (ways.rails(), ways.notifier());
@@ -203,6 +211,10 @@ impl Gateway {
         if let Some(pull) = config.c2b.pull {
             let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
             gateway.work.spawn(recover::run(engine, pull, stop));
+        }
+        if let Some(leader) = leader {
+            let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
+            gateway.work.spawn(follow::run(engine, leader, stop));
         }
         metric::announce();
         Ok(gateway)
@@ -339,6 +351,17 @@ impl Gateway {
             tracing::info!(awaited, "results have not come yet; they are awaited after the start");
         }
     }
+}
+
+/// What time goes by: the machine's clock, but for tests.
+async fn clock(config: &Serve) -> Result<(Arc<dyn Clock>, Option<Leader>), NotStarted> {
+    let test = config.test.as_ref().and_then(|test| test.clock.as_ref());
+    let Some(test) = test else {
+        return Ok((Arc::new(SystemClock), None));
+    };
+    let leader = Leader::new(test, config.api.listen);
+    let clock = leader.join().await.map_err(NotStarted::TestClock)?;
+    Ok((Arc::new(clock), Some(leader)))
 }
 
 /// How often the API may be asked.

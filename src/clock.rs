@@ -3,24 +3,92 @@
 //! Everything else takes a [`Clock`], so that a test can say what time it is and a payout's
 //! history can be played again.
 
+pub mod hands;
+pub mod steered;
+
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
+use self::hands::{Doing, Mark};
+pub use self::steered::SteeredClock;
 use crate::domain::time::Timestamp;
 
-/// Tells the time, in UTC.
+/// A wait: it ends when its time has come, and is given up by being dropped.
+pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Tells the time, in UTC, and waits for it.
 ///
 /// It may step back when the machine's time is corrected; nothing may rest on it going forward.
-/// Waiting is not its business: for deadlines, use tokio's timers.
+///
+/// There are two kinds of waiting. What belongs to the life of a payment (a retry, a question, the
+/// life of a token, a result's delay) waits by [`Clock::sleep`], so that testers can let it pass.
+/// What belongs to the wire (deadlines of connections and answers, pauses under load) waits by
+/// tokio's timers, and always really.
+///
+/// But for [`Clock::now`], everything has a default that costs what tokio's timers cost; only a
+/// [`SteeredClock`] does otherwise.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Now, on a line that never goes back: for lengths of time of a life.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Waits so long; `what` says for what, for those who steer the clock.
+    fn sleep(&self, wait: Duration, what: &'static str) -> Wait {
+        let _ = what;
+        Box::pin(tokio::time::sleep(wait))
+    }
+
+    /// As [`Clock::sleep`], but where somebody may set the clock without a word, not longer than
+    /// `at_most`: whoever waits looks at the clock again.
+    fn nap(&self, wait: Duration, at_most: Duration, what: &'static str) -> Wait {
+        self.sleep(wait.min(at_most), what)
+    }
+
+    /// Counts what somebody does for as long as the mark is held, where a steered clock is not to
+    /// move before he is done.
+    fn mark(&self, doing: Doing) -> Mark {
+        let _ = doing;
+        Mark::none()
+    }
+
+    /// The same clock, if it is one that testers steer.
+    fn steered(&self) -> Option<&SteeredClock> {
+        None
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> Timestamp {
         self.as_ref().now()
+    }
+
+    fn instant(&self) -> Instant {
+        self.as_ref().instant()
+    }
+
+    fn sleep(&self, wait: Duration, what: &'static str) -> Wait {
+        self.as_ref().sleep(wait, what)
+    }
+
+    fn nap(&self, wait: Duration, at_most: Duration, what: &'static str) -> Wait {
+        self.as_ref().nap(wait, at_most, what)
+    }
+
+    fn mark(&self, doing: Doing) -> Mark {
+        self.as_ref().mark(doing)
+    }
+
+    fn steered(&self) -> Option<&SteeredClock> {
+        self.as_ref().steered()
     }
 }
 

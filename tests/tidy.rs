@@ -139,8 +139,8 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "app.rs", "app/", "cli/", "engine/", "http/", "notify/", "rail/", "sim/", "store/",
-            "tls/",
+            "app.rs", "app/", "cli/", "clock.rs", "clock/", "engine/", "http/", "notify/", "rail/",
+            "sim/", "store/", "tls/",
         ],
     ),
     ("tokio_openssl", &["tls/"]),
@@ -169,7 +169,10 @@ const POWERS: &[(&str, &[&str])] = &[
     ("SystemTime", &["clock.rs"]),
     ("Utc::now", &[]),
     ("Local::now", &[]),
-    ("Instant::now", &["cli/", "engine/", "http/", "rail/", "sim/", "store/"]),
+    (
+        "Instant::now",
+        &["cli/", "clock/", "clock.rs", "engine/", "http/", "rail/", "sim/", "store/"],
+    ),
     ("spawn(", &["app.rs", "cli/", "engine/", "http/server", "sim/", "store/"]),
     ("spawn_blocking(", &["app.rs", "cli/", "engine/", "http/server", "sim/", "store/"]),
     ("env::", &["cli/", "config/"]),

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock as _;
+use crate::clock::hands::Doing;
 use crate::config::section::Pull;
 use crate::engine::Engine;
 
 /// Pulls until `stop`: at once, as a gateway that was down has missed what came meanwhile, and then
 /// by the clock.
 pub(super) async fn run(engine: Arc<Engine>, pull: Pull, stop: CancellationToken) {
+    let _work = engine.clock().mark(Doing::Work);
     loop {
         let recovered = tokio::select! {
             biased;
@@ -28,7 +31,7 @@ pub(super) async fn run(engine: Arc<Engine>, pull: Pull, stop: CancellationToken
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pull.every) => {}
+            () = engine.clock().sleep(pull.every, "pulling payments") => {}
         }
     }
 }

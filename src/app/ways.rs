@@ -85,7 +85,8 @@ impl Ways {
                      one whose answer is lost cannot be asked about; prefer \"v3\""
                 );
             }
-            ways.daraja = Some(Arc::new(Renewable::new(rail.watched(site))));
+            let rail = rail.watched(site).by(Arc::clone(clock));
+            ways.daraja = Some(Arc::new(Renewable::new(rail)));
         }
         ways.sms = sms(config)?.map(|sms| Arc::new(Renewable::new(sms)));
         ways.traces = traces(config)?.map(|collector| Arc::new(Renewable::new(collector)));

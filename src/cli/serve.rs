@@ -63,6 +63,8 @@ fn not_started(why: NotStarted) -> Failure {
         | NotStarted::Tls { .. }
         | NotStarted::SetUp(..)
         | NotStarted::NoSuchApp(_) => Failure::Usage(why.to_string()),
-        NotStarted::Listen(..) | NotStarted::Store(_) => Failure::failed(why),
+        NotStarted::Listen(..) | NotStarted::Store(_) | NotStarted::TestClock(_) => {
+            Failure::failed(why)
+        }
     }
 }

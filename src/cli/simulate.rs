@@ -7,9 +7,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Asked, Context, Failure, lines, out, scenarios};
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::steered::Pace;
+use crate::clock::{Clock as _, SteeredClock, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
+use crate::domain::time::Timestamp;
 use crate::sim::{
     DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator, SmsSettings,
 };
@@ -25,6 +27,12 @@ pub(super) struct Simulate {
     /// has its own.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Begin at this time, such as 2026-12-31T20:59:50Z, and not now.
+    #[arg(long, value_name = "TIME")]
+    clock: Option<String>,
+    /// The clock stands until POST /sim/clock moves it on or lets it run.
+    #[arg(long)]
+    stand: bool,
     /// What becomes of which request: the name of a scenario that ships, or a file; `?` names those
     /// that ship. Without it, the last digits of phones choose.
     #[arg(long, value_name = "NAME|FILE")]
@@ -50,7 +58,7 @@ impl Simulate {
         let settings =
             settings(&loaded.config, self.seed.unwrap_or_else(fresh_seed), Delivery::default())?;
         let mut asked = Asked::listen()?;
-        let running = start(settings, encryption(&loaded.config)).await?;
+        let running = start_by(self.clock()?, settings, encryption(&loaded.config)).await?;
         if let Some(scenario) = scenario {
             out::say(&format!("scenario {}: {}", scenario.name, scenario.says));
             running.play(Some(scenario));
@@ -68,6 +76,24 @@ impl Simulate {
             shown.end().await;
         }
         Ok(())
+    }
+}
+
+impl Simulate {
+    /// The clock that everything goes by.
+    fn clock(&self) -> Result<SteeredClock, Failure> {
+        let start = match &self.clock {
+            None => SystemClock.now(),
+            Some(text) => Timestamp::parse_rfc3339(text).map_err(|_wrong| {
+                let expected = "expected a time such as 2026-12-31T20:59:50Z";
+                Failure::Usage(format!("--clock: found {text:?}; {expected}"))
+            })?,
+        };
+        let clock = SteeredClock::new(start);
+        if self.stand {
+            clock.set_pace(Pace::Stands);
+        }
+        Ok(clock)
     }
 }
 
@@ -137,7 +163,16 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 
 /// Starts it.
 pub(super) async fn start(settings: Settings, encryption: Encryption) -> Result<Running, Failure> {
-    let starting = Simulator::start_encrypted(settings, Arc::new(SystemClock), encryption);
+    start_by(SteeredClock::new(SystemClock.now()), settings, encryption).await
+}
+
+/// The same, by this clock.
+async fn start_by(
+    clock: SteeredClock,
+    settings: Settings,
+    encryption: Encryption,
+) -> Result<Running, Failure> {
+    let starting = Simulator::start_encrypted(settings, Arc::new(clock), encryption);
     starting.await.map_err(|error| Failure::Failed(format!("the simulator cannot start: {error}")))
 }
 

@@ -8,7 +8,7 @@ use super::key::Purpose;
 use super::reader::Reader;
 use super::section::{
     Api, Broker, C2b, Callbacks, Daraja, DarajaApp, Log, Operator, Organisation, Payouts, Provider,
-    Simulator, Sms, SmsAccount, Stk, Store, Telemetry,
+    Simulator, Sms, SmsAccount, Stk, Store, Telemetry, Test,
 };
 use super::source::Source;
 use super::{Config, absent, read};
@@ -48,6 +48,8 @@ pub struct Parts {
     pub simulator: Option<Simulator>,
     /// `[simulator] credential_key`.
     pub credential_key: Option<PathBuf>,
+    /// `[test]`.
+    pub test: Option<Test>,
     /// `[log]`.
     pub log: Option<Log>,
     /// `[telemetry]`.
@@ -74,6 +76,7 @@ impl Parts {
             sms_account: self.sms_account,
             simulator: self.simulator?,
             credential_key: self.credential_key,
+            test: self.test,
             log: self.log?,
             telemetry: self.telemetry,
         })

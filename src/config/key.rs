@@ -191,6 +191,7 @@ pub const SECTIONS: &[Section] = &[
     optional("sms", "Text messages, by Africa's Talking."),
     section("sms.templates", "What they say. What is left out is not sent."),
     section("simulator", "Only for `mlango simulate`."),
+    optional("test", "For tests alone: never set any of it where money can move."),
     section("log", "What is written to standard error, or to a file."),
     section("webhooks", ""),
     section("dashboard", ""),
@@ -225,6 +226,7 @@ pub const KEYS: &[&[Key]] = &[
     till::SMS,
     till::TEMPLATES,
     side::SIMULATOR,
+    side::TEST,
     side::LOG,
     side::TELEMETRY,
 ];

@@ -29,7 +29,7 @@ use self::reader::{NamedFile, Reader};
 pub use self::secret::Secret;
 use self::section::{
     Api, Broker, C2b, Callbacks, Daraja, DarajaApp, Log, Operator, Organisation, Payouts, Provider,
-    Simulator, Sms, SmsAccount, Stk, Store, Telemetry,
+    Simulator, Sms, SmsAccount, Stk, Store, Telemetry, Test,
 };
 pub use self::source::{Environment, Source};
 pub use self::value::{StoreUrl, WebOrigin, filtered_word};
@@ -80,6 +80,8 @@ pub struct Config {
     pub simulator: Simulator,
     /// `[simulator] credential_key`.
     pub credential_key: Option<PathBuf>,
+    /// `[test]`.
+    pub test: Option<Test>,
     /// `[log]`.
     pub log: Log,
     /// `[telemetry]`.
@@ -109,6 +111,8 @@ pub struct Serve {
     pub c2b: C2b,
     /// `[sms]`.
     pub sms: Option<Sms>,
+    /// `[test]`.
+    pub test: Option<Test>,
     /// `[log]`.
     pub log: Log,
     /// `[telemetry]`.
@@ -161,6 +165,7 @@ impl Source {
                 stk: config.stk,
                 c2b: config.c2b,
                 sms: config.sms,
+                test: config.test,
                 log: config.log,
                 telemetry: config.telemetry,
             })

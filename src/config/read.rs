@@ -13,6 +13,7 @@ use super::fault::{Fault, Place};
 use super::key::Purpose;
 use super::reader::Reader;
 use super::section::{Log, LogFile, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
+use super::value::WebOrigin;
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::payout::{NotFoundRule, Policy, Rail};
@@ -38,6 +39,13 @@ pub(super) fn parts(r: &mut Reader) -> Parts {
     let sms = till::sms(r, sms_account.clone());
     let simulator = simulator(r);
     let credential_key = r.file("simulator.credential_key");
+    let origin = |url: &WebOrigin| url.host.clone();
+    let called = [
+        ("broker.url", broker.as_ref().map(|broker| origin(&broker.url))),
+        ("daraja.url", daraja.as_ref().map(|daraja| origin(&daraja.url))),
+        ("sms.url", sms.as_ref().map(|sms| sms.url.clone())),
+    ];
+    let test = side::test(r, called);
     let log = log(r);
     let telemetry = side::telemetry(r);
     if let Some(path) = r.file_with_secrets().filter(|path| readable_by_all(path)) {
@@ -66,6 +74,7 @@ pub(super) fn parts(r: &mut Reader) -> Parts {
         sms_account,
         simulator,
         credential_key,
+        test,
         log,
         telemetry,
     }
@@ -78,6 +87,7 @@ fn excuse(r: &mut Reader, rail: Option<Rail>) {
         ("broker", rail == Some(Rail::Daraja)),
         ("daraja", rail != Some(Rail::Daraja)),
         ("sms", true),
+        ("test", true),
         ("telemetry", true),
     ];
     for (section, may_be_missing) in optional {

@@ -357,6 +357,28 @@ pub struct Simulator {
     pub tls: Option<ServerSettings>,
 }
 
+/// `[test]`: only for tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// The simulator's clock that the gateway goes by; `None`: it goes by the machine's.
+    pub clock: Option<TestClock>,
+    /// What identifiers follow from; `None`: from chance.
+    pub seed: Option<u64>,
+}
+
+/// Where the clock is that testers steer: on this machine, in plain HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestClock {
+    /// The whole address, for people.
+    pub url: String,
+    /// Its host; an IPv6 address without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its path.
+    pub path: String,
+}
+
 /// `[log]`: what is written to standard error, or to a file.
 #[derive(Clone, Debug)]
 pub struct Log {

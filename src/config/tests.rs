@@ -2,6 +2,7 @@
 
 mod everything;
 mod simulate;
+mod test_mode;
 
 use everything::everything;
 

@@ -256,6 +256,18 @@ impl Gate {
         Entry::Go(Pass { trial: Some(trial), changed })
     }
 
+    /// When a message of this line may go: now, later, or (`None`) not before something changes.
+    pub(super) fn opens_at(&self, line: Line, now: Timestamp) -> Option<Timestamp> {
+        let inner = self.lock();
+        let is_tried = inner.trial.as_ref().is_some_and(|trial| Arc::strong_count(trial) > 1);
+        let is_proven = inner.state.proven && inner.state.busy == 0;
+        if inner.state.is_shut(line) || (is_tried && !is_proven) {
+            return None;
+        }
+        let until = inner.state.slowed_until.filter(|until| !retry::is_due(*until, now));
+        Some(until.unwrap_or(now))
+    }
+
     /// Ends when something changes after this call, also before it is first waited for.
     pub(super) fn changed(&self) -> Notified<'_> {
         self.changed.notified()

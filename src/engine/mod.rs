@@ -18,6 +18,7 @@ mod lives;
 mod outbox;
 pub mod port;
 mod rescue;
+mod rest;
 mod restored;
 mod reversals;
 mod tally;
@@ -40,6 +41,7 @@ pub use gate::RailState;
 pub use hearing::{Heard, Hearing, Incoming, NotKept};
 pub use inquiries::{InquiryDraft, InquiryError, InquiryTaken, NotTaken as InquiryNotTaken};
 pub use intake::{CancelError, Draft, SubmitError, Submitted};
+pub use rest::Rest;
 pub use restored::{Unsettled, settle_restored};
 pub use reversals::{NotReversed, ReversalDraft};
 pub use till::{

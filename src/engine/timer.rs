@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, NotApplied};
+use crate::clock::Clock as _;
+use crate::clock::hands::Doing;
 use crate::domain::id::PayoutId;
 use crate::domain::payout::{Event, State};
 use crate::domain::retry;
@@ -75,6 +77,11 @@ impl Timers {
         (due, LOOK_AGAIN)
     }
 
+    /// When the first of them is due.
+    pub(super) fn first(&self) -> Option<Timestamp> {
+        self.lock().first().map(|(at, _subject)| *at)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeSet<(Timestamp, Subject)>> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,6 +91,7 @@ impl Timers {
 pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
     let mut swept = tokio::time::Instant::now();
     let mut latest = engine.parts.clock.now();
+    let _work = engine.parts.clock.mark(Doing::Work);
     while !stop.is_cancelled() {
         let now = engine.parts.clock.now();
         if latest.since(now) > CLOCK_STEP {
@@ -115,7 +123,7 @@ pub(super) async fn run(engine: Arc<Engine>, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}
+            () = engine.parts.clock.nap(wait, LOOK_AGAIN, "what is next in the book") => {}
             () = engine.timers.sooner.notified() => {}
         }
     }

@@ -12,6 +12,8 @@ use super::gate::{Entry, Line, Pass};
 use super::port::{Admission, Outcome, Prepared, RawAnswer, Sent};
 use super::track::Track;
 use super::{Applied, Engine, NotApplied};
+use crate::clock::Clock as _;
+use crate::clock::hands::Doing;
 use crate::domain::id::{MessageId, PayoutId};
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
@@ -50,7 +52,9 @@ pub(super) async fn run(
         };
         let (id, place, pass) = next;
         let (engine, track) = (Arc::clone(&engine), Arc::clone(&track));
+        let mark = engine.parts.clock.mark(Doing::Work);
         tasks.spawn(async move {
+            let _mark = mark;
             let _work = Work { engine: &engine, track: &track, line, id };
             let done = match line {
                 Line::Payouts => engine.send(&track, id, place).await,
@@ -90,18 +94,37 @@ impl Engine {
     /// Waits for a payout that may be sent or asked about, for a place on the rail, and for the
     /// gate: that last, because it may close while a place is waited for.
     async fn next_to_go(&self, track: &Track, line: Line) -> (PayoutId, Admission, Pass) {
+        let _work = self.parts.clock.mark(Doing::Work);
         let id = self.next_ready(track, line).await;
         loop {
             if line == Line::Payouts {
-                questions_first(track).await;
+                self.questions_first(track).await;
             }
-            gate_is_not_shut(track, line).await;
+            self.gate_is_not_shut(track, line).await;
             let place = track.rail.admit().await;
             if let Some(pass) = self.gate_opens(track, line).await {
                 return (id, place, pass);
             }
             // Shut meanwhile, until a person acts: the place is for what may still go.
             drop(place);
+        }
+    }
+
+    async fn gate_is_not_shut(&self, track: &Track, line: Line) {
+        loop {
+            let changed = track.gate.changed();
+            if !track.gate.is_shut(line) {
+                return;
+            }
+            self.rest(changed).await;
+        }
+    }
+
+    /// Questions go before payouts: what is in doubt is settled first.
+    async fn questions_first(&self, track: &Track) {
+        while track.questions.has_ready() {
+            // Looked at again from time to time, as nothing says when the last one has gone.
+            self.rest(tokio::time::sleep(TURN_PAUSE)).await;
         }
     }
 
@@ -112,9 +135,12 @@ impl Engine {
             match track.gate.enter(line, self.parts.clock.now()) {
                 Entry::Go(pass) => return Some(pass),
                 Entry::Shut if track.gate.is_shut(line) => return None,
-                Entry::Shut => changed.await,
-                // Not all of it at once: the clock may be set, and the pause be ended.
-                Entry::Wait(pause) => tokio::time::sleep(pause.min(STORE_PAUSE)).await,
+                Entry::Shut => self.rest(changed).await,
+                // Not all of it at once: the clock may be set.
+                Entry::Wait(pause) => tokio::select! {
+                    () = self.parts.clock.nap(pause, STORE_PAUSE, "a pause of a rail") => {}
+                    () = changed => {}
+                },
             }
         }
     }
@@ -135,9 +161,11 @@ impl Engine {
             }
         };
         let wait = self.settings.first_result_wait;
-        if tokio::time::timeout(wait, decided).await.is_err() {
+        tokio::select! {
+            biased;
+            () = decided => {}
             // No result is no refusal: to wait for ever would stop what may well work.
-            track.gate.prove();
+            () = self.parts.clock.sleep(wait, "the first result") => track.gate.prove(),
         }
         drop(pass);
     }
@@ -146,7 +174,7 @@ impl Engine {
         loop {
             match self.pick(track, line).await {
                 Ok(Some(id)) => return id,
-                Ok(None) => track.line(line).offered().await,
+                Ok(None) => self.rest(track.line(line).offered()).await,
                 Err(error) => {
                     tracing::error!(%error, "payouts cannot be read; none is lost");
                     tokio::time::sleep(STORE_PAUSE).await;
@@ -264,7 +292,7 @@ impl Engine {
         proof: Durable,
     ) -> Sent {
         track.in_flight.add(1);
-        let sent = track.rail.send(request, place, proof).await;
+        let sent = self.on_the_wire(track.rail.send(request, place, proof)).await;
         track.in_flight.subtract(1);
         if is_taken(&sent.outcome) {
             track.gate.expect_result();
@@ -350,24 +378,6 @@ impl Engine {
             about: Some(id.into()),
             body: answer.body,
         }
-    }
-}
-
-async fn gate_is_not_shut(track: &Track, line: Line) {
-    loop {
-        let changed = track.gate.changed();
-        if !track.gate.is_shut(line) {
-            return;
-        }
-        changed.await;
-    }
-}
-
-/// Questions go before payouts: what is in doubt is settled first.
-async fn questions_first(track: &Track) {
-    while track.questions.has_ready() {
-        // Looked at again from time to time, as nothing says when the last one has gone.
-        tokio::time::sleep(TURN_PAUSE).await;
     }
 }
 

@@ -14,11 +14,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 
 use super::Sim;
 use super::book::{Channel, Deposit, Moved, Movement, Till, mix};
 use super::chaos::hash;
+use super::clock;
 use super::control::Wrong;
 use super::daraja::Api;
 use super::daraja::faults::Fault;
@@ -27,6 +27,7 @@ use super::notice::{Kind, Notice, PhoneForm};
 use super::report::{self, Telling, names_of};
 use super::scenario::{self, Interface};
 use super::script::{Act, Behaviour, Results};
+use crate::clock::Clock as _;
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::time::Timestamp;
@@ -338,7 +339,7 @@ impl<'a> Payer<'a> {
         let to = urls.confirmation.clone().in_form(form);
         let mut letters = letters.into_iter();
         let first = letters.next()?;
-        sleep(delay).await;
+        sim.clock.sleep(delay, "a confirmation on its way").await;
         let attempt = call(sim, &to, &first, self.receipt).await;
         let rest: Vec<Letter> = letters.collect();
         if !rest.is_empty() {
@@ -366,7 +367,7 @@ impl<'a> Payer<'a> {
 }
 
 async fn call(sim: &Sim, to: &Target, letter: &Letter, receipt: &str) -> Attempt {
-    sleep(letter.wait).await;
+    sim.clock.sleep(letter.wait, "a further confirmation").await;
     sim.outbox.call(to, letter.body.clone(), receipt, CONFIRMATION_LIMIT).await
 }
 
@@ -513,7 +514,16 @@ pub(super) async fn control(
         // An error says that nobody waits for it.
         tell.send(outcome).ok();
     });
-    match told.await {
+    let outcome = tokio::select! {
+        biased;
+        outcome = told => outcome,
+        () = clock::stands_still(&sim) => {
+            let says = "the clock stands: POST /sim/clock moves it on, and the payment with it";
+            let waits = json!({"outcome": "waits", "why": says});
+            return (StatusCode::ACCEPTED, Json(waits)).into_response();
+        }
+    };
+    match outcome {
         Ok(outcome) => Json(outcome.json()).into_response(),
         Err(_stopped) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }

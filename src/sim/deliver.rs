@@ -16,11 +16,13 @@ use bytes::Bytes;
 use hyper::Uri;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Delivery;
+use crate::clock::hands::{Doing, Mark};
+use crate::clock::{Clock, Wait};
 
 /// The most results that may wait or be under way, some 2 kB each. When they are so many, requests
 /// are refused as the broker refuses them under overload: what is accepted gets its result.
@@ -228,6 +230,8 @@ pub struct Outbox {
     in_flight: Semaphore,
     waiting: AtomicUsize,
     carrier: Arc<dyn Carrier>,
+    /// What delays go by.
+    clock: Arc<dyn Clock>,
     tasks: Tasks,
     on_attempt: Box<OnAttempt>,
 }
@@ -263,13 +267,13 @@ impl Tasks {
 }
 
 /// One that counts as waiting, until it is dropped.
-struct Waiting(Arc<Outbox>);
+struct Waiting(Arc<Outbox>, #[expect(dead_code, reason = "held for its drop")] Mark);
 
 impl Waiting {
     /// Counted before its task first runs, so that nobody sees an empty outbox too early.
     fn new(outbox: &Arc<Outbox>) -> Self {
         outbox.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(outbox))
+        Self(Arc::clone(outbox), outbox.clock.mark(Doing::Work))
     }
 }
 
@@ -290,10 +294,11 @@ impl Outbox {
     pub fn new(
         delivery: Delivery,
         carrier: Arc<dyn Carrier>,
-        tasks: Tasks,
+        (clock, tasks): (Arc<dyn Clock>, Tasks),
         on_attempt: Box<OnAttempt>,
     ) -> Self {
         Self {
+            clock,
             delivery,
             places: Arc::new(Semaphore::new(RESULTS_MAX)),
             in_flight: Semaphore::new(IN_FLIGHT_MAX),
@@ -319,8 +324,10 @@ impl Outbox {
     pub fn send(self: &Arc<Self>, parcel: Parcel) -> oneshot::Receiver<()> {
         let (tell, told) = oneshot::channel();
         let waiting = Waiting::new(self);
+        // On the agenda at once: nobody is to move the clock past it.
+        let delay = self.clock.sleep(parcel.delay, "a message on its way");
         self.tasks.run(async move {
-            waiting.0.deliver(&parcel, tell).await;
+            waiting.0.deliver(&parcel, delay, tell).await;
             // Its place first, so that whoever sees an empty outbox finds room in it.
             drop(parcel);
             drop(waiting);
@@ -332,8 +339,9 @@ impl Outbox {
     /// among what waits.
     pub fn later(self: &Arc<Self>, wait: Duration, then: impl FnOnce() + Send + 'static) {
         let waiting = Waiting::new(self);
+        let wait = self.clock.sleep(wait, "what the broker holds, or a customer with a prompt");
         self.tasks.run(async move {
-            sleep(wait).await;
+            wait.await;
             then();
             drop(waiting);
         });
@@ -341,9 +349,12 @@ impl Outbox {
 
     /// [`Self::later`], of what may well never be needed: it does not count.
     pub fn idle(&self, wait: Duration, then: impl FnOnce() + Send + 'static) {
+        let work = self.clock.mark(Doing::Work);
+        let wait = self.clock.sleep(wait, "the end of a prompt that a person is to answer");
         self.tasks.run(async move {
-            sleep(wait).await;
+            wait.await;
             then();
+            drop(work);
         });
     }
 
@@ -371,15 +382,15 @@ impl Outbox {
         attempt
     }
 
-    async fn deliver(&self, parcel: &Parcel, tell: oneshot::Sender<()>) {
-        sleep(parcel.delay).await;
+    async fn deliver(&self, parcel: &Parcel, delay: Wait, tell: oneshot::Sender<()>) {
+        delay.await;
         let mut tell = Some(tell);
         let mut taken = false;
         for letter in &parcel.letters {
             if letter.only_if_taken && !taken {
                 return;
             }
-            sleep(letter.wait).await;
+            self.clock.sleep(letter.wait, "a further message").await;
             taken = self.deliver_letter(parcel, letter, &mut tell).await;
         }
     }
@@ -393,12 +404,14 @@ impl Outbox {
         let tries = if parcel.once { 1 } else { self.delivery.tries.max(1) };
         for number in 0..tries {
             if number > 0 {
-                sleep(self.delivery.retry_pause).await;
+                self.clock.sleep(self.delivery.retry_pause, "a further try").await;
             }
             let taken = self.attempt(parcel, letter).await;
             if let Some(tell) = tell.take() {
                 // An error says that nobody waits for it.
                 tell.send(()).ok();
+                // Whoever waited for it begins before this one ends.
+                tokio::task::yield_now().await;
             }
             if taken {
                 return true;

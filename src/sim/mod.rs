@@ -12,6 +12,7 @@
 //!   organisation, which drives validation and confirmation; [`sms`] is Africa's Talking.
 //! - [`broker`] puts them together for SOAP; [`deliver`] sees to it that results are told, over TCP
 //!   ([`wire`]) or by whatever carries them where there are no sockets ([`Simulator::offline`]).
+//! - `clock` lets testers steer the time that all this goes by.
 //! - [`exchange`] and the control interface show testers what happened; [`watch`] tells it as it
 //!   happens, [`story`] in a line, `page` to a browser.
 //! - [`load`] is the load generator of the benches.
@@ -20,6 +21,7 @@ pub mod book;
 pub mod broker;
 pub mod chaos;
 pub mod check;
+mod clock;
 mod control;
 pub mod customer;
 pub mod daraja;
@@ -56,6 +58,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -72,6 +75,7 @@ use self::sms::Texts;
 use self::watch::Watch;
 use self::wire::TcpCarrier;
 use crate::clock::Clock;
+use crate::clock::hands::Doing;
 use crate::domain::mask::without_tokens;
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
@@ -98,6 +102,7 @@ pub(crate) struct Sim {
     daraja: daraja::Desk,
     urls: Mutex<Registry>,
     texts: Mutex<Texts>,
+    steering: clock::Steering,
 }
 
 impl Sim {
@@ -227,7 +232,13 @@ fn build(
         book: Mutex::new(book),
         operator: Mutex::new(Operator::default()),
         exchanges,
-        outbox: Arc::new(Outbox::new(settings.delivery.clone(), carrier, tasks, record)),
+        outbox: Arc::new(Outbox::new(
+            settings.delivery.clone(),
+            carrier,
+            (Arc::clone(&clock), tasks),
+            record,
+        )),
+        steering: clock::Steering::default(),
         chooser: Chooser::new(settings.chaos.clone()),
         stage: scenario::Stage::new(settings.seed),
         daraja: daraja::Desk::new(&settings),
@@ -244,6 +255,10 @@ fn router(sim: Arc<Sim>) -> Router {
         .route(broker::PATH, post(broker::request))
         .route(register::PATH, post(register::request))
         .route(sms::PATH, post(sms::send))
+        .layer(from_fn_with_state(Arc::clone(&sim), clock::at_work))
+        .route("/sim/clock", get(clock::read))
+        .route("/sim/clock", post(clock::steer))
+        .route("/sim/clock/follow", post(clock::follow))
         .route("/sim/c2b", post(customer::control))
         .route("/sim/prompts", get(daraja::control::prompts))
         .route("/sim/prompts/mode", post(daraja::control::mode))
@@ -385,6 +400,7 @@ impl Console {
 
     /// A customer pays; what came of it. It takes as long as validation and confirmation do.
     pub async fn customer_pays(&self, bill: customer::Bill) -> customer::Outcome {
+        let _work = self.sim.clock.mark(Doing::Work);
         customer::pays(&self.sim, bill).await
     }
 

@@ -7,12 +7,14 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::Sim;
 use super::exchange::{Direction, Exchange};
 use super::script::Answer;
 use super::server::HangUp;
+use super::{HOLD_MAX, Sim};
+use crate::clock::Clock as _;
+use crate::clock::hands::Doing;
 use crate::domain::time::Timestamp;
 
 /// How long a body may take to arrive.
@@ -88,14 +90,21 @@ impl Reply {
     /// Answers, or does not.
     pub(super) async fn send(self, sim: &Sim) -> Response {
         if let Some(first) = self.after_result {
+            let _held = (sim.clock.mark(Doing::Hold), sim.clock.mark(Doing::Rest));
             // Whether it was delivered or not: the answer follows.
             drop(timeout(RESULT_FIRST_MAX, first).await);
         }
         match self.answer {
             Answer::Now | Answer::Garbage(_) | Answer::Instead(_) => {}
-            Answer::After(delay) => sleep(delay).await,
+            Answer::After(delay) => {
+                let _held = sim.clock.mark(Doing::Hold);
+                sim.clock.sleep(delay, "a late answer").await;
+            }
             Answer::Never => {
-                sleep(sim.settings().hold).await;
+                let _held = sim.clock.mark(Doing::Hold);
+                let held = sim.clock.sleep(sim.settings().hold, "the end of a call never answered");
+                // Held connections do not pile up while the clock stands.
+                drop(timeout(HOLD_MAX, held).await);
                 return HangUp.into_response();
             }
             Answer::Drop => return HangUp.into_response(),

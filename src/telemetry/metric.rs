@@ -248,6 +248,13 @@ pub const SPANS_DROPPED: Metric<Counter, 1> = Metric::new(
 pub const SPANS_EXPORTED: Metric<Counter, 0> =
     Metric::new("mlango_spans_exported_total", [], "Spans of traces that the collector took.");
 
+/// Whether the gateway goes by a test clock.
+pub const TEST_CLOCK: Metric<Gauge, 0> = Metric::new(
+    "mlango_test_clock",
+    [],
+    "1 while the gateway goes by a clock that testers steer; 0 as it should be.",
+);
+
 /// What is running.
 pub const BUILD_INFO: Metric<Gauge, 1> =
     Metric::new("mlango_build_info", ["version"], "Always 1; the label says which version runs.");

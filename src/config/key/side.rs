@@ -61,6 +61,25 @@ pub(super) const SIMULATOR: &[Key] = &[
     ),
 ];
 
+pub(super) const TEST: &[Key] = &[
+    key(
+        "test",
+        "clock",
+        Kind::Url,
+        Given::Optional("\"http://127.0.0.1:8310/sim/clock\""),
+        "The gateway goes by the clock of this simulator, which testers steer. Every address of\n\
+         M-Pesa's must be this machine's then.",
+    ),
+    key(
+        "test",
+        "seed",
+        Kind::Count(0, 1 << 53),
+        Given::Optional("1"),
+        "Identifiers follow from this number and the clock: two runs alike have the same. Each run\n\
+         needs a new store.",
+    ),
+];
+
 pub(super) const LOG: &[Key] = &[
     key(
         "log",

@@ -24,6 +24,10 @@ pub(super) fn everything() -> String {
         .replace("\"<the account's API key>\"", "\"a-key\"")
         .replace("\"<name=value,name=value>\"", "\"a=b,c=d\"")
         .replace("\"<the token before this one>\"", &format!("\"{TOKEN}\""))
+        // Where it is set, nothing else may be what the example shows.
+        .replace("\n[test]", "\n#[test]")
+        .replace("\nclock = ", "\n#clock = ")
+        .replace("\nseed = ", "\n#seed = ")
         // A certificate is in two files, or in one.
         .replace("client_pkcs12 = ", "#client_pkcs12 = ")
         .replace("client_pkcs12_password = ", "#client_pkcs12_password = ")

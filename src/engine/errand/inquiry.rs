@@ -187,7 +187,7 @@ impl Engine {
             // Another question was put meanwhile, under another number.
             return self.write_reply::<Inquiry>(id, &Event::QuestionNotSent { nth }, None).await;
         }
-        let replied = counter.call(call, place, Some(proof)).await;
+        let replied = self.on_the_wire(counter.call(call, place, Some(proof))).await;
         let answer =
             replied.answer.map(|raw| self.message_in(subject, Channel::InquiryAnswer, raw));
         let event = match replied.reply {

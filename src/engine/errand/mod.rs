@@ -18,6 +18,8 @@ use super::lives::{Came, Lived};
 use super::outbox::Outbox;
 use super::port::{Admission, Api, Call, Counter, Notifier, PreparedCall, RawAnswer, Replied};
 use super::{Engine, NotApplied};
+use crate::clock::Clock as _;
+use crate::clock::hands::Doing;
 use crate::domain::id::MessageId;
 use crate::domain::payout::{Lease, Rail};
 use crate::domain::subject::Subject;
@@ -99,6 +101,11 @@ impl Errands {
         self.0.iter().find(|line| line.errand == errand)
     }
 
+    /// Whether anything is about to be worked on.
+    pub(super) fn have_ready(&self) -> bool {
+        self.0.iter().any(|line| line.outbox.has_ready())
+    }
+
     /// Whether this is being worked on.
     pub(super) fn work_on(&self, subject: Subject) -> bool {
         self.0.iter().any(|line| line.outbox.works_on(subject))
@@ -171,7 +178,7 @@ impl Engine {
         if self.parts.clock.now().after(counter.longest_call()) > until {
             return None;
         }
-        Some(counter.call(call, place, Some(proof)).await)
+        Some(self.on_the_wire(counter.call(call, place, Some(proof))).await)
     }
 
     /// Applies what became of a call, also when the store is too busy at first.
@@ -266,13 +273,14 @@ async fn run(engine: Arc<Engine>, errand: Errand, tasks: TaskTracker, stop: Canc
             loop {
                 match line.outbox.take() {
                     Some(subject) => return subject,
-                    None => line.outbox.offered().await,
+                    None => engine.rest(line.outbox.offered()).await,
                 }
             }
         };
         let both = async {
             // Never closed, so there is always a place in the end.
-            let place = Arc::clone(&places).acquire_owned().await;
+            let _work = engine.parts.clock.mark(Doing::Work);
+            let place = engine.rest(Arc::clone(&places).acquire_owned()).await;
             (next.await, place)
         };
         let (subject, place) = tokio::select! {
@@ -281,8 +289,9 @@ async fn run(engine: Arc<Engine>, errand: Errand, tasks: TaskTracker, stop: Canc
             both = both => both,
         };
         let (engine, stop) = (Arc::clone(&engine), stop.clone());
+        let mark = engine.parts.clock.mark(Doing::Work);
         tasks.spawn(async move {
-            let _place = place;
+            let _marks = (place, mark);
             let _work = Work { engine: &engine, errand, subject };
             if let Err(error) = engine.run_errand(errand, subject, &stop).await {
                 tracing::warn!(%subject, %error, "a call could not be begun or written down");

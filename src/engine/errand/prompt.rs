@@ -165,7 +165,7 @@ impl Engine {
         let Some(nth) = payment.state.asking().map(|asking| asking.nth) else {
             return Ok(());
         };
-        let replied = counter.call(call, place, Some(proof)).await;
+        let replied = self.on_the_wire(counter.call(call, place, Some(proof))).await;
         let answer =
             replied.answer.map(|raw| self.message_in(subject, Channel::StkQueryAnswer, raw));
         let event = match replied.reply {

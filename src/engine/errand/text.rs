@@ -53,7 +53,7 @@ impl Engine {
         if text.status().is_final() {
             return Ok(());
         }
-        let event = match notifier.send(&text, proof).await {
+        let event = match self.on_the_wire(notifier.send(&text, proof)).await {
             TextOutcome::Answered(answer) => Event::Answered { attempt, answer },
             TextOutcome::NothingSent(why) => Event::NothingSent { attempt, why },
             TextOutcome::NoAnswer(why) => Event::NoAnswer { attempt, why },

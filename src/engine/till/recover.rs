@@ -64,7 +64,7 @@ impl Engine {
     ) -> Result<Pulled, String> {
         let call = counter.prepare(Call::Pull { from, to, offset }, self.parts.clock.now())?;
         let place = counter.admit(Api::Pull).await;
-        match counter.call(call, place, None).await.reply {
+        match self.on_the_wire(counter.call(call, place, None)).await.reply {
             Reply::Pulled(pulled) => pulled,
             Reply::NothingSent(why) => Err(why.says().to_owned()),
             Reply::NoAnswer(why) => Err(why.says().to_owned()),

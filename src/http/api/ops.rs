@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, Ask, json};
+use crate::clock::Clock as _;
 use crate::domain::payout::{Rail, Status};
 use crate::domain::time::Timestamp;
 use crate::engine::port::LinkState;
@@ -64,8 +65,16 @@ pub(in crate::http) async fn ready(ask: Ask) -> Answer {
 pub(in crate::http) fn link_notes(engine: &Engine) -> Vec<String> {
     let now = engine.clock().now();
     let states = engine.rail_states();
+    let steered = engine.clock().steered().map(|clock| {
+        format!(
+            "TEST CLOCK: this gateway goes by a clock that testers steer, which says {}; it is \
+                 not for real money",
+            clock.reading().now
+        )
+    });
     let notes = states.iter().flat_map(|(rail, state)| notes(*rail, state, now));
     let links = engine.links();
+    let notes = steered.into_iter().chain(notes);
     notes.chain(links.iter().filter_map(|(rail, link)| down(*rail, link))).collect()
 }
 

@@ -32,6 +32,7 @@ use self::token::{FETCH_MAX, Tokens};
 use super::link::Link;
 use super::pace::{Pace, Places};
 use super::transport::{Answer, Request, Site, Unanswered, Web, probe};
+use crate::clock::Clock;
 use crate::daraja::request::TransactionStatus;
 use crate::daraja::request::{Addresses, B2c, Caller, NameKey, Rendered, StatusOf};
 use crate::daraja::rules::{self, Fault, Place};
@@ -184,7 +185,7 @@ impl DarajaRail {
     pub fn renewed(&self, settings: Settings) -> Self {
         let (key, secret) = (&settings.consumer_key, &settings.consumer_secret);
         Self {
-            tokens: Tokens::new(Arc::clone(&self.web), key, secret),
+            tokens: self.tokens.renewed(key, secret),
             web: Arc::clone(&self.web),
             lanes: Arc::clone(&self.lanes),
             begin: Arc::clone(&self.begin),
@@ -193,6 +194,12 @@ impl DarajaRail {
             link: self.link.clone(),
             settings,
         }
+    }
+
+    /// The same way, whose tokens live by `clock`.
+    #[must_use]
+    pub fn by(self, clock: Arc<dyn Clock>) -> Self {
+        Self { tokens: self.tokens.by(clock), ..self }
     }
 
     /// The same way, which tells `link` how far each attempt came; it is tried by `probe`.

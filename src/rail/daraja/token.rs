@@ -14,6 +14,7 @@ use http::{Method, header};
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
+use crate::clock::{Clock, SystemClock};
 use crate::daraja::oauth::{self, NoToken, Token};
 use crate::rail::pace::Pace;
 use crate::rail::transport::{Request, Unanswered, Web};
@@ -42,6 +43,8 @@ const PER_SECOND: u32 = 1;
 /// The one token, and the right to fetch it.
 pub struct Tokens {
     web: Arc<dyn Web>,
+    /// What its life goes by.
+    clock: Arc<dyn Clock>,
     /// The value of `Authorization` for fetching one.
     basic: Zeroizing<String>,
     pace: Pace,
@@ -79,11 +82,25 @@ impl Tokens {
     pub fn new(web: Arc<dyn Web>, consumer_key: &str, consumer_secret: &str) -> Self {
         Self {
             web,
+            clock: Arc::new(SystemClock),
             basic: Zeroizing::new(oauth::basic(consumer_key, consumer_secret)),
             pace: Pace::new(PER_SECOND),
             flight: tokio::sync::Mutex::default(),
             state: Mutex::default(),
         }
+    }
+
+    /// The same, whose life goes by `clock`.
+    #[must_use]
+    pub fn by(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Tokens for other keys, whose life goes by the same clock.
+    #[must_use]
+    pub fn renewed(&self, consumer_key: &str, consumer_secret: &str) -> Self {
+        let web = Arc::clone(&self.web);
+        Self::new(web, consumer_key, consumer_secret).by(Arc::clone(&self.clock))
     }
 
     /// The token, fetched if there is none that is still good.
@@ -100,7 +117,7 @@ impl Tokens {
         if let Some(known) = self.known() {
             return known;
         }
-        let begun = Instant::now();
+        let begun = self.clock.instant();
         let fetched = match timeout(FETCH_MAX, self.fetch()).await {
             Ok(fetched) => fetched,
             Err(_late) => Err(unanswered("no answer in time")),
@@ -119,7 +136,7 @@ impl Tokens {
             if state.spurned > REFUSALS_MAX {
                 // One that is refused as soon as it is given is not worth hammering for.
                 let why = unanswered("each token was refused as soon as it was given");
-                let until = Instant::now().checked_add(pause(state.spurned));
+                let until = self.clock.instant().checked_add(pause(state.spurned));
                 state.paused = until.map(|until| (until, why));
                 tracing::error!("Daraja refuses tokens that it has only just given");
             }
@@ -154,7 +171,7 @@ impl Tokens {
     /// The token that is still good, or that none is to be asked for yet.
     fn known(&self) -> Option<Result<Arc<Token>, NoToken>> {
         let state = self.state();
-        let now = Instant::now();
+        let now = self.clock.instant();
         if let Some(held) = state.current.as_ref().filter(|held| held.ends > now) {
             return Some(Ok(Arc::clone(&held.token)));
         }
@@ -212,7 +229,7 @@ impl Tokens {
         } else {
             tracing::warn!(error = %why, "no access token; nothing is sent without one");
         }
-        let until = Instant::now().checked_add(pause(state.failures));
+        let until = self.clock.instant().checked_add(pause(state.failures));
         state.paused = until.map(|until| (until, why.clone()));
         Err(why)
     }
