@@ -38,6 +38,7 @@ mod server;
 mod settings;
 pub mod sms;
 pub mod wire;
+mod wsdl;
 
 pub use encryption::{Door, Encryption};
 pub use server::is_hang_up;
@@ -216,8 +217,8 @@ fn build(
 /// Every route of the simulator.
 fn router(sim: Arc<Sim>) -> Router {
     daraja::routes(Router::new())
-        .route(broker::PATH, post(broker::request))
-        .route(register::PATH, post(register::request))
+        .route(broker::PATH, get(wsdl::describe).post(broker::request))
+        .route(register::PATH, get(wsdl::describe).post(register::request))
         .route(sms::PATH, post(sms::send))
         .route("/sim/c2b", post(customer::control))
         .route("/sim/prompts", get(daraja::control::prompts))
