@@ -53,15 +53,16 @@ class Wire:
         assert told.status_code == 200, told.text
         return told.json()
 
+    def post(self, path, body=None):
+        headers = {"X-API-Key": self.key, "Idempotency-Key": partner.fresh_id("key")}
+        told = requests.post(self.house.api + path, json=body, headers=headers, timeout=10)
+        assert told.ok, told.text
+        return told.json()
+
     def pay(self, phone, amount="150.00"):
         """A payout that the gateway took."""
-        headers = {"X-API-Key": self.key, "Idempotency-Key": partner.fresh_id("key")}
         body = {"phone": phone, "amount": amount, "reference": "INV-77"}
-        told = requests.post(
-            f"{self.house.api}/v1/payouts", json=body, headers=headers, timeout=10
-        )
-        assert told.status_code == 202, told.text
-        return told.json()
+        return self.post("/v1/payouts", body)
 
     def reaches(self, payout, *statuses):
         """The payout, once it has one of these statuses."""

@@ -138,3 +138,7 @@ class House:
     def ledger(self, **query):
         """What really moved, as the simulator tells it."""
         return requests.get(f"{self.sim}/sim/ledger", params=query, timeout=10).json()
+
+    def paid(self, originator_conversation_id):
+        """What moved under one OriginatorConversationID."""
+        return self.ledger(originator_conversation_id=originator_conversation_id)["data"]

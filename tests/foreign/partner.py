@@ -11,12 +11,16 @@ from xml.sax.saxutils import escape
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
+from lxml import etree
 
 REQUEST = "http://api-v1.gen.mm.vodafone.com/mminterface/request"
 RESPONSE = "http://api-v1.gen.mm.vodafone.com/mminterface/response"
 RESULT = "http://api-v1.gen.mm.vodafone.com/mminterface/result"
 HEADER_A = "http://www.huawei.com/schema/osg/common/v2_1"
 HEADER_B = "http://www.huawei.com.cn/schema/common/v2_1"
+
+PHONE = "254722000111"
+"""Somebody who is paid."""
 
 ACKNOWLEDGED = (
     '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
@@ -58,10 +62,11 @@ def pairs(kind, items):
     )
 
 
-def payment_document(house, ids, amount, phone, result_url, timeout_url):
-    """The document inside RequestMsg of one BusinessPayment."""
+def payment_document(house, ids, amount, tell, credential=None):
+    """The document inside RequestMsg of one BusinessPayment; its result goes to `tell`."""
     organisation = house.config["organisation"]
     code = organisation["shortcode"]
+    credential = credential or security_credential(house.config, house.folder)
     party = lambda kind, name: f"<IdentifierType>{kind}</IdentifierType><Identifier>{name}</Identifier>"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -69,17 +74,32 @@ def payment_document(house, ids, amount, phone, result_url, timeout_url):
         f"<LanguageCode/><OriginatorConversationID>{ids}</OriginatorConversationID>"
         "<ConversationID/><Remark>Fare &amp; food</Remark>"
         f"<Parameters>{pairs('Parameter', {'Amount': amount})}</Parameters>"
-        f"<ReferenceData>{pairs('ReferenceItem', {'QueueTimeoutURL': timeout_url})}</ReferenceData>"
+        f"<ReferenceData>{pairs('ReferenceItem', {'QueueTimeoutURL': tell + '/late'})}</ReferenceData>"
         "<Timestamp>2024-01-02T03:04:05.0000000Z</Timestamp></Transaction>"
         "<Identity><Caller><CallerType>2</CallerType><ThirdPartyID/><Password/><CheckSum/>"
-        f"<ResultURL>{escape(result_url)}</ResultURL></Caller>"
+        f"<ResultURL>{escape(tell)}</ResultURL></Caller>"
         f"<Initiator>{party(11, organisation['initiator'])}"
-        f"<SecurityCredential>{security_credential(house.config, house.folder)}</SecurityCredential>"
+        f"<SecurityCredential>{credential}</SecurityCredential>"
         f"<ShortCode>{code}</ShortCode></Initiator>"
         f"<PrimaryParty>{party(4, code)}<ShortCode>{code}</ShortCode></PrimaryParty>"
-        f"<ReceiverParty>{party(1, phone)}</ReceiverParty></Identity>"
+        f"<ReceiverParty>{party(1, PHONE)}</ReceiverParty></Identity>"
         "<KeyOwner>1</KeyOwner></request>"
     )
+
+
+def c2b_notice(receipt):
+    """What M-Pesa asks and says of one customer's payment, in the order of the schema."""
+    return {
+        "TransType": "Pay Bill",
+        "TransID": receipt,
+        "TransTime": "20240102060405",
+        "TransAmount": "2500.00",
+        "BusinessShortCode": "600999",
+        "BillRefNumber": "INV-77",
+        "InvoiceNumber": "",
+        "MSISDN": "254733123458",
+        "KYCInfo": [{"KYCName": "[Personal Details][First Name]", "KYCValue": "Jane"}],
+    }
 
 
 def result_document(payout, receipt):
@@ -100,6 +120,19 @@ def result_document(payout, receipt):
         f"<TransactionID>{receipt}</TransactionID>"
         f"<ResultParameters>{pairs('ResultParameter', parameters)}</ResultParameters></result>"
     )
+
+
+def inner(text, namespace, name):
+    """The fields of the document inside a message, which must have this root."""
+    root = etree.fromstring(text.strip().encode())
+    assert root.tag == f"{{{namespace}}}{name}", root.tag
+    return {etree.QName(child).localname: child.text for child in root}
+
+
+def told_result(message):
+    """The fields of the result inside an envelope."""
+    outer = etree.fromstring(message).find(f".//{{{RESULT}}}ResultMsg")
+    return inner(outer.text, RESULT, "result")
 
 
 def fresh_id(name):
