@@ -3,6 +3,7 @@
 # make test              everything that must hold before a change goes in
 # make bench             what this machine does per second
 # make soak              the whole gateway against every fault, a million payouts (docs/safety.md)
+# make foreign           programs that nobody here wrote, pointed at us (docs/foreign-clients.md)
 # make vpn               the link cut, slow, lossy and closed one way, in network namespaces (needs root)
 # make planted           bugs, planted on purpose: which layer of the proof catches each
 # make mutants           every single change to the domain and the engine: is it caught?
@@ -12,7 +13,7 @@
 
 # The long ones are not part of `test`.
 # `test` runs vpn, too, where it can.
-.PHONY: demo test bench soak vpn planted mutants power-loss deb setup setup-test fmt lint unit doc deny fuzz
+.PHONY: demo test bench soak vpn planted mutants power-loss deb setup setup-test fmt lint unit foreign doc deny fuzz
 .NOTPARALLEL:
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -21,7 +22,7 @@ export CARGO_TERM_COLOR ?= auto
 demo: setup
 	cargo run --locked --release --quiet -- demo $(ARGS)
 
-test: setup-test fmt lint unit doc deny fuzz
+test: setup-test fmt lint unit foreign doc deny fuzz
 	@echo "all is well"
 
 bench: setup
@@ -33,6 +34,9 @@ soak: setup
 
 vpn: setup-test
 	MLANGO_VPN=require cargo test --locked --test vpn
+
+foreign: setup-test
+	@sh scripts/foreign.sh $(ARGS)
 
 planted: setup
 	@sh scripts/planted.sh $(ARGS)

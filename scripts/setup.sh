@@ -27,6 +27,10 @@ have curl || want curl
 if [ "${1:-}" = test ]; then
     have xmllint || want libxml2-utils
     have git || want git
+    # For the programs that others wrote (scripts/foreign.sh).
+    python3 -c 'import ensurepip, venv' 2>/dev/null || want 'python3 python3-venv'
+    have node || want nodejs
+    have npm || want npm
     # For the test in network namespaces, which needs root.
     if [ "$(id -u)" = 0 ]; then
         have ip || want iproute2

@@ -19,7 +19,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
@@ -202,8 +202,10 @@ impl Place {
                 return Err((refusal, Language::Xml));
             }
         };
-        if parts.method == Method::GET && path == Path::BrokerResult && asks_for_wsdl(&parts.uri) {
-            return Ok(self.wsdl(&token));
+        if parts.method == Method::GET && soap::wsdl::is_asked_for(parts.uri.query()) {
+            if let Some(definition) = self.wsdl(path, &token) {
+                return Ok(definition);
+            }
         }
         if parts.method != Method::POST {
             return Err((Refusal::Method, path.language()));
@@ -310,12 +312,18 @@ impl Place {
         }
     }
 
-    /// The interface at the address that it is asked for at.
-    fn wsdl(&self, token: &str) -> Response {
+    /// The interface at the address that it is asked for at, where that speaks SOAP of its own
+    /// accord.
+    fn wsdl(&self, path: Path, token: &str) -> Option<Response> {
+        let (place, describe): (&str, fn(&str) -> String) = match path {
+            Path::BrokerResult => ("b2c/result", soap::wsdl::result_wsdl),
+            Path::Validation => ("c2b/validation", soap::wsdl::c2b_wsdl),
+            Path::Confirmation => ("c2b/confirmation", soap::wsdl::c2b_wsdl),
+            Path::BrokerTimeout | Path::Prompt | Path::Result | Path::Timeout => return None,
+        };
         let Callbacks { public_url, .. } = &self.shared.callbacks;
-        let address = format!("{public_url}/cb/{token}/b2c/result");
-        let document = soap::wsdl::result_wsdl(&address);
-        xml(StatusCode::OK, document.into())
+        let document = describe(&format!("{public_url}/cb/{token}/{place}"));
+        Some(xml(StatusCode::OK, document.into()))
     }
 
     fn refuse(&self, refusal: Refusal, language: Language, parts: &Parts) -> Response {
@@ -387,11 +395,6 @@ fn certificate(parts: &Parts) -> Option<&PeerCertificate> {
     parts.extensions.get()
 }
 
-fn asks_for_wsdl(uri: &Uri) -> bool {
-    let query = uri.query().unwrap_or_default();
-    query.split('&').any(|word| word.trim_end_matches('=').eq_ignore_ascii_case("wsdl"))
-}
-
 fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -417,23 +420,6 @@ fn fault_of(language: Language, status: StatusCode, code: &str, says: &str) -> R
         Language::Json => {
             let body = format!(r#"{{"error":"{says}"}}"#);
             of_type(status, daraja::ack::CONTENT_TYPE, body.into())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wsdl_is_asked_for_in_any_case() {
-        for query in ["wsdl", "WSDL", "wsdl=", "a=b&wsdl"] {
-            let uri = format!("/cb/x/b2c/result?{query}");
-            assert!(asks_for_wsdl(&uri.parse().expect("a URI")), "{query}");
-        }
-        for query in ["", "?xsd", "?wsdl2"] {
-            let uri = format!("/cb/x/b2c/result{query}");
-            assert!(!asks_for_wsdl(&uri.parse().expect("a URI")), "{query}");
         }
     }
 }

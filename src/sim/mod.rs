@@ -45,6 +45,7 @@ pub mod sms;
 pub mod story;
 pub mod watch;
 pub mod wire;
+mod wsdl;
 
 pub use encryption::{Door, Encryption};
 pub use server::is_hang_up;
@@ -252,8 +253,8 @@ fn build(
 /// Every route of the simulator.
 fn router(sim: Arc<Sim>) -> Router {
     daraja::routes(Router::new())
-        .route(broker::PATH, post(broker::request))
-        .route(register::PATH, post(register::request))
+        .route(broker::PATH, get(wsdl::describe).post(broker::request))
+        .route(register::PATH, get(wsdl::describe).post(register::request))
         .route(sms::PATH, post(sms::send))
         .layer(from_fn_with_state(Arc::clone(&sim), clock::at_work))
         .route("/sim/clock", get(clock::read))

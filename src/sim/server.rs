@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::wsdl::Encrypted;
 use crate::tls::{Acceptor, Stream};
 
 /// The most connections at once; further ones wait to be accepted.
@@ -118,7 +119,7 @@ async fn greet(
         return serve(stream, router, stop).await;
     };
     match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-        Ok(Ok((stream, _peer))) => serve(stream, router, stop).await,
+        Ok(Ok((stream, _peer))) => serve(stream, router.layer(Extension(Encrypted)), stop).await,
         Ok(Err(refused)) => tracing::info!(why = %refused, "a caller was turned away"),
         Err(_elapsed) => tracing::info!("a caller did not finish its handshake"),
     }

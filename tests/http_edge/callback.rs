@@ -326,14 +326,21 @@ async fn a_message_beyond_the_limit_is_a_fault() {
 #[tokio::test]
 async fn the_wsdl_names_our_own_address() {
     let gateway = Gateway::new();
-    let address = format!("https://gw.example.org/cb/{TOKEN}/b2c/result");
-    for query in ["wsdl", "WSDL"] {
-        let call = Call::get(format!("{}?{query}", result_path()));
-        let told = call.put(&gateway.callbacks(&[])).await;
-        assert_eq!(told.status, 200);
-        assert!(told.header("content-type").starts_with("text/xml"));
-        assert!(told.text().contains(&address), "{}", told.text());
-        assert!(told.text().contains("definitions"));
+    for (place, operation) in [
+        ("b2c/result", "GenericAPIResult"),
+        ("c2b/validation", "ValidateC2BPayment"),
+        ("c2b/confirmation", "ConfirmC2BPayment"),
+    ] {
+        let path = format!("/cb/{TOKEN}/{place}");
+        let location = format!("location=\"https://gw.example.org{path}\"");
+        for query in ["wsdl", "WSDL"] {
+            let call = Call::get(format!("{path}?{query}"));
+            let told = call.put(&gateway.callbacks(&[])).await;
+            assert_eq!(told.status, 200);
+            assert!(told.header("content-type").starts_with("text/xml"));
+            assert!(told.text().contains(&location), "{}", told.text());
+            assert!(told.text().contains(operation), "{}", told.text());
+        }
     }
     for (method, path) in [
         ("GET", result_path()),
