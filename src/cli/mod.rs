@@ -182,7 +182,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Restore(restore) => restore.run(context).await,
         Command::Export(export) => export.run(context).await,
         Command::Credential(credential) => credential.run(),
-        Command::Xml(xml) => xml.run(),
+        Command::Xml(xml) => xml.run(context),
     }
 }
 
