@@ -14,6 +14,7 @@ pub mod http;
 pub mod ids;
 pub mod notify;
 pub mod rail;
+pub mod schema;
 pub mod sim;
 pub mod soap;
 pub mod store;

@@ -188,7 +188,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Export(export) => export.run(context).await,
         Command::Credential(credential) => credential.run(),
         Command::Scenarios(scenarios) => scenarios.run(context),
-        Command::Xml(xml) => xml.run(),
+        Command::Xml(xml) => xml.run(context),
     }
 }
 

@@ -199,7 +199,7 @@ fn read_repairing(text: &str) -> Result<Element<'_>, XmlError> {
 }
 
 /// Undoes the escapes of a JSON string or a log line; other backslashes stay.
-fn without_backslashes(text: &str) -> String {
+pub fn without_backslashes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -182,6 +182,25 @@ fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
 /// # Errors
 /// [`XmlError::Empty`] and [`XmlError::TooLong`].
 pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
+    decode_at(bytes).map(|decoded| decoded.text)
+}
+
+/// The text of a message, and where in the message it begins.
+#[derive(Clone, Debug)]
+pub struct Decoded<'a> {
+    /// The text, without blanks round it.
+    pub text: Cow<'a, str>,
+    /// The line of the message that it begins in, from 1.
+    pub line: usize,
+    /// Whether anything but a byte order mark stands before it.
+    pub after_blanks: bool,
+}
+
+/// [`decode`], for whoever names lines to people.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_at(bytes: &[u8]) -> Result<Decoded<'_>, XmlError> {
     if bytes.len() > BYTES_MAX {
         return Err(XmlError::TooLong(bytes.len()));
     }
@@ -196,6 +215,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
             Err(_) => String::from_utf8_lossy(bytes),
         },
     };
+    let (line, after_blanks) = before(&text);
     let trimmed = match text {
         Cow::Borrowed(text) => Cow::Borrowed(trim(text)),
         Cow::Owned(text) => Cow::Owned(trim(&text).to_owned()),
@@ -203,7 +223,15 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
     if trimmed.is_empty() {
         return Err(XmlError::Empty);
     }
-    Ok(trimmed)
+    Ok(Decoded { text: trimmed, line, after_blanks })
+}
+
+/// The line in which a text begins, and whether blanks stand before it.
+fn before(text: &str) -> (usize, bool) {
+    let marks = text.chars().take_while(|c| c.is_whitespace() || *c == '\u{FEFF}');
+    marks.fold((1, false), |(line, blank), c| {
+        (line.saturating_add(usize::from(c == '\n')), blank || c.is_whitespace())
+    })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
@@ -308,7 +336,8 @@ pub fn parse_repairing(text: &str) -> Result<Element<'_>, XmlError> {
     }
 }
 
-fn escape_bare_ampersands(text: &str) -> Option<String> {
+/// `text` with each `&` escaped that begins no reference; `None` when there is none.
+pub fn escape_bare_ampersands(text: &str) -> Option<String> {
     let mut repaired = String::with_capacity(text.len());
     let mut changed = false;
     let mut parts = text.split('&');
