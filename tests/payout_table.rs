@@ -128,7 +128,7 @@ not-found-unasked   noted     noted     noted     noted     noted      noted    
 statement           unknown+case unknown+case succeeded+case succeeded+case succeeded succeeded succeeded succeeded noted case case case
 ruled-paid          no        no        no        no        no         no         succeeded  succeeded  no     no      no      no
 ruled-not-paid      no        no        no        no        no         no         failed     failed     no     no      no      no
-unfit               stale     failed    failed    failed    stale      stale      stale      stale      stale  stale   stale   stale
+unfit               stale     failed    failed    unknown   stale      stale      stale      stale      stale  stale   stale   stale
 ";
 
 #[test]

@@ -101,3 +101,59 @@ fn standard_input_is_a_file_too_and_json_is_shown() {
     assert!(shown.contains("\"ResultCode\": 0  ("), "{shown}");
     assert!(!shown.contains("OTIENO") && !shown.contains("700000001"), "{shown}");
 }
+
+/// A place with a configuration as `mlango init` writes it.
+fn initialised() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let init = Command::new(env!("CARGO_BIN_EXE_mlango"))
+        .args(["init", "--dir"])
+        .arg(dir.path())
+        .output()
+        .expect("it runs");
+    assert!(init.status.success(), "{init:?}");
+    dir
+}
+
+/// Runs a command with that configuration and this directory of schemas.
+fn with_schemas(dir: &tempfile::TempDir, command: &str, schemas: &std::path::Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mlango"))
+        .arg("--config")
+        .arg(dir.path().join("mlango.toml"))
+        .arg(command)
+        .env("MLANGO__BROKER__WSDL_DIR", schemas)
+        .env("MLANGO__API__LISTEN", "127.0.0.1:0")
+        .env("MLANGO__CALLBACKS__LISTEN", "127.0.0.1:0")
+        .current_dir(dir.path())
+        .output()
+        .expect("it runs")
+}
+
+#[test]
+fn a_gateway_does_not_start_on_schemas_that_no_request_could_pass() {
+    let dir = initialised();
+    let schemas = tempfile::tempdir().expect("a directory");
+    let output = with_schemas(&dir, "serve", schemas.path());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("broker.wsdl_dir, ") && said.contains("holds no .xsd"), "{said}");
+    // The requests of another market: none of ours is declared.
+    let foreign = "<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\"><xs:element name=\"a\"/></xs:schema>";
+    fs::write(schemas.path().join("a.xsd"), foreign).expect("writes");
+    let output = with_schemas(&dir, "serve", schemas.path());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("a payout's request as this configuration writes it"), "{said}");
+}
+
+#[test]
+fn the_check_of_a_configuration_has_a_line_for_the_schemas() {
+    let dir = initialised();
+    let line = |schemas: &std::path::Path| {
+        let output = out(&with_schemas(&dir, "check", schemas));
+        let line = output.lines().find(|line| line.contains("broker.wsdl_dir"));
+        line.unwrap_or_else(|| panic!("{output}")).to_owned()
+    };
+    assert!(line(&place("wsdl")).starts_with("ok "), "{}", line(&place("wsdl")));
+    let empty = tempfile::tempdir().expect("a directory");
+    assert!(line(empty.path()).starts_with("fails "), "{}", line(empty.path()));
+}

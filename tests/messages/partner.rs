@@ -2,8 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use mlango::schema::{Schemas, Verdict};
+use mlango::domain::id::{OriginatorConversationId, PayoutId};
+use mlango::engine::port::{Prepared, Rail as _};
+use mlango::rail::renewable::Renewable;
+use mlango::rail::soap::{Limits, SoapRail};
+use mlango::rail::transport::{Deadlines, Origin};
+use mlango::schema::{Gatekeeper, Schemas, Verdict};
+use mlango::soap::header::{HexCase, Namespace};
+use mlango::soap::request::Caller;
 
 use super::corpus::{enveloped, place};
 
@@ -128,4 +137,46 @@ fn nothing_is_taken_from_the_network_or_from_outside() {
     assert!(said.contains("it holds no .xsd"), "{said}");
     let said = Schemas::from_dir(Path::new("no/such/place")).expect_err("none").to_string();
     assert!(said.starts_with("no/such/place: "), "{said}");
+}
+
+#[test]
+fn the_way_to_the_broker_objects_to_what_is_not_to_the_schema() {
+    let schemas = Schemas::from_dir(&place("wsdl")).expect("our own files");
+    let keeper = Arc::new(Gatekeeper::new(schemas));
+    let second = Duration::from_secs(1);
+    let limits = Limits {
+        deadlines: Deadlines { connect: second, send: second, answer: second },
+        max_per_second: 1,
+        max_in_flight: 1,
+    };
+    let caller = Caller {
+        namespace: Namespace::A,
+        hex_case: HexCase::Upper,
+        sp_id: "100001".to_owned(),
+        sp_password: "Example-Secret-1".to_owned(),
+        service_id: "100001000".to_owned(),
+        shortcode: "600999".to_owned(),
+        initiator: "example-operator".to_owned(),
+        security_credential: "Q1JFREVOVElBTA==".to_owned(),
+        result_url: "https://gw.example.org/cb/00ff/b2c/result".to_owned(),
+        queue_timeout_url: "https://gw.example.org/cb/00ff/b2c/timeout".to_owned(),
+    };
+    let origin = Origin::plain("127.0.0.1".to_owned(), 9);
+    let rail = SoapRail::new(origin, caller.clone(), limits);
+    let prepared = |wire: String| Prepared {
+        name: OriginatorConversationId::of(PayoutId::from_bytes([1; 16]), "600999", "ExampleOrg"),
+        wire: wire.into_bytes(),
+        kept: Vec::new(),
+    };
+    let good = fs::read_to_string(place("tests/golden/request-a.xml")).expect("a message");
+    let bad = good.replace("<KeyOwner>1</KeyOwner>", "");
+    assert_ne!(good, bad);
+    // Without schemas nothing is looked at; behind what renews it, it objects as itself.
+    let unchecked = Renewable::new(rail.clone());
+    assert_eq!(unchecked.objection(&prepared(bad.clone())), None);
+    let renewed = rail.checked_by(Some(keeper)).renewed(caller);
+    let checked = Renewable::new(renewed);
+    assert_eq!(checked.objection(&prepared(good)), None);
+    let objection = checked.objection(&prepared(bad)).expect("an objection");
+    assert_eq!(objection, "request: found its end; expected KeyOwner");
 }
