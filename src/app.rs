@@ -8,6 +8,7 @@ mod follow;
 mod recover;
 mod upkeep;
 mod ways;
+mod wsdl;
 
 use std::io;
 use std::net::SocketAddr;
@@ -91,6 +92,9 @@ pub enum NotStarted {
     /// Something that is told or asked cannot be reached as it is set up.
     #[error("{0}: {1}")]
     SetUp(&'static str, Box<NotSetUp>),
+    /// The partner's own schema is broken, or what is sent is not to it.
+    #[error("broker.wsdl_dir, {0}")]
+    Schema(String),
     /// A route names an application that there is not.
     #[error(
         "c2b.routes: there is no application \"{0}\"; `mlango apps create {0}` makes one, \

@@ -116,6 +116,11 @@ sending       answer-cached      failed         law-3-failed
 sending       answer-strange     failed         law-3-failed
 sending       no-answer          failed         law-3-failed
 sending       nothing-sent       failed         law-3-failed
+queued        unfit              failed         ok
+requeued      unfit              failed         ok
+sending       unfit              failed         law-3-failed
+accepted      unfit              failed         law-3-failed
+unknown       unfit              failed         law-3-failed
 accepted      result-funds       failed         ok
 accepted      result-17          failed         law-3-failed
 accepted      result-waiting     failed         law-3-failed
@@ -341,6 +346,7 @@ fn event(name: &str) -> Event {
         "send" => Event::SendStarted { lease },
         "lapsed" => Event::LeaseLapsed { lease },
         "overdue" => Event::ResultOverdue,
+        "unfit" => Event::Unfit { why: "too long".to_owned() },
         "nothing-sent" => Event::NothingSent { attempt: 2, why: WhyNothingSent::Connect },
         "nothing-sent-1" => Event::NothingSent { attempt: 1, why: WhyNothingSent::Connect },
         "no-answer" => Event::NoAnswer { attempt: 2, why: WhyNoAnswer::Timeout },

@@ -128,6 +128,7 @@ not-found-unasked   noted     noted     noted     noted     noted      noted    
 statement           unknown+case unknown+case succeeded+case succeeded+case succeeded succeeded succeeded succeeded noted case case case
 ruled-paid          no        no        no        no        no         no         succeeded  succeeded  no     no      no      no
 ruled-not-paid      no        no        no        no        no         no         failed     failed     no     no      no      no
+unfit               stale     failed    failed    unknown   stale      stale      stale      stale      stale  stale   stale   stale
 ";
 
 #[test]
@@ -423,6 +424,7 @@ fn event(row: &str) -> Event {
         }),
         "ruled-paid" => ruled(Some(receipt("QK12ABCD34"))),
         "ruled-not-paid" => ruled(None),
+        "unfit" => Event::Unfit { why: "request/Transaction/Remark: too long".to_owned() },
         other => panic!("no such row: {other}"),
     }
 }

@@ -61,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "credential",
+            "daraja",
             "domain",
             "http",
             "ids",

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::NotStarted;
+use super::wsdl::gatekeeper;
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::config::Serve;
@@ -70,7 +71,7 @@ impl Ways {
         if let Some(broker) = &config.broker {
             let origin = broker_origin(broker, clock)?;
             ways.encryption.extend(origin.tls.clone().map(|tls| ("broker", tls)));
-            ways.soap = Some(soap(config, broker, origin, credential.clone()));
+            ways.soap = Some(soap(config, broker, (origin, clock.now()), credential.clone())?);
         }
         if let Some(daraja) = &config.daraja {
             let site = daraja_site(daraja, clock)?;
@@ -270,7 +271,15 @@ pub(super) fn caller(
 }
 
 /// The rail to the broker, and the counter at it.
-fn soap(config: &Serve, broker: &Broker, origin: Origin, credential: String) -> BrokerWays {
+///
+/// # Errors
+/// [`NotStarted::Schema`].
+fn soap(
+    config: &Serve,
+    broker: &Broker,
+    (origin, now): (Origin, Timestamp),
+    credential: String,
+) -> Result<BrokerWays, NotStarted> {
     let link = &broker.link;
     let caller = caller(&config.organisation.operator, broker, &callbacks(config), credential);
     let limits = soap_rail::Limits {
@@ -284,9 +293,13 @@ fn soap(config: &Serve, broker: &Broker, origin: Origin, credential: String) -> 
     };
     let site = Site { origin: origin.clone(), deadlines: limits.deadlines };
     let names = (callbacks(config), config.organisation.name.clone());
+    let keeper = broker.wsdl_dir.as_ref().map(|dir| gatekeeper(dir, &caller, now).map(Arc::new));
+    let keeper = keeper.transpose().map_err(NotStarted::Schema)?;
     let counter = SoapCounter::new(Arc::new(site), caller.clone(), names, &limits);
-    let rail = SoapRail::new(origin, caller, limits);
-    BrokerWays { rail: Arc::new(Renewable::new(rail)), counter: Arc::new(Renewable::new(counter)) }
+    let counter = counter.checked_by(keeper.clone());
+    let rail = SoapRail::new(origin, caller, limits).checked_by(keeper);
+    let (rail, counter) = (Arc::new(Renewable::new(rail)), Arc::new(Renewable::new(counter)));
+    Ok(BrokerWays { rail, counter })
 }
 
 /// Daraja, and the way there.

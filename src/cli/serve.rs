@@ -62,6 +62,7 @@ fn not_started(why: NotStarted) -> Failure {
         | NotStarted::File { .. }
         | NotStarted::Tls { .. }
         | NotStarted::SetUp(..)
+        | NotStarted::Schema(_)
         | NotStarted::NoSuchApp(_) => Failure::Usage(why.to_string()),
         NotStarted::Listen(..) | NotStarted::Store(_) | NotStarted::TestClock(_) => {
             Failure::failed(why)

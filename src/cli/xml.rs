@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Context, Failure, out};
+use crate::daraja;
 use crate::schema::{Checked, Finding, Schemas, Verdict};
 use crate::soap::show::show;
 
@@ -21,7 +22,8 @@ pub(super) enum Xml {
     /// each is to the schema, or deviates from it in a way that is known and accepted; 1: one is
     /// not, or would not be understood.
     Validate(Validate),
-    /// Say what a message says: the inner document unwrapped, codes explained, secrets masked.
+    /// Say what a message says, SOAP or JSON: the inner document and what is in base64 unwrapped,
+    /// codes explained, secrets and people masked.
     Show {
         /// The message, as it was on the wire; `-` for standard input.
         file: PathBuf,
@@ -47,13 +49,22 @@ impl Xml {
             Self::Validate(validate) => validate.run(context),
             Self::Show { file } => {
                 let bytes = read(&file).map_err(Failure::Failed)?;
-                let shown = show(&bytes)
+                let shown = shown(&bytes)
                     .map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
                 out::data(shown.trim_end());
                 Ok(())
             }
         }
     }
+}
+
+/// What a message says: SOAP, or JSON.
+fn shown(bytes: &[u8]) -> Result<String, String> {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+    if text.starts_with(b"{") || text.starts_with(b"[") {
+        return daraja::show::show(bytes).map_err(|error| error.to_string());
+    }
+    show(bytes).map_err(|error| error.to_string())
 }
 
 /// A file's bytes, or why there are none.

@@ -150,6 +150,8 @@ pub struct Broker {
     pub way: Way,
     /// How to talk to it.
     pub link: Link,
+    /// Where its own WSDL and XSD files lie, which each request is held against.
+    pub wsdl_dir: Option<PathBuf>,
 }
 
 /// `[broker]`: how to get there: encryption, and from where.

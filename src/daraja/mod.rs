@@ -15,6 +15,7 @@ pub mod redact;
 pub mod request;
 pub mod result;
 pub mod rules;
+pub mod show;
 pub mod stk;
 pub mod timeout;
 

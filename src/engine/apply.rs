@@ -408,6 +408,7 @@ fn said(event: &Event, state: &State) -> (String, Option<String>) {
             (format!("M-Pesa's result: {words}"), Some(facts.code.clone()))
         }
         Event::NothingSent { why, .. } => (format!("nothing was sent: {}", why.says()), None),
+        Event::Unfit { why } => (format!("nothing was sent, and no money moved: {why}"), None),
         Event::NoAnswer { why, .. } => (format!("{}; money may have moved", why.says()), None),
         Event::Rejected { reason } => (format!("rejected: {reason}"), None),
         Event::Ruled(ruling) => (format!("ruled by {}: {}", ruling.by, ruling.reason), None),

@@ -57,6 +57,13 @@ impl Engine {
                 return Ok(());
             }
         };
+        if let Some(why) = track.rail.objection(&request) {
+            tracing::error!(payout = %id, why, "a question is not to the schema in \
+                broker.wsdl_dir; it was not sent, and the payout stays unknown");
+            metric::NOT_TO_SCHEMA.with(["question"]).increment();
+            self.timers.add(retry::ask_anew_at(now), id);
+            return Ok(());
+        }
         let kept = self.request_message(id, Channel::StatusRequest, &request);
         let Applied::Moved { payout, proof } =
             self.apply_to(stored, &Event::InquirySent, vec![kept]).await?

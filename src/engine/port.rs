@@ -55,6 +55,12 @@ pub trait Rail: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<Prepared, String>;
 
+    /// What speaks against sending a request that was built, in words without values: it is not
+    /// as the partner's own schema wants it. Such a request is never sent.
+    fn objection(&self, _request: &Prepared) -> Option<String> {
+        None
+    }
+
     /// Waits until one more send may begin: the rail's pace, and its limit of sends at once. The
     /// place is given back when the value is dropped.
     fn admit(&self) -> Pending<'_, Admission>;

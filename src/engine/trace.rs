@@ -103,7 +103,8 @@ fn said(before: &Payout, event: &Event, after: Option<&Payout>, now: Timestamp) 
         | Event::LeaseLapsed { .. }
         | Event::AskWanted
         | Event::InquirySent
-        | Event::InquiryNotSent { .. } => return None,
+        | Event::InquiryNotSent { .. }
+        | Event::Unfit { .. } => return None,
     };
     let span = Span { kind, failed, ..span(payout, name, nth, times) };
     Some(with_event(span, event))

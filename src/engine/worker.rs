@@ -20,8 +20,9 @@ use crate::domain::payout::{Event, Lease, State, Status, WhyNothingSent};
 use crate::domain::retry;
 use crate::domain::time::Timestamp;
 use crate::store::{
-    Channel, Direction, Durable, Health, Message, PAGE_LEN_MAX, PayoutQuery, StoreError,
+    Channel, Direction, Durable, Health, Message, PAGE_LEN_MAX, PayoutQuery, StoreError, Stored,
 };
+use crate::telemetry::metric;
 
 /// How much longer than the longest send a lease lasts: time to write down how it ended.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
@@ -243,6 +244,10 @@ impl Engine {
             | State::Cancelled { .. } => return Ok(()),
         }
         let request = track.rail.prepare(&stored.payout, now);
+        let objection = request.as_ref().ok().and_then(|request| track.rail.objection(request));
+        if let Some(why) = objection {
+            return self.refuse_to_send(stored, why).await;
+        }
         let kept = request
             .as_ref()
             .ok()
@@ -281,6 +286,16 @@ impl Engine {
             }
         };
         self.write_down(id, attempt, outcome, answer).await
+    }
+
+    /// Ends a payout whose request must not be sent, before any send begins: a stop of the program
+    /// here leaves it queued, and never in doubt.
+    async fn refuse_to_send(&self, stored: Stored, why: String) -> Result<(), NotApplied> {
+        let payout = stored.payout.details.id;
+        tracing::error!(%payout, why, "a request is not to the schema in broker.wsdl_dir; it was \
+            not sent, and no money moved");
+        metric::NOT_TO_SCHEMA.with(["payout"]).increment();
+        self.apply_to(stored, &Event::Unfit { why }, vec![]).await.map(drop)
     }
 
     /// Sends a request, once.

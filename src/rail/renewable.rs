@@ -48,6 +48,10 @@ impl<R: Rail> Rail for Renewable<R> {
         self.current().prepare_question(payout, question, now)
     }
 
+    fn objection(&self, request: &Prepared) -> Option<String> {
+        self.current().objection(request)
+    }
+
     fn admit(&self) -> Pending<'_, Admission> {
         let rail = self.current();
         Box::pin(async move { rail.admit().await })

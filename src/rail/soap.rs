@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::port::{
     Admission, Durable, LinkState, Outcome, Pending, Prepared, Rail, RawAnswer, Sent,
 };
+use crate::schema::Gatekeeper;
 use crate::soap::request::{Caller, PayoutRequest};
 use crate::soap::status_query::{AskFor, StatusQuery};
 use crate::soap::{redact, response};
@@ -47,6 +48,8 @@ pub struct SoapRail {
     /// Paces the first byte: the limit that M-Pesa sees, kept exactly.
     first_byte: Arc<Pace>,
     places: Places,
+    /// What each request is held against before it is sent, where the partner's schema is known.
+    gatekeeper: Option<Arc<Gatekeeper>>,
 }
 
 impl SoapRail {
@@ -67,7 +70,14 @@ impl SoapRail {
             begin: Arc::new(Pace::new(limits.max_per_second)),
             first_byte: Arc::new(Pace::new(limits.max_per_second)),
             places: Places::new(limits.max_in_flight),
+            gatekeeper: None,
         }
+    }
+
+    /// The same way; nothing goes over it that this lets not pass.
+    #[must_use]
+    pub fn checked_by(self, gatekeeper: Option<Arc<Gatekeeper>>) -> Self {
+        Self { gatekeeper, ..self }
     }
 
     /// The same way, at the same pace, as another caller: with a new password, say.
@@ -143,6 +153,10 @@ impl Rail for SoapRail {
                 }
             }
         })
+    }
+
+    fn objection(&self, request: &Prepared) -> Option<String> {
+        self.gatekeeper.as_ref()?.objection(&request.wire)
     }
 
     fn longest_send(&self) -> Duration {

@@ -17,6 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::port::{
     Admission, Api, Call, Counter, Durable, Pending, PreparedCall, RawAnswer, Replied, Reply,
 };
+use crate::schema::Gatekeeper;
 use crate::soap::operation::{self, Operation};
 use crate::soap::register::{self, RegisterUrl};
 use crate::soap::request::{Caller, Rendered};
@@ -40,6 +41,8 @@ pub struct SoapCounter {
     begin: Arc<Pace>,
     first_byte: Arc<Pace>,
     places: Places,
+    /// What each request is held against before it is sent, where the partner's schema is known.
+    gatekeeper: Option<Arc<Gatekeeper>>,
 }
 
 impl SoapCounter {
@@ -58,7 +61,14 @@ impl SoapCounter {
             begin: Arc::new(Pace::new(limits.max_per_second)),
             first_byte: Arc::new(Pace::new(limits.max_per_second)),
             places: Places::new(limits.max_in_flight),
+            gatekeeper: None,
         }
+    }
+
+    /// The same counter; nothing goes out that this lets not pass.
+    #[must_use]
+    pub fn checked_by(self, gatekeeper: Option<Arc<Gatekeeper>>) -> Self {
+        Self { gatekeeper, ..self }
     }
 
     /// The same counter, at the same pace, for another caller who is called back elsewhere.
@@ -238,6 +248,10 @@ impl Counter for SoapCounter {
                 return Err("this goes over Daraja only".to_owned());
             }
         };
+        let gatekeeper = self.gatekeeper.as_ref();
+        if let Some(why) = gatekeeper.and_then(|keeper| keeper.objection(&rendered.wire)) {
+            return Err(format!("it is not to the schema in broker.wsdl_dir: {why}"));
+        }
         let wire = [name.as_bytes(), &[NAME_END], &rendered.wire].concat();
         Ok(PreparedCall { api, wire, kept: rendered.redacted })
     }

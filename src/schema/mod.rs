@@ -14,6 +14,7 @@ mod text;
 mod validator;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -65,6 +66,35 @@ impl Schemas {
             }
         }
         least.or_else(|| self.sets.first().map(|set| set.faults(node))).unwrap_or_default()
+    }
+}
+
+/// Who lets only what is to the schema pass. The validator serves one thread at a time.
+#[derive(Debug)]
+pub struct Gatekeeper(Mutex<Schemas>);
+
+impl Gatekeeper {
+    /// By these schemas.
+    pub const fn new(schemas: Schemas) -> Self {
+        Self(Mutex::new(schemas))
+    }
+
+    /// What speaks against a message, in words without values; `None`: nothing. A known deviation
+    /// counts: what we write is written as the schema wants it.
+    pub fn objection(&self, message: &[u8]) -> Option<String> {
+        let schemas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = schemas.check(message);
+        drop(schemas);
+        if checked.verdict == Verdict::ToSchema {
+            return None;
+        }
+        let more = match checked.findings.len().saturating_sub(1) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let first = checked.findings.first().map(Finding::says);
+        let first = first.or(checked.not_understood).unwrap_or_default();
+        Some(format!("{first}{more}"))
     }
 }
 
@@ -120,6 +150,14 @@ pub struct Finding {
     pub expected: String,
     /// Which known deviation it is, if it is one.
     pub deviation: Option<Deviation>,
+}
+
+impl Finding {
+    /// In words, without its line.
+    pub fn says(&self) -> String {
+        let Self { element, found, expected, .. } = self;
+        format!("{element}: found {found}; expected {expected}")
+    }
 }
 
 impl From<Wrong> for Finding {

@@ -31,6 +31,10 @@ const NAME_MAX: usize = 256;
 const FAULTS_MAX: usize = 50;
 /// How deep includes and imports may lead from a file to the next.
 const IMPORTS_DEEP_MAX: usize = 16;
+/// What the standard calls it that children do not stand as their parent's type wants.
+const ORDER: &str = "cvc-complex-type.2.4";
+/// What it calls it that nothing says what an element is.
+const UNDECLARED: &str = "cvc-elt.1";
 /// What stands before the path of a file, so that the validator never takes it for a place on the
 /// disk or the network.
 const PLACE: &str = "schemas:///";
@@ -249,7 +253,23 @@ impl Set {
                 ),
             });
         }
-        Ok(Self { set: compiled.into_schema_set() })
+        let set = Self { set: compiled.into_schema_set() };
+        set.dangling(first).map_or(Ok(set), Err)
+    }
+
+    /// An element or a list whose type is not there: the standard lets it be until it is used.
+    fn dangling(&self, first: &str) -> Option<BrokenSchema> {
+        let arenas = &self.set.arenas;
+        let elements = arenas.elements.values().filter_map(|one| one.deferred_type_error.as_ref());
+        let lists =
+            arenas.simple_types.values().filter_map(|one| one.deferred_item_type_error.as_ref());
+        let error = elements.chain(lists).next()?;
+        let place = error.source.as_ref().and_then(|source| self.set.source_maps.locate(source));
+        Some(BrokenSchema {
+            file: place.as_ref().map_or(first, |place| path_of(&place.base_uri)).to_owned(),
+            line: place.as_ref().map(|place| place.line),
+            what: error.message.replace(PLACE, ""),
+        })
     }
 
     /// Whether it says what an element of that name is.
@@ -265,7 +285,7 @@ impl Set {
         let heard = Rc::new(RefCell::new(Vec::new()));
         let runtime = validator.start_run(Ear(Rc::clone(&heard)));
         let mut walk = Walk { set: &self.set, runtime, heard, wrong: Vec::new() };
-        walk.element(node, &node.name);
+        walk.element(node, &node.name, &mut false);
         walk.wrong.truncate(FAULTS_MAX);
         walk.wrong
     }
@@ -323,7 +343,10 @@ struct Walk<'s> {
 
 impl Walk<'_> {
     /// Bounded by [`DEPTH_MAX`], which [`read`] keeps to.
-    fn element(&mut self, node: &Node, path: &str) {
+    ///
+    /// `lost` is whether the order of the element round it is broken already: what else does not
+    /// fit there follows from that.
+    fn element(&mut self, node: &Node, path: &str, lost: &mut bool) {
         let expected = self.expected();
         let context = self.context(&node.bindings);
         self.runtime.validate_element_novalue(
@@ -333,6 +356,7 @@ impl Walk<'_> {
             node.instance_attribute("nil"),
             &context,
         );
+        self.in_order(lost);
         self.note(node, path, |error| begun(error, node, &expected));
         for one in &node.attributes {
             let _info: SchemaInfo =
@@ -344,13 +368,25 @@ impl Walk<'_> {
         self.runtime.validate_end_of_attributes_novalue();
         self.note(node, path, |_| ("no such attribute".into(), "an attribute it must have".into()));
         self.text(node, path);
+        let mut lost = false;
         for (nth, child) in node.children.iter().enumerate() {
             let step = child.step(node.children.get(..nth).unwrap_or_default());
-            self.element(child, &format!("{path}/{step}"));
+            self.element(child, &format!("{path}/{step}"), &mut lost);
         }
         let expected = self.expected();
         let _validity = self.runtime.validate_end_element_novalue();
+        self.in_order(&mut lost);
         self.note(node, path, |error| ended(error, node, &expected));
+    }
+
+    /// Lets the first break of an order stand, and no other.
+    fn in_order(&self, lost: &mut bool) {
+        self.heard.borrow_mut().retain(|error| {
+            let breaks = error.constraint.starts_with(ORDER);
+            let follows = *lost && (breaks || error.constraint == UNDECLARED);
+            *lost |= breaks;
+            !follows
+        });
     }
 
     fn text(&mut self, node: &Node, path: &str) {
@@ -404,7 +440,7 @@ impl Walk<'_> {
 fn begun(error: &ValidationError, node: &Node, expected: &[String]) -> (String, String) {
     let name = format!("{} in {}", node.name, space(&node.space));
     match error.constraint {
-        "cvc-elt.1" => (name, "an element that the schema declares".to_owned()),
+        UNDECLARED => (name, "an element that the schema declares".to_owned()),
         "cvc-elt.3.1" | "cvc-elt.3.2.1" | "cvc-elt.3.2.2" => {
             ("nil".to_owned(), "a value: it may not be nil".to_owned())
         }
@@ -415,7 +451,7 @@ fn begun(error: &ValidationError, node: &Node, expected: &[String]) -> (String, 
 
 /// What is wrong where an element ends.
 fn ended(error: &ValidationError, node: &Node, expected: &[String]) -> (String, String) {
-    if error.constraint.starts_with("cvc-complex-type.2.4") {
+    if error.constraint.starts_with(ORDER) {
         return ("its end".to_owned(), one_of(expected));
     }
     let length = node.text.chars().count();
@@ -424,7 +460,34 @@ fn ended(error: &ValidationError, node: &Node, expected: &[String]) -> (String, 
         1 => "a text of 1 character".to_owned(),
         length => format!("a text of {length} characters"),
     };
-    (found, without_value(&error.message, &node.text))
+    (found, wanted(&error.message, &node.text))
+}
+
+/// What a value should be, from the validator's own words.
+fn wanted(message: &str, value: &str) -> String {
+    let between = |from: &str, to: &str| {
+        let rest = message.split_once(from)?.1;
+        Some(rest.split_once(to).map_or(rest, |(word, _)| word).to_owned())
+    };
+    if let Some(kind) = between("Invalid ", " value '") {
+        let kind = if kind == "integer" { "whole number".to_owned() } else { kind };
+        return format!("a value of the kind: {kind}");
+    }
+    if let Some(most) = between("exceeds maximum ", " ") {
+        return format!("at most {most} characters");
+    }
+    if let Some(least) =
+        between("is less than minimum ", " ").filter(|_| message.contains("Length"))
+    {
+        return format!("at least {least} characters");
+    }
+    if let Some(pattern) = between("does not match pattern '", "'") {
+        return format!("a text of the form {pattern}");
+    }
+    if message.contains("is not in the allowed set") {
+        return "one of the words that the schema lists".to_owned();
+    }
+    without_value(message, value)
 }
 
 /// The validator's own words about a value, without the value.

@@ -17,6 +17,11 @@ const NESTING_MAX: usize = 2;
 /// Messages whose text is a document, and that document's root.
 const WRAPPERS: [(&str, &str); 3] =
     [("RequestMsg", "request"), ("ResponseMsg", "response"), ("ResultMsg", "result")];
+/// Elements that hold a raw HTTP message in base64 (spec/soap.md §5.7).
+const HTTP_PARTS: [&str; 4] =
+    ["submitApiRequest", "submitApiResponse", "submitApiResult", "queueTimeOut"];
+/// The most lines of such a message's head that are shown.
+const HEAD_LINES_MAX: usize = 30;
 /// Elements that name a person.
 const PERSONAL: [&str; 2] = ["KYCValue", "OA"];
 /// Elements whose numbers are no phones, however they look (spec/soap.md §2).
@@ -41,12 +46,29 @@ fn show_into(
     nesting: usize,
 ) -> Result<(), Unreadable> {
     let text = xml::decode(bytes)?;
-    let envelope = Envelope::open(&text)?;
+    let envelope = match Envelope::open(&text) {
+        Ok(envelope) => envelope,
+        Err(Unreadable::NotAnEnvelope(name)) => {
+            let root = xml::parse_repairing(&text)?;
+            if !stands_alone(&root) {
+                return Err(Unreadable::NotAnEnvelope(name));
+            }
+            push_element(out, &root, None, indent, nesting);
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
     let parts = [envelope.header.as_ref(), Some(&envelope.body)];
     for part in parts.into_iter().flatten() {
         push_element(out, part, None, indent, nesting);
     }
     Ok(())
+}
+
+/// Whether an element is shown without an envelope: what stands in one, or in what stands in one.
+fn stands_alone(root: &Element<'_>) -> bool {
+    let inner = WRAPPERS.iter().any(|(_, inner)| root.is(inner));
+    inner || root.is("RequestSOAPHeader") || envelope::known_name(&root.name).starts_with('<')
 }
 
 fn push_line(out: &mut String, indent: usize, line: &str) {
@@ -76,6 +98,10 @@ fn push_element(
         push_line(out, indent, &format!("<{name}>"));
         push_origin(out, element.value(), inside, nesting);
         push_line(out, indent, &format!("</{name}>"));
+    } else if HTTP_PARTS.iter().any(|part| element.is(part)) {
+        push_line(out, indent, &format!("<{name}>"));
+        push_http(out, element.value(), inside, nesting);
+        push_line(out, indent, &format!("</{name}>"));
     } else if element.children.is_empty() {
         let value = masked(element, key);
         let line = format!("<{name}>{value}</{name}>{}", meaning(element));
@@ -100,6 +126,29 @@ fn push_origin(out: &mut String, base64: &str, indent: usize, nesting: usize) {
     };
     let begin = out.len();
     if let Err(error) = show_into(out, &redact::redact(&bytes), indent, nesting) {
+        out.truncate(begin);
+        push_line(out, indent, &format!("({error})"));
+    }
+}
+
+/// A raw HTTP message, head and body (spec/soap.md §5.7).
+fn push_http(out: &mut String, base64: &str, indent: usize, nesting: usize) {
+    let bare: String = base64.split_whitespace().collect();
+    let Ok(bytes) = STANDARD.decode(bare) else {
+        return push_line(out, indent, "(not base64; not shown)");
+    };
+    let Some(nesting) = nesting.checked_sub(1) else {
+        return push_line(out, indent, "(a message inside a message; not shown)");
+    };
+    let text = redact::redact_text(&String::from_utf8_lossy(&bytes));
+    let text = text.replace("\r\n", "\n");
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    for line in head.lines().take(HEAD_LINES_MAX) {
+        let is_secret = line.to_ascii_lowercase().starts_with("authorization:");
+        push_line(out, indent, if is_secret { "(Authorization; not shown)" } else { line });
+    }
+    let begin = out.len();
+    if let Err(error) = show_into(out, body.as_bytes(), indent, nesting) {
         out.truncate(begin);
         push_line(out, indent, &format!("({error})"));
     }
@@ -211,6 +260,33 @@ mod tests {
 </Body>
 ";
         assert_eq!(show(ack::RESULT_KEPT.as_bytes()).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn what_the_broker_did_is_shown_with_the_messages_inside() {
+        let raw = format!(
+            "POST /b2c/result HTTP/1.1\r\nContent-Type: text/xml\r\nAuthorization: Basic c2VjcmV0\r\n\r\n{}",
+            ack::RESULT_KEPT.replace("version=\"1.0\"", "version=''1.0''")
+        );
+        let item = STANDARD.encode(raw);
+        let message = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\
+             <q:queryTransactionResponse xmlns:q=\"http://www.csapi.org/schema/transaction/data/v1_0/local\">\
+             <q:submitApiResultList><q:submitApiResult>{item}</q:submitApiResult>\
+             <q:submitApiResult>%</q:submitApiResult></q:submitApiResultList>\
+             </q:queryTransactionResponse></s:Body></s:Envelope>"
+        );
+        let text = show(message.as_bytes()).expect("shows");
+        for part in ["POST /b2c/result HTTP/1.1", "<ResponseCode>00000000<", "not base64"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(!text.contains("c2VjcmV0"), "{text}");
+    }
+
+    #[test]
+    fn a_document_alone_is_shown_too() {
+        let text = show(b"<result><ResultCode>1</ResultCode></result>").expect("shows");
+        assert!(text.contains("<ResultCode>1</ResultCode>  ("), "{text}");
     }
 
     #[test]

@@ -211,6 +211,14 @@ pub const INQUIRIES: Metric<Counter, 1> = Metric::new(
      result said.",
 );
 
+/// Requests that were not sent because they are not to the partner's schema.
+pub const NOT_TO_SCHEMA: Metric<Counter, 1> = Metric::new(
+    "mlango_requests_not_to_schema_total",
+    ["request"],
+    "Requests to the broker that were not sent, because they are not to the schema in \
+     broker.wsdl_dir: payouts, which failed, and questions about payouts in doubt.",
+);
+
 /// Messages that contradict what is known.
 pub const CONTRADICTIONS: Metric<Counter, 0> = Metric::new(
     "mlango_contradictions_total",

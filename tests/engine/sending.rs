@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::support::house::{House, PLACES, paid, phone, result};
-use crate::support::rail::{BUSY, SILENCE, ScriptedRail, TAKEN, UNREACHABLE, What};
+use crate::support::rail::{BUSY, SILENCE, ScriptedRail, TAKEN, UNREACHABLE, What, about};
 use crate::support::store::TroubledStore;
 use crate::support::{BEGIN, millis, secs};
 use mlango::clock::Clock;
@@ -61,6 +61,42 @@ async fn a_wrong_credential_stops_the_rail_and_what_is_queued_stays_queued() {
     again.until(late, Status::Accepted).await;
     assert_eq!(again.rail.sends().len(), 13);
     again.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_to_the_schema_is_never_sent_and_fails_its_payout_alone() {
+    let house = House::open().await;
+    house.rail.object(&phone(0), Some("request/Transaction/Remark: too long"));
+    let bad = house.submit(&phone(0)).await;
+    let good = house.submit(&phone(1)).await;
+    house.until(bad, Status::Failed).await;
+    house.until(good, Status::Accepted).await;
+    tokio::time::sleep(secs(3_600)).await;
+    let sent: Vec<String> = house.rail.sends().into_iter().map(|send| send.phone).collect();
+    assert_eq!(sent, [phone(1)], "not one byte of it left, then or later");
+    let State::Failed { failure, settled } = house.payout(bad).await.state else {
+        panic!("it failed");
+    };
+    assert_eq!((failure.code.as_str(), failure.retryable), ("not_to_schema", false));
+    assert_eq!(failure.description, "request/Transaction/Remark: too long");
+    assert_eq!(settled.attempts, 0, "no send began, so that none can be in doubt");
+    house.is_in_order().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_not_to_the_schema_leaves_its_payout_in_doubt_until_it_is() {
+    let house = House::open().await;
+    house.rail.script(&phone(0), [SILENCE.now()]);
+    house.rail.object(&about(&phone(0)), Some("request/Transaction: as never before"));
+    let id = house.submit(&phone(0)).await;
+    house.until(id, Status::Unknown).await;
+    tokio::time::sleep(secs(3_600)).await;
+    assert_eq!(house.status(id).await, Status::Unknown);
+    assert!(house.rail.questions().is_empty(), "not one was sent");
+    house.rail.object(&about(&phone(0)), None);
+    tokio::time::sleep(secs(3_600)).await;
+    assert!(!house.rail.questions().is_empty(), "it is asked about as soon as it can be");
+    house.is_in_order().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,8 @@ use self::judge::live::Shown;
 use self::judge::{callbacks, certificates, credential, files, live, machine, settings, way};
 pub use self::line::{Line, Report, Status};
 use self::probe::way::Place;
-use super::ways::broker_encryption;
+use super::ways::{broker_encryption, callbacks_at, caller};
+use super::wsdl::gatekeeper;
 use crate::clock::Clock;
 use crate::config::section::{Broker, C2b, Daraja, Sms};
 use crate::config::{Examined, Parts, StoreUrl};
@@ -102,6 +103,7 @@ async fn ways(parts: &Parts, ask: &Ask, clock: &dyn Clock, lines: &mut Vec<Line>
         (Some(broker), Some((facts, origin))) => {
             is_here |= facts.is_here;
             lines.extend(way::lines(&facts, now));
+            lines.push(schema(parts, broker, now));
             lines.push(live::provider(&provider(parts, broker, origin, ask, now).await));
         }
         _ => lines.push(Line::skipped("broker", unset(parts, "broker"))),
@@ -128,6 +130,18 @@ fn unset(parts: &Parts, section: &str) -> String {
 
 async fn found(place: Option<Place>, clock: &dyn Clock) -> Option<(way::Facts, Option<Origin>)> {
     Some(probe::way::find(&place?, clock).await)
+}
+
+/// The partner's own schema, held against what would be sent.
+fn schema(parts: &Parts, broker: &Broker, now: Timestamp) -> Line {
+    let (Some(dir), Some(organisation)) = (&broker.wsdl_dir, &parts.organisation) else {
+        return judge::wsdl::line(None);
+    };
+    let callbacks = parts.callbacks.as_ref().map(callbacks_at).unwrap_or_default();
+    // A specimen has a credential of its own.
+    let specimen = caller(&organisation.operator, broker, &callbacks, String::new());
+    let looked = gatekeeper(dir, &specimen, now).map(drop);
+    judge::wsdl::line(Some((dir.as_path(), looked)))
 }
 
 fn broker_place(broker: &Broker) -> Place {

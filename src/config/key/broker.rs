@@ -86,6 +86,15 @@ pub(super) const BROKER: &[Key] = &[
     ),
     key(
         "broker",
+        "wsdl_dir",
+        Kind::File,
+        Given::Optional("\"wsdl\""),
+        "A directory with M-Pesa's own .wsdl and .xsd files. Set, each request is held against them\n\
+         before it is sent; a payout whose request is not to the schema fails, and nothing is sent.\n\
+         `mlango xml validate --wsdl` holds recorded messages against the same files.",
+    ),
+    key(
+        "broker",
         "ca",
         Kind::File,
         Given::Optional("\"certs/mpesa-ca.p7b\""),

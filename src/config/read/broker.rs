@@ -20,6 +20,7 @@ pub(super) fn broker(
     let url = r.web_origin("broker.url");
     let link = link(r);
     let way = way(r, url.as_ref());
+    let wsdl_dir = r.output("broker.wsdl_dir");
     let overdue = payouts.map(|payouts| payouts.policy.result_overdue);
     if let (Some(link), Some(overdue)) = (&link, overdue)
         && link.timeout >= overdue
@@ -28,7 +29,7 @@ pub(super) fn broker(
                     while answers are still awaited";
         r.warn("broker.timeout", what);
     }
-    Some(Broker { url: url?, provider: provider?, way: way?, link: link? })
+    Some(Broker { url: url?, provider: provider?, way: way?, link: link?, wsdl_dir })
 }
 
 fn link(r: &mut Reader) -> Option<Link> {

@@ -85,6 +85,12 @@ pub enum Event {
     StatementShows(StatementFacts),
     /// A named person ruled, with evidence.
     Ruled(Ruling),
+    /// The request of a queued payout is not as our own rules for requests want it, so that it is
+    /// not sent: no send began, and none will.
+    Unfit {
+        /// What is wrong with it, in words without values.
+        why: String,
+    },
 }
 
 impl Event {
@@ -110,6 +116,7 @@ impl Event {
             Self::InquiryAnswered(_) => "inquiry_answered",
             Self::StatementShows(_) => "statement_shows",
             Self::Ruled(_) => "ruled",
+            Self::Unfit { .. } => "unfit",
         }
     }
 }

@@ -145,6 +145,8 @@ fn fails_on_evidence_only(before: &Payout, event: &Event, after: &Payout) -> boo
             *attempt == before.state.attempts()
                 && matches!(answer.class(), AnswerClass::Refused | AnswerClass::TryLater)
         }
+        // Nothing was sent, and nothing will be.
+        Event::Unfit { .. } => is_queued(before),
         Event::ResultArrived(facts) => facts.class() == ResultClass::NotPaid,
         Event::InquiryAnswered(answer) => {
             is_absent(before, answer)

@@ -99,6 +99,8 @@ pub struct ScriptedRail {
     wrongs: Mutex<Vec<String>>,
     while_preparing: Mutex<Option<Box<dyn FnOnce() + std::marker::Send>>>,
     while_preparing_a_question: Mutex<Option<Box<dyn FnOnce() + std::marker::Send>>>,
+    /// What speaks against a request about a phone, or a question about one.
+    objections: Mutex<HashMap<String, String>>,
     /// What `longest_send` says.
     longest: Duration,
     /// Whether the last probe found the way open; `None` where it is not measured.
@@ -129,10 +131,19 @@ impl ScriptedRail {
             wrongs: Mutex::default(),
             while_preparing: Mutex::default(),
             while_preparing_a_question: Mutex::default(),
+            objections: Mutex::default(),
             longest: Duration::from_secs(60),
             link_up: Mutex::default(),
             is_open: AtomicBool::new(false),
         }
+    }
+
+    /// From now on this speaks against requests to `phone`, or against questions about one
+    /// ([`about`]); `None`: nothing does.
+    pub fn object(&self, phone: &str, why: Option<&str>) {
+        let mut objections = self.objections.lock().expect("objections");
+        objections.remove(phone);
+        objections.extend(why.map(|why| (phone.to_owned(), why.to_owned())));
     }
 
     /// Its way is measured, and is closed until [`Self::open_the_way`].
@@ -294,6 +305,11 @@ impl Rail for ScriptedRail {
             name,
             wire: about(&payout.details.phone.reveal()).into_bytes(),
         })
+    }
+
+    fn objection(&self, request: &Prepared) -> Option<String> {
+        let phone = String::from_utf8_lossy(&request.wire).into_owned();
+        self.objections.lock().expect("objections").get(&phone).cloned()
     }
 
     fn admit(&self) -> Pending<'_, Admission> {

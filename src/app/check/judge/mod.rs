@@ -9,6 +9,7 @@ pub(super) mod live;
 pub(super) mod machine;
 pub(super) mod settings;
 pub(super) mod way;
+pub(super) mod wsdl;
 
 /// So many days before its end, something is worth a word: as `/readyz` has it.
 const DAYS_AHEAD: i64 = 21;

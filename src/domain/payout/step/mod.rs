@@ -144,6 +144,7 @@ pub fn step(payout: &Payout, event: &Event, policy: &Policy, now: Timestamp) -> 
         Event::InquiryAnswered(answer) => at.inquiry_answered(answer),
         Event::StatementShows(facts) => at.paid(Evidence::from_statement(facts)),
         Event::Ruled(ruling) => at.ruled(ruling),
+        Event::Unfit { why } => at.unfit(why),
     };
     stopping(verdict, event)
 }
@@ -171,7 +172,8 @@ fn stopping(mut verdict: Verdict, event: &Event) -> Verdict {
         | Event::InquirySent
         | Event::InquiryNotSent { .. }
         | Event::StatementShows(_)
-        | Event::Ruled(_) => None,
+        | Event::Ruled(_)
+        | Event::Unfit { .. } => None,
     };
     if let (Verdict::Moved { effects, .. }, Some((blame, code))) = (&mut verdict, told)
         && blame.stops_the_rail()

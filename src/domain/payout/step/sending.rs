@@ -8,6 +8,10 @@ use crate::domain::payout::event::AnswerFacts;
 use crate::domain::payout::state::{Doubt, Failure, Lease, Stage, State, Tries};
 use crate::domain::retry;
 
+/// The code of a payout whose request was not sent because it is not to the schema. M-Pesa's own
+/// are numbers.
+const UNFIT: &str = "not_to_schema";
+
 impl Moment<'_> {
     pub(super) fn send_started(&self, lease: Lease) -> Verdict {
         match &self.payout.state {
@@ -140,6 +144,25 @@ impl Moment<'_> {
         }
     }
 
+    /// Only what is queued is looked at before it is sent; what has moved on since was overtaken.
+    pub(super) fn unfit(&self, why: &str) -> Verdict {
+        match &self.payout.state {
+            // As after a refusal: what was sent before may be held by the broker all the same.
+            State::Queued { tries, .. } if self.may_an_earlier_one_arrive(*tries) => {
+                let Failure { code, description, .. } = not_fit(why);
+                self.doubt(*tries, Doubt::RefusedLater { code, description }, None, vec![])
+            }
+            State::Queued { .. } => self.fail(not_fit(why), None, None, vec![]),
+            State::AwaitingApproval { .. }
+            | State::Sending { .. }
+            | State::Accepted { .. }
+            | State::Unknown { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Cancelled { .. } => Verdict::Stale,
+        }
+    }
+
     pub(super) fn no_answer(&self, attempt: u32) -> Verdict {
         match &self.payout.state {
             State::Sending { tries, .. } if tries.attempts == attempt => {
@@ -196,6 +219,16 @@ impl Moment<'_> {
             return Verdict::Noted("an answer after the doubt settles nothing");
         }
         Verdict::Moved { state, notice: Notice::Noted, effects: vec![] }
+    }
+}
+
+/// What is wrong with a request that is not sent. The same details would make the same request.
+fn not_fit(why: &str) -> Failure {
+    Failure {
+        stage: Stage::Request,
+        code: UNFIT.to_owned(),
+        description: described(why, "the request is not to the schema, and was not sent"),
+        retryable: false,
     }
 }
 

@@ -1,0 +1,19 @@
+//! Messages held against the schema: what is said of them, line by line, and that another
+//! validator says the same.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed, as it should"
+)]
+
+mod command;
+mod corpus;
+mod deviations;
+mod differential;
+mod faults;
+mod hostile;
+mod partner;
