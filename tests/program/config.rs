@@ -8,7 +8,7 @@ use crate::house::{House, free_port};
 #[test]
 fn bad_usage_is_exit_code_2() {
     let house = House::new();
-    let table: [(&[&str], &[&str]); 12] = [
+    let table: [(&[&str], &[&str]); 13] = [
         (&[], &["Usage: mlango"]),
         (&["frob"], &["unrecognized subcommand 'frob'"]),
         (&["serve", "--now"], &["--now"]),
