@@ -22,7 +22,7 @@ use super::daraja::faults::{self, Fault};
 use super::deliver::{Letter, Parcel, Place};
 use super::query::{self, Found};
 use super::reply::{self, HTML, PAGE, Reply, Request};
-use super::report::{self, Subject, without_header};
+use super::report::{self, Shape, Subject, without_header};
 use super::scenario::{self, Verdict};
 use super::script::{Act, Answer, Behaviour, CACHED, Code, Garbage, Results, Then};
 use crate::domain::outcome;
@@ -131,17 +131,17 @@ fn obey(
 ) -> Reply {
     let id = order.originator_conversation_id.as_str();
     let ruled = verdict.map(|verdict| &verdict.behaviour);
-    let mut behaviour = match &order.demand {
+    let behaviour = match &order.demand {
         Demand::Pay(demand) => sim.chooser.payment(id, demand.phone, ruled),
         Demand::Ask(by) => sim.chooser.question(id, by.as_str(), ruled),
         Demand::Balance(demand) => sim.chooser.question(id, demand.shortcode.as_str(), ruled),
         Demand::Reverse(_) => sim.chooser.payment(id, None, ruled),
     };
-    if let Some(verdict) = verdict {
-        faults::change(&verdict.faults, &mut behaviour);
-    }
-    let answer = behaviour.answer.clone();
-    match behaviour.act.clone() {
+    let faults = verdict.map(|verdict| verdict.faults.as_slice()).unwrap_or_default();
+    let mut way = Way { behaviour, shape: Shape::of(faults) };
+    faults::change(faults, &mut way.behaviour);
+    let answer = way.behaviour.answer.clone();
+    match way.behaviour.act.clone() {
         Act::Refuse(code) => {
             let refusal = Refusal {
                 says: outcome::answer(&code).says.to_owned(),
@@ -160,11 +160,11 @@ fn obey(
         Act::Cache { wait, then } => {
             tracing::debug!(originator_conversation_id = id, ?wait, ?then, "request held");
             let message = code_only(CACHED);
-            hold(sim, Held { order, behaviour, place }, (wait, then), body);
+            hold(sim, Held { order, way, place }, (wait, then), body);
             dressed(answer, message)
         }
-        Act::Fail(code) => carry_out(sim, order, Some(code), &behaviour, place),
-        Act::Pay => carry_out(sim, order, None, &behaviour, place),
+        Act::Fail(code) => carry_out(sim, order, Some(code), &way, place),
+        Act::Pay => carry_out(sim, order, None, &way, place),
     }
 }
 
@@ -173,10 +173,10 @@ fn carry_out(
     sim: &Arc<Sim>,
     order: Order,
     scripted: Option<Code>,
-    behaviour: &Behaviour,
+    way: &Way,
     place: Place,
 ) -> Reply {
-    let answer = behaviour.answer.clone();
+    let answer = way.behaviour.answer.clone();
     match take(sim, &order, scripted) {
         Err(refusal) => refused(&refusal, answer),
         Ok(carried) => {
@@ -187,16 +187,22 @@ fn carry_out(
                 originator_conversation_id: Some(&order.originator_conversation_id),
                 service_status: Some("0"),
             });
-            let after_result = report(sim, order, carried, behaviour, place);
+            let after_result = report(sim, order, carried, way, place);
             Reply { after_result, ..dressed(answer, message) }
         }
     }
 }
 
+/// What becomes of a request, and how its result is written.
+struct Way {
+    behaviour: Behaviour,
+    shape: Shape,
+}
+
 /// An order that the broker holds.
 struct Held {
     order: Order,
-    behaviour: Behaviour,
+    way: Way,
     place: Place,
 }
 
@@ -224,11 +230,11 @@ fn hold(sim: &Arc<Sim>, held: Held, (wait, then): (Duration, Then), body: &[u8])
 /// The core takes what the broker held. When it has taken the same id meanwhile, its refusal comes
 /// as a result, because nobody waits for an answer (spec/soap.md §5.3).
 fn deliver_held(sim: &Arc<Sim>, held: Held) {
-    let Held { order, behaviour, place } = held;
+    let Held { order, way, place } = held;
     let refusal = match take(sim, &order, None) {
         Ok(carried) => {
             sim.tell_moved(&carried.taken.fate);
-            report(sim, order, carried, &behaviour, place);
+            report(sim, order, carried, &way, place);
             return;
         }
         Err(refusal) => refusal,
@@ -237,6 +243,7 @@ fn deliver_held(sim: &Arc<Sim>, held: Held) {
         originator_conversation_id: &order.originator_conversation_id,
         conversation_id: "",
         references: &order.references,
+        shape: way.shape,
     };
     let message = subject.report(&refusal.code, None, Vec::new()).render();
     sim.outbox.send(Parcel {
@@ -375,14 +382,16 @@ fn report(
     sim: &Arc<Sim>,
     order: Order,
     carried: Carried,
-    behaviour: &Behaviour,
+    Way { behaviour, shape }: &Way,
     place: Place,
 ) -> Option<oneshot::Receiver<()>> {
     let Carried { taken, found, accounts } = carried;
+    let told = shape.name_as_told(&taken.conversation_id);
     let subject = Subject {
         originator_conversation_id: &order.originator_conversation_id,
-        conversation_id: &taken.conversation_id,
+        conversation_id: &told,
         references: &order.references,
+        shape: *shape,
     };
     let good = match (&found, &accounts) {
         (None, None) => subject.payment(&taken.fate),

@@ -42,6 +42,7 @@ mod private;
 mod process;
 mod reach;
 mod readme;
+mod scenario;
 mod stop;
 mod verify;
 mod watch;

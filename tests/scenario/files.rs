@@ -10,13 +10,13 @@ fn faults(rules: &str) -> String {
     }
 }
 
-#[test]
-fn each_fault_is_named_with_its_line_and_its_key() {
+/// What is wrong, and what is said of it.
+pub fn bad() -> Vec<(String, &'static str)> {
     let rule =
         |when: &str, then: &str| format!("[[rules]]\nwhen = {{ {when} }}\nthen = {{ {then} }}\n");
     let when = |when: &str| rule(when, "fail = \"1\"");
     let then = |then: &str| rule("api = \"b2c\"", then);
-    let table: &[(String, &str)] = &[
+    vec![
         ("rulez = 1\n".to_owned(), "line 3: rulez: is unknown; did you mean \"rules\"?"),
         ("rules = 1\n".to_owned(), "line 3: rules: found 1; expected tables, each under [[rules]]"),
         ("[[rules]]\n".to_owned(), "line 3: rules[1].then: is missing: what is to happen?"),
@@ -93,9 +93,13 @@ fn each_fault_is_named_with_its_line_and_its_key() {
             "line 5: float[1].shortcode: found \"x\"; expected",
         ),
         ("[[rules]\n".to_owned(), "line 3: this is not TOML"),
-    ];
-    for (rules, expected) in table {
-        let found = faults(rules);
+    ]
+}
+
+#[test]
+fn each_fault_is_named_with_its_line_and_its_key() {
+    for (rules, expected) in bad() {
+        let found = faults(&rules);
         assert!(found.contains(expected), "{rules}\n{found}\nand not: {expected}");
         assert_eq!(found.lines().count(), 1, "{rules}\n{found}");
     }

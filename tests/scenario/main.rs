@@ -15,6 +15,7 @@ mod control;
 mod files;
 mod ready;
 mod rules;
+mod schema;
 #[expect(dead_code, reason = "it is the Daraja tests' too, who need more of it")]
 #[path = "../sim_daraja/support.rs"]
 mod support;

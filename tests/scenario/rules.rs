@@ -362,3 +362,41 @@ async fn another_scenario_begins_anew_and_none_leaves_the_phones_as_they_are() {
     assert_eq!(pay(&stage, Over::Soap, "d", "0001").await, "1005");
     assert!(stage.sim.scenario_lines().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_written_in_other_ways_over_both() {
+    // The fault; what a result of SOAP's, and of Daraja's, then holds, and what it does not.
+    let table: &[(&str, &str, &str, &str)] = &[
+        ("no_parameters", "<ResultCode>0<", "\"ResultCode\":0", "TransactionAmount"),
+        ("no_phone", "TransactionAmount", "TransactionAmount", "254722000111 - "),
+        ("masked_phone", "25472****111 - ", "25472****111 - ", "254722000111 - "),
+        ("wrong_amount", "151.00", "\"Value\":151", "150.00<"),
+        (
+            "no_balance_value",
+            "<Key>B2CUtilityAccountAvailableFunds</Key><Value/>",
+            "{\"Key\":\"B2CUtilityAccountAvailableFunds\"}",
+            "99850",
+        ),
+    ];
+    for (fault, in_soap, in_daraja, in_neither) in table {
+        for over in BOTH {
+            let rules = format!("[[rules]]\nthen = {{ fault = \"{fault}\" }}\n");
+            let stage = stage(&rules).await;
+            pay(&stage, over, "a", "0111").await;
+            let heard = stage.heard().await;
+            let text = heard[0].text();
+            let has = if over == Over::Soap { in_soap } else { in_daraja };
+            assert!(text.contains(has), "{over:?} {fault}: {text}");
+            assert!(!text.contains(in_neither), "{over:?} {fault}: {text}");
+        }
+    }
+    for over in BOTH {
+        let stage = stage("[[rules]]\nthen = { fault = [\"wrong_id\", \"shuffle\"] }\n").await;
+        pay(&stage, over, "a", "0111").await;
+        let text = stage.heard().await[0].text();
+        let entry = stage.sim.paid("a").expect("paid");
+        assert!(text.contains(&format!("{}9", entry.conversation_id)), "{over:?}: {text}");
+        let place = |key: &str| text.find(key).expect(key);
+        assert!(place("TransactionReceipt") > place("TransactionAmount"), "{over:?}: {text}");
+    }
+}

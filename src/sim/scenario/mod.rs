@@ -132,9 +132,9 @@ pub struct When {
     pub endings: Vec<String>,
     /// The amount that they are about.
     pub amount: Option<RangeInclusive<Amount>>,
-    /// Their CommandID.
+    /// Their `CommandID`.
     pub commands: Vec<String>,
-    /// Who calls: by consumer key, sp_id, service_id, initiator or short code.
+    /// Who calls: by consumer key, `spId`, `serviceId`, initiator or short code.
     pub apps: Vec<String>,
     /// The how-many-th try under the same name, from 1.
     pub attempt: Option<u32>,

@@ -10,10 +10,13 @@ use crate::soap::fault;
 
 /// What is answered in place of anything that was, or was not, done.
 pub(in crate::sim) fn wrong(fault: &Fault) -> Reply {
-    match fault {
-        Fault::Before(what) | Fault::After(what) => said(*what),
-        Fault::DropBefore | Fault::DropAfter => Reply { answer: Answer::Drop, ..plain(200, b"") },
-        _silent => Reply { answer: Answer::Never, ..plain(200, b"") },
+    let silent = |answer| Reply { answer, ..plain(200, b"") };
+    if let Fault::Before(what) | Fault::After(what) = fault {
+        said(*what)
+    } else if matches!(fault, Fault::DropBefore | Fault::DropAfter) {
+        silent(Answer::Drop)
+    } else {
+        silent(Answer::Never)
     }
 }
 

@@ -1,0 +1,163 @@
+//! Scenarios as a tester meets them: named, from files, in the demo; and a payout with a strange
+//! life, exported and played again.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, id_of};
+use crate::demo;
+use crate::house::House;
+use crate::process::{Process, eventually};
+use crate::wire::ask;
+
+/// Waits short enough to see a life to its end.
+fn house() -> House {
+    let waits = [
+        ("BROKER__TIMEOUT", "1s"),
+        ("DARAJA__TIMEOUT", "1s"),
+        ("PAYOUTS__RESULT_OVERDUE", "3s"),
+        ("PAYOUTS__ARRIVAL_WINDOW", "2s"),
+        ("PAYOUTS__CACHED_WINDOW", "2s"),
+        ("PAYOUTS__INQUIRY_INTERVALS", "1s,2s,2s,5s"),
+    ];
+    waits.into_iter().fold(House::new(), |house, (key, value)| house.with(key, value))
+}
+
+fn simulate(house: &House, scenario: &str) -> Process {
+    let mut simulator = house.start(&["simulate", "--scenario", scenario, "--seed", "7"]);
+    simulator.until("the simulator answers", |_| house.answers(house.broker));
+    simulator
+}
+
+#[test]
+fn those_that_ship_are_named_shown_and_checked_and_bad_ones_are_told() {
+    let house = House::new();
+    let listed = house.run(&["scenarios", "list"]).done();
+    for name in ["happy", "bad-friday", "vpn-flaps", "late-results", "operator-locked"] {
+        assert!(listed.contains(name), "{listed}");
+    }
+    assert_eq!(house.run(&["simulate", "--scenario", "?"]).done(), listed);
+    assert_eq!(house.run(&["demo", "--scenario", "?"]).done(), listed);
+    let json = house.run(&["--json", "scenarios", "list"]).json();
+    assert_eq!(json["data"].as_array().map(Vec::len), Some(7));
+    let shown = house.run(&["scenarios", "show", "vpn-flaps"]).done();
+    house.write("mine.toml", &shown);
+    let checked = house.run(&["scenarios", "check", "mine.toml"]).done();
+    assert!(checked.starts_with("vpn-flaps, 4 rules: Of each minute"), "{checked}");
+    house.write("bad.toml", &shown.replace("cycle", "cicle").replace("share", "shar"));
+    let faults = ["bad.toml, line 8: rules[1].when.cicle: is unknown; did you mean \"cycle\"?"];
+    house.run(&["scenarios", "check", "bad.toml"]).failed(2, &faults);
+    let said = house.run(&["simulate", "--scenario", "bad.toml"]);
+    said.failed(2, &[faults[0], "line 23: rules[4].when.shar: is unknown"]);
+    house.run(&["scenarios", "show", "hapy"]).failed(2, &["did you mean \"happy\"?"]);
+    let schema: Value = house.run(&["scenarios", "schema"]).json();
+    assert_eq!(schema["title"], "A scenario of the Mlango simulator");
+}
+
+#[test]
+fn the_demo_under_a_scenario_shows_that_the_two_books_agree() {
+    let _stage = demo::stage();
+    let house = House::new();
+    let done = house.run(&["demo", "--once", "--scenario", "vpn-flaps"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert!(done.out.contains("The two books agree:"), "{}", done.out);
+    assert!(done.out.contains("as the line goes down, answers are lost"), "{}", done.out);
+    let rule = done.out.lines().find(|line| line.contains("as the line goes down")).expect("it");
+    let hits: u32 =
+        rule.split_whitespace().next().and_then(|hits| hits.parse().ok()).expect("hits");
+    assert!(hits > 0, "{}", done.out);
+}
+
+/// What a payout went through: the type of each event, where it then stood, and the code.
+fn life(api: &Api, id: &str) -> Vec<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    api.events(id)
+        .iter()
+        .map(|event| {
+            let data = &event["data"];
+            (text(&event["type"]), text(&data["status"]), text(&data["code"]))
+        })
+        .collect()
+}
+
+/// Submits a payout and waits until so many events have come, and it is settled.
+fn live(api: &Api, body: &Value, key: &str, events: usize) -> String {
+    let id = id_of(&api.submit(key, body)).to_owned();
+    eventually("its life is over", || {
+        let status = api.payout(&id)["status"].clone();
+        let settled = status == "succeeded" || status == "failed";
+        (settled && life(api, &id).len() >= events).then_some(())
+    });
+    id
+}
+
+/// Lives, each by the rules that make it, and how many events it has.
+const STRANGE: [(&str, &str, usize); 5] = [
+    (
+        "throttled, then its answer is lost, and the result comes twice",
+        "[[rules]]\nwhen = { api = \"b2c\", attempt = 1 }\nthen = { act = \"throttle\" }\n\
+         [[rules]]\nwhen = { api = \"b2c\", attempt = 2 }\n\
+         then = { answer = \"drop\", result = \"twice\", result_after = \"700ms\", again_after = \"900ms\" }\n",
+        7,
+    ),
+    (
+        "paid, and a second result says that it was not",
+        "[[rules]]\nwhen = { api = \"b2c\" }\n\
+         then = { contradict = \"2040\", result_after = \"500ms\", again_after = \"800ms\" }\n",
+        5,
+    ),
+    (
+        "paid, and M-Pesa tells only when it is asked for the second time",
+        "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { answer = \"never\", result = \"never\" }\n\
+         [[rules]]\nwhen = { api = \"status\", times = 1 }\nthen = { result = \"never\" }\n",
+        5,
+    ),
+    (
+        "accepted, and failed before its answer",
+        "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { fail = \"2040\", result_after = \"600ms\" }\n",
+        4,
+    ),
+    ("refused", "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { refuse = \"1005\" }\n", 3),
+];
+
+#[test]
+fn a_payout_with_a_strange_life_has_the_same_life_when_it_is_played_again() {
+    let first = house();
+    let mut simulator = simulate(&first, "happy");
+    let mut gateway = first.serve();
+    let api = first.client("finance", &["payouts:write", "payouts:read"]);
+    let mut exported = Vec::new();
+    for (nth, (story, rules, events)) in STRANGE.iter().enumerate() {
+        let scenario = format!("name = \"strange\"\nsays = \"x\"\n{rules}");
+        play(&first, &scenario);
+        let body = json!({"amount": format!("{}.00", 150 + nth), "phone": "0722 000 777"});
+        let id = live(&api, &body, &format!("k{nth}"), *events);
+        let file = first.path(&format!("{nth}.toml"));
+        let args = ["payouts", "export-scenario", &id, "--out", file.to_str().expect("UTF-8")];
+        first.run_with(&args, &[("MLANGO_API_KEY", &api.key)], "").done();
+        let text = std::fs::read_to_string(&file).expect("a file");
+        assert!(!text.contains("722000777"), "{story}: whose phone it was: {text}");
+        exported.push((story, text, life(&api, &id)));
+    }
+    gateway.stop();
+    simulator.stop();
+
+    let second = house();
+    let mut simulator = simulate(&second, "happy");
+    let mut gateway = second.serve();
+    let api = second.client("finance", &["payouts:write", "payouts:read"]);
+    for (nth, (story, text, lived)) in exported.iter().enumerate() {
+        play(&second, text);
+        let body = json!({"amount": format!("{}.00", 150 + nth), "phone": "254700000111"});
+        let id = live(&api, &body, &format!("k{nth}"), lived.len());
+        assert_eq!(life(&api, &id), *lived, "{story}:\n{text}");
+    }
+    gateway.stop();
+    simulator.stop();
+}
+
+fn play(house: &House, scenario: &str) {
+    let kind = [("Content-Type", "application/toml")];
+    let played = ask(house.broker, "POST", "/sim/scenarios", &kind, scenario);
+    let played = played.expect("the simulator answers");
+    assert_eq!(played.status, 200, "{}", played.body);
+}
