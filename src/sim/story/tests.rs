@@ -102,12 +102,12 @@ fn every_kind_of_exchange_is_told_in_a_line() {
 fn what_was_not_answered_says_why() {
     let mut lost = exchange(Direction::In, broker::PATH, PAYOUT.as_bytes(), b"as scripted");
     lost.status = None;
-    assert_eq!(Story::of(&lost).answer, "no answer: as scripted");
-    assert_eq!(Story::of(&lost).tone, Tone::Bad);
+    assert_eq!(Story::of(&lost).answer.says, "no answer: as scripted");
+    assert_eq!(Story::of(&lost).tone(), Tone::Bad);
     let mut refused = exchange(Direction::Out, "http://gw/cb", result("0").as_bytes(), b"");
     refused.status = Some(500);
-    assert_eq!(Story::of(&refused).answer, "HTTP 500");
-    assert_eq!(Story::of(&refused).tone, Tone::Bad);
+    assert_eq!(Story::of(&refused).answer.says, "HTTP 500");
+    assert_eq!(Story::of(&refused).tone(), Tone::Bad);
 }
 
 #[test]
