@@ -27,6 +27,10 @@ have curl || want curl
 if [ "${1:-}" = test ]; then
     have xmllint || want libxml2-utils
     have git || want git
+    # For the test of the simulator's page.
+    have chromium || want chromium
+    have node || want nodejs
+    have npm || want npm
     # For the test in network namespaces, which needs root.
     if [ "$(id -u)" = 0 ]; then
         have ip || want iproute2
@@ -65,5 +69,14 @@ if [ "${1:-}" = test ]; then
     if ! have cargo-deny; then
         say "installing cargo-deny, which takes some minutes, once"
         cargo install --quiet --locked --version "$deny_version" cargo-deny
+    fi
+    # What drives the browser; nothing that runs when it is installed.
+    browser=target/browser
+    if ! cmp -s tests/browser/package-lock.json "$browser/package-lock.json" ||
+        [ ! -e "$browser/node_modules/playwright-core" ]; then
+        say "installing what drives the browser"
+        mkdir -p "$browser"
+        cp tests/browser/package.json tests/browser/package-lock.json "$browser/"
+        (cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
     fi
 fi

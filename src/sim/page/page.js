@@ -170,7 +170,7 @@ async function refreshMoney() {
   const cards = [
     [`Utility ${utility.shortcode}`, utility.balance, `of ${utility.opening} at the start`],
     ...working.map((it) => [`Working ${it.shortcode}`, it.balance, null]),
-    ["Paid out", ledger.total_paid, `in ${ledger.payments} payouts`],
+    ["Paid out", ledger.total_paid, ledger.payments === 1 ? "in one payout" : `in ${ledger.payments} payouts`],
     ["Received", ledger.total_received, null],
     ["Given back", ledger.total_reversed, null],
   ];

@@ -95,9 +95,7 @@ pub(in crate::sim) fn money(moved: &Moved) -> String {
         Movement::Deposit(deposit) => {
             let (shortcode, account) = (&deposit.shortcode, plain(&deposit.account));
             let account = if account.is_empty() { account } else { format!(", account {account}") };
-            format!(
-                "{phone} paid {amount} to {shortcode}{account}, {receipt}; it holds {balance}"
-            )
+            format!("{phone} paid {amount} to {shortcode}{account}, {receipt}; it holds {balance}")
         }
         Movement::Business(business) => {
             let (from, to) = (&business.from, &business.to);
