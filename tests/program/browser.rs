@@ -28,6 +28,7 @@ fn missing(modules: &Path) -> Option<&'static str> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn a_tester_sees_and_steers_the_simulator_in_a_browser() {
     let shots: PathBuf = root().join("target/browser");
     let modules = shots.join("node_modules");

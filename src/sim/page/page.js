@@ -324,9 +324,12 @@ async function refreshScenarios() {
     return;
   }
   byId("scenario").hidden = false;
-  const { active, ready_made: ready } = scenarios;
-  const name = typeof active === "string" ? active : active?.name ?? null;
-  byId("scenario-active").textContent = name === null ? "None is played." : `Played now: ${name}.`;
+  const { active, ready_made: ready, rules } = scenarios;
+  byId("scenario-active").textContent =
+    active === null ? "None is played." : `Played now: ${active.name}.`;
+  const lines = rules.slice(0, SHOWN_MAX).map((it) =>
+    `${it.name ?? `rule ${it.rule}`}: met by ${it.met}, done to ${it.hits}`);
+  replace(byId("scenario-rules"), JSON.stringify(lines), () => lines.map((it) => el("li", {}, it)));
   const choice = byId("play").elements.scenario;
   replace(choice, JSON.stringify(ready), () =>
     ready.map((it) => el("option", { value: it.name }, it.name)));
