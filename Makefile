@@ -63,7 +63,7 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 
 unit:
-	cargo test --locked
+	MLANGO_BROWSER=require cargo test --locked
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

@@ -29,6 +29,8 @@ if [ "${1:-}" = test ]; then
     have git || want git
     # For the programs that others wrote (scripts/foreign.sh).
     python3 -c 'import ensurepip, venv' 2>/dev/null || want 'python3 python3-venv'
+    # For the test of the simulator's page.
+    have chromium || want chromium
     have node || want nodejs
     have npm || want npm
     # For the test in network namespaces, which needs root.
@@ -69,5 +71,14 @@ if [ "${1:-}" = test ]; then
     if ! have cargo-deny; then
         say "installing cargo-deny, which takes some minutes, once"
         cargo install --quiet --locked --version "$deny_version" cargo-deny
+    fi
+    # What drives the browser; nothing that runs when it is installed.
+    browser=target/browser
+    if ! cmp -s tests/browser/package-lock.json "$browser/package-lock.json" ||
+        [ ! -e "$browser/node_modules/playwright-core" ]; then
+        say "installing what drives the browser"
+        mkdir -p "$browser"
+        cp tests/browser/package.json tests/browser/package-lock.json "$browser/"
+        (cd "$browser" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
     fi
 fi

@@ -455,7 +455,8 @@ async fn stay(stage: &Stage, mut asked: Asked) {
     ));
     out::data(&format!("mlango --config {} payouts list", stage.file.display()));
     out::say(&format!("API description: {base}/openapi.json · metrics: {base}/metrics"));
-    out::say(&format!("M-Pesa's ledger: {}/sim/ledger", base_of(stage.simulator.addr, false)));
+    let mpesa = base_of(stage.simulator.addr, false);
+    out::say(&format!("M-Pesa's ledger: {mpesa}/sim/ledger · in a browser: {mpesa}/sim"));
     asked.wait().await;
 }
 

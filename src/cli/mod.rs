@@ -13,6 +13,7 @@ mod demo;
 mod export;
 mod init;
 mod lines;
+mod listen;
 mod money;
 mod out;
 mod payouts;
@@ -24,6 +25,7 @@ mod serve;
 mod show;
 mod simulate;
 mod socket;
+mod trigger;
 mod verify;
 mod xml;
 
@@ -76,6 +78,10 @@ enum Command {
     Inquiries(money::Inquiries),
     /// What customers pay by themselves, by way of the REST API.
     C2b(money::C2b),
+    /// Follow what happens in a gateway, a line for each event, and post it to a program of yours.
+    Listen(listen::Listen),
+    /// Have something happen between a gateway and the simulator, for a test of what follows.
+    Trigger(trigger::Trigger),
     /// What waits for a person, with its evidence; shown and closed.
     Cases(cases::Cases),
     /// Whether each way to M-Pesa sends, and if not why; paused and resumed by hand.
@@ -180,6 +186,8 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Stk(stk) => stk.run(context).await,
         Command::Inquiries(inquiries) => inquiries.run(context).await,
         Command::C2b(c2b) => c2b.run(context).await,
+        Command::Listen(listen) => listen.run(context).await,
+        Command::Trigger(trigger) => trigger.run(context).await,
         Command::Cases(cases) => cases.run(context).await,
         Command::Rails(rails) => rails.run(context).await,
         Command::Verify => verify::run(context).await,

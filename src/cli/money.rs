@@ -13,7 +13,7 @@ use crate::ids::random;
 
 /// Where the gateway is, and with which key.
 #[derive(Debug, Args)]
-struct Door {
+pub(super) struct Door {
     /// The gateway; without it, the one that the configuration describes.
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
@@ -23,7 +23,7 @@ struct Door {
 }
 
 impl Door {
-    fn open(&self, context: &Context) -> Result<Client, Failure> {
+    pub(super) fn open(&self, context: &Context) -> Result<Client, Failure> {
         Client::open(context, self.url.as_deref(), self.key_file.as_deref())
     }
 }
@@ -231,7 +231,7 @@ impl Stk {
 }
 
 /// A key that was never used.
-fn fresh_key() -> Result<String, Failure> {
+pub(super) fn fresh_key() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     random(&mut bytes).map_err(Failure::Failed)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

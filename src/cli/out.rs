@@ -24,6 +24,11 @@ pub(super) fn raw(text: &str) -> std::io::Result<bool> {
     }
 }
 
+/// Somebody else's words as text that a terminal takes as text.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// How far something has come, on a terminal only: each time in place of the time before; nothing
 /// at the end.
 pub(super) fn progress(text: &str) {

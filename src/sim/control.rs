@@ -227,9 +227,9 @@ impl ExchangesQuery {
 /// By which names the messages about what a person seeks may go.
 fn names(sim: &Sim, text: &str) -> HashSet<String> {
     let found = sim.book().sought(text, LIMIT);
-    let names = found.into_iter().map(|moved| {
-        [moved.originator_conversation_id.to_string(), moved.receipt]
-    });
+    let names = found
+        .into_iter()
+        .map(|moved| [moved.originator_conversation_id.to_string(), moved.receipt]);
     names.flatten().collect()
 }
 

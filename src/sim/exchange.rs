@@ -172,8 +172,7 @@ pub fn sought(
         id.is_some_and(|id| about.contains(id) || names.contains(id))
     };
     let hits = |it: &&Arc<Exchange>| is_about(it) || it.holds(wanted);
-    let mut last: Vec<Arc<Exchange>> =
-        all.iter().rev().filter(hits).take(limit).cloned().collect();
+    let mut last: Vec<Arc<Exchange>> = all.iter().rev().filter(hits).take(limit).cloned().collect();
     last.reverse();
     last
 }

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::{
-    NOW, PASSWORD, PATIENCE, Receiver, caller, code, get_json, http_post, message, settings, start,
-    submit, wait_until,
+    NOW, PASSWORD, PATIENCE, Receiver, caller, code, exchange, get_json, http_post, message,
+    settings, split, start, submit, wait_until,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,6 +91,64 @@ async fn exchanges_show_both_directions_and_no_secret() {
     assert_eq!(dropped[0]["originator_conversation_id"], "600999_Org_8");
     let debug = format!("{:?}", settings());
     assert!(!debug.contains("Example-Secret-1") && !debug.contains(PASSWORD), "{debug}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_to_one_payment_is_found_by_phone_receipt_and_id() {
+    let sim = start(settings()).await;
+    let receiver = Receiver::start(&[]).await;
+    let caller = caller(&receiver.url);
+    for (id, ending) in [("600999_Org_1", "0111"), ("600999_Org_2", "0222")] {
+        assert_eq!(code(&sim, &message(&caller, id, ending, 10)).await, "0");
+    }
+    receiver.settled(&sim).await;
+    let receipt = sim.paid("600999_Org_2").expect("paid").receipt;
+    for sought in ["0722000222", "%2B254%20722-000-222", "600999_Org_2", &receipt] {
+        let (_, found) = get_json(&sim, &format!("/sim/exchanges?find={sought}")).await;
+        let data = found["data"].as_array().expect("a list");
+        assert_eq!(data.len(), 2, "{sought}: the request and its result");
+        assert!(data.iter().all(|it| it["originator_conversation_id"] == "600999_Org_2"));
+        let (_, found) = get_json(&sim, &format!("/sim/ledger?find={sought}")).await;
+        assert_eq!(found["data"][0]["receipt"], receipt.as_str(), "{sought}");
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(1), "{sought}");
+    }
+    // Whoever guesses at a secret is not told that he is right.
+    for secret in [&caller.security_credential[..40], "nobody-at-all"] {
+        let sought = secret.replace('+', "%2B").replace('/', "%2F");
+        let (_, found) = get_json(&sim, &format!("/sim/exchanges?find={sought}")).await;
+        assert_eq!(found["data"].as_array().map(Vec::len), Some(0), "{secret}");
+    }
+    let (_, last) = get_json(&sim, "/sim/exchanges?last=1").await;
+    assert_eq!((&last["data"][0]["seq"], &last["last_seq"]), (&4.into(), &4.into()));
+    let (_, last) = get_json(&sim, "/sim/ledger?last=1").await;
+    assert_eq!(last["data"][0]["originator_conversation_id"], "600999_Org_2");
+    let (_, all) = get_json(&sim, "/sim/exchanges?limit=1").await;
+    let first = &all["data"][0];
+    assert_eq!(
+        first["moved"]["says"].as_str().map(|it| it.starts_with("paid 10.00 to ")),
+        Some(true)
+    );
+    assert_eq!(first["story"]["what"], "soap BusinessPayment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_comes_with_a_policy_and_nothing_else_is_there() {
+    let sim = start(settings()).await;
+    let request = "GET /sim HTTP/1.1\r\nHost: sim\r\n\r\n";
+    let answer = exchange(sim.addr, request.as_bytes()).await;
+    let (head, body) = split(&answer).expect("a whole answer");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(
+        head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+        "{head}"
+    );
+    assert!(String::from_utf8_lossy(&body).contains("<title>M-Pesa simulator</title>"));
+    for path in ["/sim/page.css", "/sim/page.js", "/sim/unfold.js", "/sim/icon.svg"] {
+        assert_eq!(get_json(&sim, path).await.0, 200, "{path}");
+    }
+    for path in ["/sim/", "/sim/page.html", "/sim/../Cargo.toml"] {
+        assert_eq!(get_json(&sim, path).await.0, 404, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,7 +116,7 @@ async fn a_result_is_told_otherwise() {
         ("late_callback:90000", &["0"], &["0"], true),
         ("malformed_callback", &["?", "0"], &["?", "0"], true),
         ("cut_callback", &["?"], &["?"], true),
-        ("contradicting_callback", &["0", "1032"], &["0", "1032"], true),
+        ("contradicting_callback", &["0", "2040"], &["0", "1032"], true),
         ("waiting_first", &["0+", "0"], &["0"], true),
         ("rule_17", &["17"], &["17"], false),
         ("fail:SFC_IC0003", &["SFC_IC0003"], &["SFC_IC0003"], false),

@@ -19,6 +19,7 @@ mod money;
 mod phones;
 mod prompts;
 mod pull;
+mod seen;
 mod sms;
 mod socket;
 mod support;

@@ -6,6 +6,7 @@ use super::prompts::PhoneShape;
 use crate::domain::money::Amount;
 use crate::domain::outcome;
 use crate::sim::report::{NO_RECEIPT, Telling, without};
+use crate::sim::script::{CANCELLED, RECIPIENT_CANNOT};
 
 /// Stands around a number that has decimal places until the text is written: amounts are never
 /// floating-point numbers here, and the wire has them as JSON numbers.
@@ -147,6 +148,8 @@ impl Telling for Document<'_> {
     }
 
     fn other(&self, code: &str) -> Vec<u8> {
+        // What is no prompt is not cancelled on a phone.
+        let code = if code == CANCELLED { RECIPIENT_CANNOT } else { code };
         let transaction_id = if code == "0" { NO_RECEIPT } else { self.transaction_id };
         let other = Document {
             id: self.id,

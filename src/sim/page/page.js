@@ -97,13 +97,15 @@ async function refreshFound(list) {
 
 function exchangeItem(exchange) {
   const { story } = exchange;
-  const goes = exchange.direction === "in" ? "\u2192 M-Pesa" : "\u2190 M-Pesa";
-  const more = [story.amount, story.party && `with ${story.party}`, story.detail, story.news]
+  const goes = exchange.direction === "in" ? "to M-Pesa" : "from M-Pesa";
+  const more = [story.amount, story.party && `with ${story.party}`, story.detail]
     .filter((piece) => piece);
+  const word = (it, kind) => it && el("span", { class: `${kind} ${it.tone}` }, it.says || "answered");
   const summary = el("summary", {},
-    el("span", { class: "when" }, time(exchange.at), " ", goes),
-    el("span", { class: "came" }, el("b", {}, story.what), ` ${more.join(" \u00b7 ")}`),
-    el("span", { class: `answer ${story.tone}` }, story.answer || "answered"),
+    el("span", { class: "when" }, time(exchange.at), " ", el("span", { class: "way" }, goes)),
+    el("span", { class: "came" }, el("b", {}, story.what), ` ${more.join(" \u00b7 ")} `,
+      word(story.news, "news")),
+    word(story.answer, "answer"),
     exchange.moved && el("span", { class: "moved" }, exchange.moved.says));
   const inside = el("div", { class: "inside" });
   const details = el("details", { toggle: () => open(details, inside, exchange) }, summary, inside);
@@ -118,7 +120,7 @@ function open(details, inside, exchange) {
     ["Address", exchange.path],
     ["Answer", exchange.status === null ? "none" : `HTTP ${exchange.status}`],
     ["About", id],
-    ["Said", exchange.story.news],
+    ["Said", exchange.story.news?.says],
   ].filter(([, value]) => value);
   const raw = el("button", { type: "button", class: "plain", "aria-pressed": "false" },
     "As on the wire");
@@ -168,13 +170,13 @@ async function refreshMoney() {
   const cards = [
     [`Utility ${utility.shortcode}`, utility.balance, `of ${utility.opening} at the start`],
     ...working.map((it) => [`Working ${it.shortcode}`, it.balance, null]),
-    ["Paid out", ledger.total_paid, `in ${ledger.payments} payouts`],
+    ["Paid out", ledger.total_paid, ledger.payments === 1 ? "in one payout" : `in ${ledger.payments} payouts`],
     ["Received", ledger.total_received, null],
     ["Given back", ledger.total_reversed, null],
   ];
   replace(byId("balances"), JSON.stringify(cards), () => cards.map(([name, sum, note]) =>
     el("div", {}, el("dt", {}, name), el("dd", {}, sum, note && el("small", {}, note)))));
-  const codes = [...new Set([utility.shortcode, ...working.map((it) => it.shortcode)])];
+  const codes = working.map((it) => it.shortcode);
   const choice = byId("pay").elements.shortcode;
   replace(choice, codes.join(), () => codes.map((code) => el("option", { value: code }, code)));
   const key = ledger.data.map((it) => `${it.seq}${it.reversed_by ?? ""}`).join();
@@ -191,7 +193,7 @@ function ledgerRow(line) {
     line.reversed_by && `given back by ${line.reversed_by}`].filter((piece) => piece).join(" ");
   return el("tr", { "data-receipt": line.receipt },
     el("td", { class: "when" }, time(line.at)),
-    el("td", { class: "what" }, `${what} (${line.command})`),
+    el("td", { class: "what" }, what, inward ? null : el("small", {}, line.command)),
     el("td", { class: "who" }, who),
     el("td", { class: `number amount ${line.direction}` }, `${inward ? "+" : "\u2212"}${line.amount}`),
     el("td", { class: "receipt" }, line.receipt),
@@ -322,9 +324,12 @@ async function refreshScenarios() {
     return;
   }
   byId("scenario").hidden = false;
-  const { active, ready_made: ready } = scenarios;
-  const name = typeof active === "string" ? active : active?.name ?? null;
-  byId("scenario-active").textContent = name === null ? "None is played." : `Played now: ${name}.`;
+  const { active, ready_made: ready, rules } = scenarios;
+  byId("scenario-active").textContent =
+    active === null ? "None is played." : `Played now: ${active.name}.`;
+  const lines = rules.slice(0, SHOWN_MAX).map((it) =>
+    `${it.name ?? `rule ${it.rule}`}: met by ${it.met}, done to ${it.hits}`);
+  replace(byId("scenario-rules"), JSON.stringify(lines), () => lines.map((it) => el("li", {}, it)));
   const choice = byId("play").elements.scenario;
   replace(choice, JSON.stringify(ready), () =>
     ready.map((it) => el("option", { value: it.name }, it.name)));

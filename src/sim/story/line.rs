@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Story, Tone, plain};
+use super::{Story, Tone, Word, plain};
 use crate::domain::party::Msisdn;
 use crate::sim::book::{Moved, Movement};
 use crate::sim::exchange::{Direction, Exchange, masked};
@@ -76,10 +76,10 @@ fn exchanged(exchange: &Exchange, ink: Ink) -> String {
         }
     }
     if let Some(news) = &story.news {
-        came.push_str(&format!(": {news}"));
+        came.push_str(&format!(": {}", ink.tone(news.tone, &news.says)));
     }
     let at = ink.paint(DIM, &exchange.at.rfc3339());
-    let answer = ink.tone(story.tone, &story.answer);
+    let answer = ink.tone(story.answer.tone, &story.answer.says);
     let moved = exchange.moved.as_deref().map(|moved| ink.paint(BOLD, &money(moved)));
     let moved = moved.map(|moved| format!(" | {moved}")).unwrap_or_default();
     format!("{at} {arrow} {came} => {answer}{moved}")
@@ -95,9 +95,7 @@ pub(in crate::sim) fn money(moved: &Moved) -> String {
         Movement::Deposit(deposit) => {
             let (shortcode, account) = (&deposit.shortcode, plain(&deposit.account));
             let account = if account.is_empty() { account } else { format!(", account {account}") };
-            format!(
-                "{phone} paid {amount} to {shortcode}{account}, {receipt}; it holds {balance}"
-            )
+            format!("{phone} paid {amount} to {shortcode}{account}, {receipt}; it holds {balance}")
         }
         Movement::Business(business) => {
             let (from, to) = (&business.from, &business.to);
@@ -146,12 +144,16 @@ pub(in crate::sim) fn exchange_json(exchange: &Exchange) -> Value {
             "amount": story.amount,
             "party": story.party,
             "detail": story.detail,
-            "news": story.news,
-            "answer": story.answer,
-            "tone": story.tone.as_str(),
+            "news": story.news.as_ref().map(word_json),
+            "answer": word_json(&story.answer),
+            "tone": story.tone().as_str(),
         },
         "moved": exchange.moved.as_deref().map(moved_json),
     })
+}
+
+fn word_json(word: &Word) -> Value {
+    json!({"says": word.says, "tone": word.tone.as_str()})
 }
 
 fn moved_json(moved: &Moved) -> Value {

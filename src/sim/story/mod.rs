@@ -15,6 +15,7 @@ use super::daraja::{Api, api_of};
 use super::exchange::{Direction, Exchange};
 use super::register;
 use super::sms;
+use crate::domain::money::Amount;
 use crate::domain::outcome::{self, StkClass};
 use crate::soap::redact::mask_tokens;
 
@@ -64,17 +65,18 @@ pub struct Story {
     /// What else tells it from others: an account, a receipt, what is asked about.
     pub detail: Option<String>,
     /// The code that a message of M-Pesa's carries, and its meaning.
-    pub news: Option<String>,
+    pub news: Option<Word>,
     /// What was answered.
-    pub answer: String,
-    /// How it went.
-    pub tone: Tone,
+    pub answer: Word,
 }
 
-/// A code, what it means, and how that is taken.
-struct Word {
-    says: String,
-    tone: Tone,
+/// A code and what it means, or other words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// What is said.
+    pub says: String,
+    /// How that is taken.
+    pub tone: Tone,
 }
 
 impl Word {
@@ -93,16 +95,20 @@ impl Story {
         // Where the message itself says of nothing what it is about.
         let id = exchange.originator_conversation_id.as_deref().filter(|_| told);
         let id = id.filter(|_| party(&came).is_none());
-        let tone = news.as_ref().map_or(answer.tone, |news| news.tone.and(answer.tone));
         Self {
             what: if told { outgoing(&came, &exchange.path) } else { incoming(&came, exchange) },
-            amount: came.get(&AMOUNTS).map(plain),
+            amount: came.get(&AMOUNTS).map(amount),
             party: party(&came).map(plain),
             detail: detail(&came).or(id).map(plain),
-            news: news.map(|word| word.says),
-            answer: answer.says,
-            tone,
+            news,
+            answer,
         }
+    }
+
+    /// How it went in all.
+    pub fn tone(&self) -> Tone {
+        let news = self.news.as_ref().map_or(Tone::Good, |news| news.tone);
+        news.and(self.answer.tone)
     }
 }
 
@@ -130,6 +136,11 @@ fn party(came: &Fields) -> Option<&str> {
     let receiver = came.under("ReceiverParty", "Identifier").filter(|_| is_phone);
     let named = came.get(&PARTIES).or(receiver);
     named.or_else(|| came.get(&["ReceiverPartyPublicName"]))
+}
+
+/// An amount as everything else writes it, whatever it is written like.
+fn amount(text: &str) -> String {
+    text.parse::<Amount>().map_or_else(|_other| plain(text), |amount| amount.to_string())
 }
 
 fn detail(came: &Fields) -> Option<&str> {
@@ -240,7 +251,10 @@ fn reply(said: &Fields) -> Option<Word> {
             Cached | Doubt => Tone::Open,
             Refused | TryLater => Tone::Bad,
         };
-        return Some(Word::new(code, meaning.says, tone));
+        // What is no payment says so better itself.
+        let own = said.get(&["ResponseDescription", "ResponseDesc"]);
+        let says = own.filter(|_| tone == Tone::Good).unwrap_or(meaning.says);
+        return Some(Word::new(code, says, tone));
     }
     let text = said.get(&["status"])?;
     let sent = said.get(&["statusCode"]) == Some("101");
@@ -261,7 +275,8 @@ fn plain(text: &str) -> String {
 
 /// Control characters, and those that turn the direction of writing.
 fn moves_the_cursor(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

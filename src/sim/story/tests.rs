@@ -70,7 +70,8 @@ const CONFIRMATION: &str = include_str!("../../../tests/golden/daraja/c2b-confir
 
 #[test]
 fn every_kind_of_exchange_is_told_in_a_line() {
-    let refused = r#"{"requestId":"1-2-3","errorCode":"404.001.03","errorMessage":"Invalid Access Token"}"#;
+    let refused =
+        r#"{"requestId":"1-2-3","errorCode":"404.001.03","errorMessage":"Invalid Access Token"}"#;
     let taken = r#"{"ResponseCode":"0","ResponseDescription":"fine"}"#;
     let text = "username=sandbox&to=%2B254722000111&message=Hello+you";
     let sent = r#"{"SMSMessageData":{"Recipients":[{"statusCode":101,"status":"Success"}]}}"#;
@@ -85,8 +86,11 @@ fn every_kind_of_exchange_is_told_in_a_line() {
         came(b2c, B2C, taken),
         came(b2c, B2C, refused),
         came("/mpesa/stkpush/v1/processrequest", PUSH, taken),
-        came("/mpesa/stkpushquery/v1/query", r#"{"CheckoutRequestID":"ws_CO_1"}"#,
-            r#"{"ResponseCode":"0","ResultCode":"1037"}"#),
+        came(
+            "/mpesa/stkpushquery/v1/query",
+            r#"{"CheckoutRequestID":"ws_CO_1"}"#,
+            r#"{"ResponseCode":"0","ResultCode":"1037"}"#,
+        ),
         came(sms::PATH, text, sent),
         told("b2c/result", &result("0"), kept),
         told("b2c/result", &result("2040"), kept),
@@ -102,12 +106,12 @@ fn every_kind_of_exchange_is_told_in_a_line() {
 fn what_was_not_answered_says_why() {
     let mut lost = exchange(Direction::In, broker::PATH, PAYOUT.as_bytes(), b"as scripted");
     lost.status = None;
-    assert_eq!(Story::of(&lost).answer, "no answer: as scripted");
-    assert_eq!(Story::of(&lost).tone, Tone::Bad);
+    assert_eq!(Story::of(&lost).answer.says, "no answer: as scripted");
+    assert_eq!(Story::of(&lost).tone(), Tone::Bad);
     let mut refused = exchange(Direction::Out, "http://gw/cb", result("0").as_bytes(), b"");
     refused.status = Some(500);
-    assert_eq!(Story::of(&refused).answer, "HTTP 500");
-    assert_eq!(Story::of(&refused).tone, Tone::Bad);
+    assert_eq!(Story::of(&refused).answer.says, "HTTP 500");
+    assert_eq!(Story::of(&refused).tone(), Tone::Bad);
 }
 
 #[test]
