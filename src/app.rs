@@ -143,8 +143,6 @@ impl Gateway {
     /// # Errors
     /// [`NotStarted`].
     pub async fn start_kept(config: &Serve, again: Option<Again>) -> Result<Self, NotStarted> {
-        let (clock, leader) = clock(config).await?;
-        let started_at = clock.now();
         // Everything that can fail is done before anything is sent: ports first, as they are
         // what most often is not as it should be.
         let api = Server::bind(config.api.listen)
@@ -154,6 +152,8 @@ impl Gateway {
         let plain = config.callbacks.plain_listen.map(Server::bind).transpose();
         let plain = plain.map_err(|error| NotStarted::Listen("callbacks.plain_listen", error))?;
         let doors = doors(config)?;
+        let (clock, leader) = clock(config, &api).await?;
+        let started_at = clock.now();
         let ways = Ways::new(config, &clock)?;
         let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
@@ -354,12 +354,16 @@ impl Gateway {
 }
 
 /// What time goes by: the machine's clock, but for tests.
-async fn clock(config: &Serve) -> Result<(Arc<dyn Clock>, Option<Leader>), NotStarted> {
+async fn clock(
+    config: &Serve,
+    api: &Server,
+) -> Result<(Arc<dyn Clock>, Option<Leader>), NotStarted> {
     let test = config.test.as_ref().and_then(|test| test.clock.as_ref());
     let Some(test) = test else {
         return Ok((Arc::new(SystemClock), None));
     };
-    let leader = Leader::new(test, config.api.listen);
+    let api = api.local_addr().map_err(|error| NotStarted::Listen("api.listen", error))?;
+    let leader = Leader::new(test, api);
     let clock = leader.join().await.map_err(NotStarted::TestClock)?;
     Ok((Arc::new(clock), Some(leader)))
 }

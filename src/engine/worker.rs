@@ -138,7 +138,7 @@ impl Engine {
                 Entry::Shut => self.rest(changed).await,
                 // Not all of it at once: the clock may be set.
                 Entry::Wait(pause) => tokio::select! {
-                    () = self.parts.clock.nap(pause, STORE_PAUSE, "a pause of a rail") => {}
+                    () = self.parts.clock.nap(Some(pause), STORE_PAUSE, "a pause of a rail") => {}
                     () = changed => {}
                 },
             }

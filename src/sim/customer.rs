@@ -176,7 +176,7 @@ pub(super) async fn pays(sim: &Arc<Sim>, bill: Bill) -> Outcome {
     let text = format!("{} {} {}", bill.shortcode, bill.phone.reveal(), bill.account);
     let faults = sim.daraja.faults().draw(Api::C2b, text.as_bytes());
     let urls = sim.urls().get(&bill.shortcode).cloned();
-    let reserved = sim.book().reserve();
+    let reserved = sim.book().reserve(sim.now());
     let payer = Payer { bill: &bill, receipt: &reserved.receipt, faults: &faults };
     let mut asked = Asked::default();
     if let Some(urls) = urls.as_ref().filter(|_| bill.till == Till::PayBill) {
