@@ -101,7 +101,7 @@ impl Engine {
                 self.questions_first(track).await;
             }
             self.gate_is_not_shut(track, line).await;
-            let place = track.rail.admit().await;
+            let place = track.line(line).leave(track.rail.admit()).await;
             if let Some(pass) = self.gate_opens(track, line).await {
                 return (id, place, pass);
             }

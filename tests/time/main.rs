@@ -12,6 +12,7 @@ mod alike;
 mod bench;
 mod dates;
 mod doubt;
+mod pace;
 mod pulls;
 mod steering;
 mod tokens;
