@@ -157,10 +157,7 @@ impl Gateway {
         let ways = Ways::new(config, &clock)?;
         let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
-        let ids: Arc<dyn Ids> = match config.test.as_ref().and_then(|test| test.seed) {
-            Some(seed) => Arc::new(SeededIds::new(seed)),
-            None => Arc::new(RandomIds::default()),
-        };
+        let ids = ids(config);
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let (rails, notifier) = (ways.rails(), ways.notifier());
@@ -212,10 +209,7 @@ impl Gateway {
             let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
             gateway.work.spawn(recover::run(engine, pull, stop));
         }
-        if let Some(leader) = leader {
-            let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
-            gateway.work.spawn(follow::run(engine, leader, stop));
-        }
+        gateway.follow(leader);
         metric::announce();
         Ok(gateway)
     }
@@ -288,6 +282,14 @@ impl Gateway {
         self.work.spawn(upkeep.run(config.clone(), again, self.stop.clone()));
     }
 
+    /// Goes by the clock of a simulator, if there is to be one.
+    fn follow(&self, leader: Option<Leader>) {
+        if let Some(leader) = leader {
+            let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+            self.work.spawn(follow::run(engine, leader, stop));
+        }
+    }
+
     fn host(&self, server: Server, router: Router, limits: Limits, stop: &CancellationToken) {
         let stop = stop.clone();
         self.doors.spawn(async move {
@@ -350,6 +352,14 @@ impl Gateway {
             let awaited = counts().of(Status::Accepted);
             tracing::info!(awaited, "results have not come yet; they are awaited after the start");
         }
+    }
+}
+
+/// Where identifiers come from: from chance, but for tests.
+fn ids(config: &Serve) -> Arc<dyn Ids> {
+    match config.test.as_ref().and_then(|test| test.seed) {
+        Some(seed) => Arc::new(SeededIds::new(seed)),
+        None => Arc::new(RandomIds::default()),
     }
 }
 

@@ -84,7 +84,7 @@ impl Bench {
         .to_vec();
         set.extend(more.iter().map(|(name, value)| (format!("MLANGO__{name}"), (*value).into())));
         let source = Source::open(Some(&file), Environment::of(set)).expect("a configuration");
-        let config = source.serve().unwrap_or_else(|faults| panic!("{faults}")).config;
+        let config = source.serve().expect("a good configuration").config;
         let gateway = Gateway::start(&config).await.expect("a gateway");
         let scopes = [
             Scope::PayoutsWrite,
