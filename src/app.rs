@@ -147,8 +147,6 @@ impl Gateway {
     /// # Errors
     /// [`NotStarted`].
     pub async fn start_kept(config: &Serve, again: Option<Again>) -> Result<Self, NotStarted> {
-        let (clock, leader) = clock(config).await?;
-        let started_at = clock.now();
         // Everything that can fail is done before anything is sent: ports first, as they are
         // what most often is not as it should be.
         let api = Server::bind(config.api.listen)
@@ -158,13 +156,12 @@ impl Gateway {
         let plain = config.callbacks.plain_listen.map(Server::bind).transpose();
         let plain = plain.map_err(|error| NotStarted::Listen("callbacks.plain_listen", error))?;
         let doors = doors(config)?;
+        let (clock, leader) = clock(config, &api).await?;
+        let started_at = clock.now();
         let ways = Ways::new(config, &clock)?;
         let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
-        let ids: Arc<dyn Ids> = match config.test.as_ref().and_then(|test| test.seed) {
-            Some(seed) => Arc::new(SeededIds::new(seed)),
-            None => Arc::new(RandomIds::default()),
-        };
+        let ids = ids(config);
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let (rails, notifier) = (ways.rails(), ways.notifier());
@@ -216,10 +213,7 @@ impl Gateway {
             let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
             gateway.work.spawn(recover::run(engine, pull, stop));
         }
-        if let Some(leader) = leader {
-            let (engine, stop) = (Arc::clone(&gateway.engine), gateway.stop.clone());
-            gateway.work.spawn(follow::run(engine, leader, stop));
-        }
+        gateway.follow(leader);
         metric::announce();
         Ok(gateway)
     }
@@ -292,6 +286,14 @@ impl Gateway {
         self.work.spawn(upkeep.run(config.clone(), again, self.stop.clone()));
     }
 
+    /// Goes by the clock of a simulator, if there is to be one.
+    fn follow(&self, leader: Option<Leader>) {
+        if let Some(leader) = leader {
+            let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
+            self.work.spawn(follow::run(engine, leader, stop));
+        }
+    }
+
     fn host(&self, server: Server, router: Router, limits: Limits, stop: &CancellationToken) {
         let stop = stop.clone();
         self.doors.spawn(async move {
@@ -357,13 +359,25 @@ impl Gateway {
     }
 }
 
+/// Where identifiers come from: from chance, but for tests.
+fn ids(config: &Serve) -> Arc<dyn Ids> {
+    match config.test.as_ref().and_then(|test| test.seed) {
+        Some(seed) => Arc::new(SeededIds::new(seed)),
+        None => Arc::new(RandomIds::default()),
+    }
+}
+
 /// What time goes by: the machine's clock, but for tests.
-async fn clock(config: &Serve) -> Result<(Arc<dyn Clock>, Option<Leader>), NotStarted> {
+async fn clock(
+    config: &Serve,
+    api: &Server,
+) -> Result<(Arc<dyn Clock>, Option<Leader>), NotStarted> {
     let test = config.test.as_ref().and_then(|test| test.clock.as_ref());
     let Some(test) = test else {
         return Ok((Arc::new(SystemClock), None));
     };
-    let leader = Leader::new(test, config.api.listen);
+    let api = api.local_addr().map_err(|error| NotStarted::Listen("api.listen", error))?;
+    let leader = Leader::new(test, api);
     let clock = leader.join().await.map_err(NotStarted::TestClock)?;
     Ok((Arc::new(clock), Some(leader)))
 }

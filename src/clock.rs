@@ -47,10 +47,10 @@ pub trait Clock: Send + Sync {
         Box::pin(tokio::time::sleep(wait))
     }
 
-    /// As [`Clock::sleep`], but where somebody may set the clock without a word, not longer than
-    /// `at_most`: whoever waits looks at the clock again.
-    fn nap(&self, wait: Duration, at_most: Duration, what: &'static str) -> Wait {
-        self.sleep(wait.min(at_most), what)
+    /// As [`Clock::sleep`], without end where there is no `wait`; but where somebody may set the
+    /// clock without a word, not longer than `at_most`: whoever waits looks at the clock again.
+    fn nap(&self, wait: Option<Duration>, at_most: Duration, what: &'static str) -> Wait {
+        self.sleep(wait.map_or(at_most, |wait| wait.min(at_most)), what)
     }
 
     /// Counts what somebody does for as long as the mark is held, where a steered clock is not to
@@ -79,7 +79,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
         self.as_ref().sleep(wait, what)
     }
 
-    fn nap(&self, wait: Duration, at_most: Duration, what: &'static str) -> Wait {
+    fn nap(&self, wait: Option<Duration>, at_most: Duration, what: &'static str) -> Wait {
         self.as_ref().nap(wait, at_most, what)
     }
 

@@ -34,9 +34,10 @@ impl Ids for RandomIds {
     }
 }
 
-/// Identifiers that follow from a seed, the clock and the order of their making, for tests whose
-/// runs are to be alike. Each is greater than the one before it. Another run by the same seed and
-/// clock makes the same again: it needs a store of its own.
+/// Identifiers that follow from a seed, the clock and the order of their making.
+///
+/// They are for tests whose runs are to be alike. Each is greater than the one before it. Another
+/// run by the same seed and clock makes the same again: it needs a store of its own.
 #[derive(Debug)]
 pub struct SeededIds {
     seed: u64,
@@ -63,7 +64,7 @@ impl Ids for SeededIds {
     }
 }
 
-/// Spreads a number over all bits (the finisher of SplitMix64).
+/// Spreads a number over all bits (the finisher of `SplitMix64`).
 const fn scatter(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use http::{Method, header};
 use serde::Deserialize;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::steered::{Pace, Reading};
@@ -75,15 +75,18 @@ impl Leader {
     /// # Errors
     /// Why it cannot be known.
     pub(super) async fn join(&self) -> Result<SteeredClock, String> {
-        let begun = Instant::now();
-        let reading = loop {
-            match self.ask(0, None, 0).await {
-                Ok(reading) => break reading,
-                Err(why) if begun.elapsed() > JOIN_WITHIN => {
-                    return Err(format!("{}: {why}; is `mlango simulate` running?", self.url));
+        let mut trouble = "it does not answer".to_owned();
+        let trying = async {
+            loop {
+                match self.ask(0, None, 0).await {
+                    Ok(reading) => return reading,
+                    Err(why) => trouble = why,
                 }
-                Err(_why) => sleep(TRY_EVERY).await,
+                sleep(TRY_EVERY).await;
             }
+        };
+        let Ok(reading) = timeout(JOIN_WITHIN, trying).await else {
+            return Err(format!("{}: {trouble}; is `mlango simulate` running?", self.url));
         };
         let clock = SteeredClock::new(reading.now);
         clock.follow(reading);
@@ -182,23 +185,22 @@ impl Following {
 
     /// Waits until nothing goes on here, or for a while; and how many requests await an answer.
     async fn rest(&self) -> (Option<Rest>, u64) {
-        let begun = Instant::now();
+        let at_rest = timeout(SAY_EVERY, self.comes_to_rest()).await.ok();
+        let wire = at_rest.map(|(_rest, wire)| wire);
+        let wire = wire.unwrap_or_else(|| self.clock.hands().on_the_wire());
+        (at_rest.map(|(rest, _wire)| rest), wire)
+    }
+
+    async fn comes_to_rest(&self) -> (Rest, u64) {
         let hands = self.clock.hands();
         loop {
-            let turns = hands.turns();
-            let wire = hands.on_the_wire();
-            if let Some(rest) = self.engine.at_rest() {
-                yield_now().await;
-                sleep(MOMENT).await;
-                let is_same = hands.turns() == turns && hands.on_the_wire() == wire;
-                if is_same && self.engine.at_rest() == Some(rest) {
-                    return (Some(rest), wire);
-                }
-            } else {
-                sleep(MOMENT).await;
-            }
-            if begun.elapsed() > SAY_EVERY {
-                return (None, wire);
+            let (turns, wire) = (hands.turns(), hands.on_the_wire());
+            let rest = self.engine.at_rest();
+            yield_now().await;
+            sleep(MOMENT).await;
+            let is_same = hands.turns() == turns && hands.on_the_wire() == wire;
+            if let Some(rest) = rest.filter(|_| is_same && self.engine.at_rest() == rest) {
+                return (rest, wire);
             }
         }
     }

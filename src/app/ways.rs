@@ -71,7 +71,12 @@ impl Ways {
         if let Some(broker) = &config.broker {
             let origin = broker_origin(broker, clock)?;
             ways.encryption.extend(origin.tls.clone().map(|tls| ("broker", tls)));
-            ways.soap = Some(soap(config, broker, (origin, clock.now()), credential.clone())?);
+            let soap = soap(config, broker, (origin, clock.now()), credential.clone())?;
+            if clock.steered().is_some() {
+                soap.rail.current().go_by(clock);
+                soap.counter.current().go_by(clock);
+            }
+            ways.soap = Some(soap);
         }
         if let Some(daraja) = &config.daraja {
             let site = daraja_site(daraja, clock)?;
@@ -86,7 +91,7 @@ impl Ways {
                      one whose answer is lost cannot be asked about; prefer \"v3\""
                 );
             }
-            let rail = rail.watched(site).by(Arc::clone(clock));
+            let rail = rail.watched(site).by(clock);
             ways.daraja = Some(Arc::new(Renewable::new(rail)));
         }
         ways.sms = sms(config)?.map(|sms| Arc::new(Renewable::new(sms)));

@@ -336,8 +336,15 @@ impl Clock for SteeredClock {
         Box::pin(ticket.over())
     }
 
-    fn nap(&self, wait: Duration, _at_most: Duration, what: &'static str) -> Wait {
-        self.sleep(wait, what)
+    fn nap(&self, wait: Option<Duration>, _at_most: Duration, what: &'static str) -> Wait {
+        if let Some(wait) = wait {
+            return self.sleep(wait, what);
+        }
+        let rest = self.0.hands.mark(Doing::Rest);
+        Box::pin(async move {
+            let _rest = rest;
+            future::pending().await
+        })
     }
 
     fn mark(&self, doing: Doing) -> Mark {

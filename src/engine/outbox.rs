@@ -5,6 +5,7 @@
 //! that is offered while it is being worked on is ready again afterwards.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use std::hash::Hash;
@@ -19,6 +20,8 @@ const OFFERED_MAX: usize = 4_096;
 pub(super) struct Outbox<I> {
     ids: Mutex<Ids<I>>,
     offered: Notify,
+    /// Whether whoever takes from it waits for leave to send, and not for something to be offered.
+    awaits_leave: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -59,7 +62,7 @@ impl<I> Default for Outbox<I> {
     fn default() -> Self {
         let (ready, known) = (VecDeque::new(), HashMap::new());
         let ids = Ids { ready, known, again: false, look: Look::Over };
-        Self { ids: Mutex::new(ids), offered: Notify::new() }
+        Self { ids: Mutex::new(ids), offered: Notify::new(), awaits_leave: AtomicBool::new(false) }
     }
 }
 
@@ -144,6 +147,19 @@ impl<I: Copy + Eq + Hash> Outbox<I> {
             ids.add(id);
         }
         ids.look = next.map_or(Look::Over, |next| Look::After(Some(next)));
+    }
+
+    /// Waits for leave to send what was taken.
+    pub(super) async fn leave<T>(&self, leave: impl Future<Output = T>) -> T {
+        self.awaits_leave.store(true, Ordering::SeqCst);
+        let given = leave.await;
+        self.awaits_leave.store(false, Ordering::SeqCst);
+        given
+    }
+
+    /// Whether something is about to be taken.
+    pub(super) fn is_about_to_go(&self) -> bool {
+        self.has_ready() && !self.awaits_leave.load(Ordering::SeqCst)
     }
 
     /// Waits until something is offered, or was since the last wait.

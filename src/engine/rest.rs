@@ -59,6 +59,6 @@ impl Engine {
 /// When what waits on a rail may go, as far as time alone decides that.
 fn waiting(track: &Track, now: Timestamp) -> impl Iterator<Item = Timestamp> {
     let lines = [Line::Payouts, Line::Questions].into_iter();
-    let ready = lines.filter(|line| track.line(*line).has_ready());
+    let ready = lines.filter(|line| track.line(*line).is_about_to_go());
     ready.filter_map(move |line| track.gate.opens_at(line, now))
 }

@@ -60,21 +60,21 @@ impl Timers {
         }
     }
 
-    /// Those that are due, and how long until the next is.
-    fn due(&self, now: Timestamp) -> (Vec<Subject>, Duration) {
+    /// Those that are due, and how long until the next is, if there is one.
+    fn due(&self, now: Timestamp) -> (Vec<Subject>, Option<Duration>) {
         let mut times = self.lock();
         let mut due = Vec::new();
         while let Some((at, id)) = times.first().copied() {
             if at > now {
-                return (due, at.since(now));
+                return (due, Some(at.since(now)));
             }
             if due.len() >= DUE_MAX {
-                return (due, Duration::ZERO);
+                return (due, Some(Duration::ZERO));
             }
             times.pop_first();
             due.push(id);
         }
-        (due, LOOK_AGAIN)
+        (due, None)
     }
 
     /// When the first of them is due.
@@ -206,7 +206,7 @@ mod tests {
         }
         let (due, wait) = timers.due(Timestamp::from_millis(20));
         assert_eq!(due, [id(1), id(2)].map(Subject::Payout));
-        assert_eq!(wait, Duration::from_millis(10));
+        assert_eq!(wait, Some(Duration::from_millis(10)));
         timers.add(Timestamp::from_millis(30), id(3));
         let (due, _wait) = timers.due(Timestamp::from_millis(30));
         assert_eq!(due, [Subject::Payout(id(3))], "once, though it was added twice");

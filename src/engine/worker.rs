@@ -102,7 +102,7 @@ impl Engine {
                 self.questions_first(track).await;
             }
             self.gate_is_not_shut(track, line).await;
-            let place = track.rail.admit().await;
+            let place = track.line(line).leave(track.rail.admit()).await;
             if let Some(pass) = self.gate_opens(track, line).await {
                 return (id, place, pass);
             }
@@ -139,7 +139,7 @@ impl Engine {
                 Entry::Shut => self.rest(changed).await,
                 // Not all of it at once: the clock may be set.
                 Entry::Wait(pause) => tokio::select! {
-                    () = self.parts.clock.nap(pause, STORE_PAUSE, "a pause of a rail") => {}
+                    () = self.parts.clock.nap(Some(pause), STORE_PAUSE, "a pause of a rail") => {}
                     () = changed => {}
                 },
             }

@@ -5,21 +5,43 @@
 //! whose limit was met all the same is held up for a while.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::clock::Clock;
+
 /// The window that `max_per_second` speaks of.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// At most so many in any window of one length.
-#[derive(Debug)]
 pub struct Pace {
     per_window: usize,
     window: Duration,
     went: Mutex<Went>,
+    /// What it goes by, where that is not the machine's time.
+    clock: OnceLock<(Arc<dyn Clock>, Waits)>,
+}
+
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pace")
+            .field("per_window", &self.per_window)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How whoever is too early waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// By the clock: before anything has begun.
+    ByTheClock,
+    /// Really: with a connection open.
+    Really,
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +61,21 @@ impl Pace {
     /// At most `count`, and at least one, in any window of this length.
     pub fn within(count: u32, window: Duration) -> Self {
         let per_window = usize::try_from(count.max(1)).unwrap_or(usize::MAX);
-        Self { per_window, window, went: Mutex::default() }
+        Self { per_window, window, went: Mutex::default(), clock: OnceLock::new() }
+    }
+
+    /// From now on it goes by a clock that testers steer; the first such clock counts.
+    pub fn go_by(&self, clock: &Arc<dyn Clock>, waits: Waits) {
+        self.clock.get_or_init(|| (Arc::clone(clock), waits));
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.get().map_or_else(Instant::now, |(clock, _waits)| clock.instant())
     }
 
     /// Lets none go for so long, from now: its limit was met.
     pub fn hold(&self, pause: Duration) {
-        let until = Instant::now().checked_add(pause);
+        let until = self.now().checked_add(pause);
         let mut went = self.went();
         went.held_until = went.held_until.max(until);
     }
@@ -55,8 +86,20 @@ impl Pace {
 
     /// Waits until one more may go, and counts it as gone at that moment.
     pub async fn enter(&self) {
-        while let Err(until) = self.try_enter(Instant::now()) {
-            tokio::time::sleep_until(until).await;
+        loop {
+            let now = self.now();
+            let Err(until) = self.try_enter(now) else {
+                return;
+            };
+            match self.clock.get() {
+                None => tokio::time::sleep_until(until).await,
+                Some((clock, Waits::ByTheClock)) => {
+                    clock.sleep(until.duration_since(now), "the pace of an interface").await;
+                }
+                Some((_clock, Waits::Really)) => {
+                    tokio::time::sleep(until.duration_since(now)).await;
+                }
+            }
         }
     }
 

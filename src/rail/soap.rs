@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::Link;
-use super::pace::{Pace, Places};
+use super::pace::{Pace, Places, Waits};
 use super::transport::{Answer, Deadlines, Origin, Site, Tcp, Unanswered, Wire, probe};
+use crate::clock::Clock;
 use crate::domain::id::Receipt;
 use crate::domain::payout::{AnswerFacts, AskBy, Payout, Question, State};
 use crate::domain::time::Timestamp;
@@ -78,6 +79,12 @@ impl SoapRail {
     #[must_use]
     pub fn checked_by(self, gatekeeper: Option<Arc<Gatekeeper>>) -> Self {
         Self { gatekeeper, ..self }
+    }
+
+    /// From now on its pace goes by a clock that testers steer.
+    pub fn go_by(&self, clock: &Arc<dyn Clock>) {
+        self.begin.go_by(clock, Waits::ByTheClock);
+        self.first_byte.go_by(clock, Waits::Really);
     }
 
     /// The same way, at the same pace, as another caller: with a new password, say.

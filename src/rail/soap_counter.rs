@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, header};
 
-use super::pace::{Pace, Places};
+use super::pace::{Pace, Places, Waits};
 use super::soap::{Limits, REQUEST_PATH};
 use super::transport::{Answer, Request, Unanswered, Web};
+use crate::clock::Clock;
 use crate::domain::id::ConversationId;
 use crate::domain::inquiry::{self, AnswerFacts, Inquiry, Kind, Names, TransactionStatus};
 use crate::domain::payout::{self, WhyNothingSent};
@@ -69,6 +70,12 @@ impl SoapCounter {
     #[must_use]
     pub fn checked_by(self, gatekeeper: Option<Arc<Gatekeeper>>) -> Self {
         Self { gatekeeper, ..self }
+    }
+
+    /// From now on its pace goes by a clock that testers steer.
+    pub fn go_by(&self, clock: &Arc<dyn Clock>) {
+        self.begin.go_by(clock, Waits::ByTheClock);
+        self.first_byte.go_by(clock, Waits::Really);
     }
 
     /// The same counter, at the same pace, for another caller who is called back elsewhere.

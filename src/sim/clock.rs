@@ -48,13 +48,12 @@ pub(super) struct Steering {
     turn: tokio::sync::Mutex<()>,
 }
 
-/// The clock, where it is one that can be steered.
-fn steered(sim: &Sim) -> Result<&SteeredClock, Response> {
-    sim.clock.steered().ok_or_else(|| {
-        let says = "this simulator goes by a clock that nobody can steer";
-        (StatusCode::CONFLICT, Json(json!({"error": says}))).into_response()
-    })
+/// Why the clock is not steered, now or ever.
+fn refused(says: &str) -> Response {
+    (StatusCode::CONFLICT, Json(json!({"error": says}))).into_response()
 }
+
+const NOT_STEERED: &str = "this simulator goes by a clock that nobody can steer";
 
 /// Whoever serves M-Pesa's interfaces is at work.
 pub(super) async fn at_work(State(sim): State<Arc<Sim>>, request: Request, next: Next) -> Response {
@@ -92,9 +91,8 @@ pub(super) async fn read(
         Ok(Query(query)) => query,
         Err(fault) => return Wrong::because(fault.body_text()),
     };
-    let clock = match steered(&sim) {
-        Ok(clock) => clock,
-        Err(refused) => return refused,
+    let Some(clock) = sim.clock.steered() else {
+        return refused(NOT_STEERED);
     };
     if let Some(seen) = query.after {
         news(clock, seen).await;
@@ -153,9 +151,8 @@ pub(super) async fn steer(
     State(sim): State<Arc<Sim>>,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Response {
-    let clock = match steered(&sim) {
-        Ok(clock) => clock,
-        Err(refused) => return refused,
+    let Some(clock) = sim.clock.steered() else {
+        return refused(NOT_STEERED);
     };
     let wanted = match wanted {
         Ok(Json(wanted)) => wanted.read(clock.now()),
@@ -167,7 +164,7 @@ pub(super) async fn steer(
     };
     let Ok(_turn) = sim.steering.turn.try_lock() else {
         let says = "the clock is being moved: GET /sim/clock says how far it is";
-        return (StatusCode::CONFLICT, Json(json!({"error": says}))).into_response();
+        return refused(says);
     };
     let target = match act {
         Act::Go(pace) => {
@@ -210,9 +207,8 @@ pub(super) async fn follow(
     State(sim): State<Arc<Sim>>,
     report: Result<Json<Report>, JsonRejection>,
 ) -> Response {
-    let clock = match steered(&sim) {
-        Ok(clock) => clock,
-        Err(refused) => return refused,
+    let Some(clock) = sim.clock.steered() else {
+        return refused(NOT_STEERED);
     };
     let report = match report {
         Ok(Json(report)) => report,
@@ -226,7 +222,7 @@ pub(super) async fn follow(
     if is_quiet {
         news(clock, seen).await;
     }
-    listening.is_told();
+    listening.answered();
     let reading = clock.reading();
     let speed = if let Pace::Runs(speed) = reading.pace { speed } else { 0 };
     Json(json!({

@@ -177,7 +177,7 @@ pub(super) async fn pays(sim: &Arc<Sim>, bill: Bill) -> Outcome {
     let text = format!("{} {} {}", bill.shortcode, bill.phone.reveal(), bill.account);
     let faults = sim.daraja.faults().draw(Api::C2b, text.as_bytes());
     let urls = sim.urls().get(&bill.shortcode).cloned();
-    let reserved = sim.book().reserve();
+    let reserved = sim.book().reserve(sim.now());
     let payer = Payer::new(sim, &bill, &reserved.receipt, (urls.as_ref(), faults));
     let mut asked = Asked { refused: payer.cannot_pay(), ..Asked::default() };
     let is_asked = bill.till == Till::PayBill && asked.refused.is_none();

@@ -103,7 +103,7 @@ impl Errands {
 
     /// Whether anything is about to be worked on.
     pub(super) fn have_ready(&self) -> bool {
-        self.0.iter().any(|line| line.outbox.has_ready())
+        self.0.iter().any(|line| line.outbox.is_about_to_go())
     }
 
     /// Whether this is being worked on.
@@ -280,7 +280,8 @@ async fn run(engine: Arc<Engine>, errand: Errand, tasks: TaskTracker, stop: Canc
         let both = async {
             // Never closed, so there is always a place in the end.
             let _work = engine.parts.clock.mark(Doing::Work);
-            let place = engine.rest(Arc::clone(&places).acquire_owned()).await;
+            let place = engine.rest(Arc::clone(&places).acquire_owned());
+            let place = line.outbox.leave(place).await;
             (next.await, place)
         };
         let (subject, place) = tokio::select! {

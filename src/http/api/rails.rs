@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::view::{shown, shown_or_null};
 use super::{Answer, Ask, Caller, Problem, actor, json, list, ruling};
+use crate::clock::Clock;
 use crate::domain::id::PayoutId;
 use crate::domain::money::Amount;
 use crate::domain::payout;
@@ -161,11 +162,21 @@ pub struct Rails {
     /// Always null: there are few.
     #[schema(required)]
     next_cursor: Option<String>,
+    /// What the clock says that the gateway goes by, where testers steer it: such a gateway is not
+    /// for real money. Null as it should be.
+    #[serde(serialize_with = "shown_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    test_clock: Option<Timestamp>,
 }
 
 impl Rails {
     const fn of(data: Vec<Rail>) -> Self {
-        Self { data, next_cursor: None }
+        Self { data, next_cursor: None, test_clock: None }
+    }
+
+    fn by(self, clock: &dyn Clock) -> Self {
+        let test_clock = clock.steered().map(|clock| clock.reading().now);
+        Self { test_clock, ..self }
     }
 }
 
@@ -264,7 +275,7 @@ pub(in crate::http) async fn list(caller: Caller, ask: Ask) -> Answer {
     for view in ask.api.engine.rail_views().await? {
         rails.push(seen(caller, &ask, view).await?);
     }
-    json(StatusCode::OK, &Rails::of(rails))
+    json(StatusCode::OK, &Rails::of(rails).by(ask.api.engine.clock().as_ref()))
 }
 
 /// `POST /v1/rails/{rail}/pause`.
@@ -314,7 +325,8 @@ pub(in crate::http) async fn whole(engine: &Engine, rail: payout::Rail) -> Resul
 pub(in crate::http) async fn all_whole(engine: &Engine) -> Result<Rails, StoreError> {
     let (health, now) = (engine.store().health(), engine.clock().now());
     let views = engine.rail_views().await?;
-    Ok(Rails::of(views.into_iter().map(|view| Rail::of(view, &health, now, true)).collect()))
+    let data = views.into_iter().map(|view| Rail::of(view, &health, now, true)).collect();
+    Ok(Rails::of(data).by(engine.clock().as_ref()))
 }
 
 /// Every rail, from the record alone.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::daraja::Api;
-use crate::rail::pace::Pace;
+use crate::rail::pace::{Pace, Waits};
 use crate::telemetry::metric;
 
 /// How long an interface rests after each time in a row that its limit was met; the last counts
@@ -108,6 +109,14 @@ impl Lanes {
         Self {
             by_word: Api::ALL.into_iter().map(|api| (api.word(), lane(api))).collect(),
             other: Lane::new("other", 1, Duration::from_secs(1)),
+        }
+    }
+
+    /// From now on they go by a clock that testers steer.
+    pub fn go_by(&self, clock: &Arc<dyn Clock>) {
+        for lane in self.by_word.values().chain([&self.other]) {
+            lane.begin.go_by(clock, Waits::ByTheClock);
+            lane.first_byte.go_by(clock, Waits::Really);
         }
     }
 

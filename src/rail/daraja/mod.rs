@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 use self::lane::Lanes;
 use self::token::{FETCH_MAX, Tokens};
 use super::link::Link;
-use super::pace::{Pace, Places};
+use super::pace::{Pace, Places, Waits};
 use super::transport::{Answer, Request, Site, Unanswered, Web, probe};
 use crate::clock::Clock;
 use crate::daraja::request::TransactionStatus;
@@ -196,10 +196,15 @@ impl DarajaRail {
         }
     }
 
-    /// The same way, whose tokens live by `clock`.
+    /// The same way, whose tokens live by `clock`, and whose pace goes by it where testers steer
+    /// it.
     #[must_use]
-    pub fn by(self, clock: Arc<dyn Clock>) -> Self {
-        Self { tokens: self.tokens.by(clock), ..self }
+    pub fn by(self, clock: &Arc<dyn Clock>) -> Self {
+        if clock.steered().is_some() {
+            self.begin.go_by(clock, Waits::ByTheClock);
+            self.lanes.go_by(clock);
+        }
+        Self { tokens: self.tokens.by(Arc::clone(clock)), ..self }
     }
 
     /// The same way, which tells `link` how far each attempt came; it is tried by `probe`.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
 use crate::daraja::oauth::{self, NoToken, Token};
-use crate::rail::pace::Pace;
+use crate::rail::pace::{Pace, Waits};
 use crate::rail::transport::{Request, Unanswered, Web};
 use crate::telemetry::metric;
 
@@ -93,6 +93,9 @@ impl Tokens {
     /// The same, whose life goes by `clock`.
     #[must_use]
     pub fn by(self, clock: Arc<dyn Clock>) -> Self {
+        if clock.steered().is_some() {
+            self.pace.go_by(&clock, Waits::Really);
+        }
         Self { clock, ..self }
     }
 

@@ -14,7 +14,7 @@ pub use entry::{
     Business, By, Channel, Deposit, Entry, Fate, Moved, Movement, NotTaken, Payment, Received,
     Record, Reserved, Reversal, Taken, Till, Wish,
 };
-pub(super) use number::{daraja_id, mix};
+pub(super) use number::{daraja_id, mix, no_receipt};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -217,8 +217,10 @@ impl Book {
         let end = match wish {
             Wish::Ask => End::Asked,
             Wish::Fail(code, movement) => End::Failed(Box::new((code, movement))),
-            Wish::Pay(payment) => self.carry_out(place, Movement::Payout(payment), made.receipt),
-            Wish::Move(movement) => self.carry_out(place, movement, made.receipt),
+            Wish::Pay(payment) => {
+                self.carry_out((place, at), Movement::Payout(payment), made.receipt)
+            }
+            Wish::Move(movement) => self.carry_out((place, at), movement, made.receipt),
         };
         let spread = match &made.conversation_id {
             Some(told) => counting_part(told).unwrap_or_default(),
@@ -249,15 +251,15 @@ impl Book {
 
     /// Sets a receipt aside: M-Pesa names a customer's payment before it moves
     /// (spec/daraja.md §2.2).
-    pub fn reserve(&mut self) -> Reserved {
-        let number = self.next_receipt();
+    pub fn reserve(&mut self, at: Timestamp) -> Reserved {
+        let number = self.next_receipt(at);
         Reserved { number, receipt: self.receipt(number) }
     }
 
-    const fn next_receipt(&mut self) -> u64 {
-        let number = self.receipts_made;
-        self.receipts_made = number.saturating_add(1);
-        number
+    fn next_receipt(&mut self, at: Timestamp) -> u64 {
+        let index = self.receipts_made;
+        self.receipts_made = index.saturating_add(1);
+        number::receipt_number(at, index)
     }
 
     /// Moves a customer's payment. Nobody outside names it, so it gets a name of its own.
@@ -294,8 +296,13 @@ impl Book {
         }
     }
 
-    /// Moves money, for the request that is about to stand at `request`.
-    fn carry_out(&mut self, request: usize, movement: Movement, reserved: Option<u64>) -> End {
+    /// Moves money at a time, for the request that is about to stand at `request`.
+    fn carry_out(
+        &mut self,
+        (request, at): (usize, Timestamp),
+        movement: Movement,
+        reserved: Option<u64>,
+    ) -> End {
         let reverses = match &movement {
             Movement::Reversal(reversal) => self.by_receipt_line(&reversal.receipt),
             Movement::Payout(_) | Movement::Deposit(_) | Movement::Business(_) => None,
@@ -309,7 +316,7 @@ impl Book {
             reversed.reversed_by = Some(line);
         }
         self.settle(&movement, balance, line);
-        let receipt = reserved.unwrap_or_else(|| self.next_receipt());
+        let receipt = reserved.unwrap_or_else(|| self.next_receipt(at));
         self.receipts.insert(self.receipt_place(receipt), line);
         let what = match movement {
             Movement::Payout(payment) => What::Payout(payment),
@@ -471,17 +478,12 @@ impl Book {
         mix(mix(self.seed).wrapping_add(number))
     }
 
-    fn receipt_place(&self, index: u64) -> u64 {
-        receipt_place(self.seed, index)
+    fn receipt_place(&self, number: u64) -> u64 {
+        receipt_place(self.seed, number)
     }
 
-    fn receipt(&self, index: u64) -> String {
-        number::receipt(self.seed, index)
-    }
-
-    /// What stands for a receipt where there is none (spec/daraja.md §2.3).
-    pub fn no_receipt(&self) -> String {
-        number::no_receipt(self.seed)
+    fn receipt(&self, number: u64) -> String {
+        number::receipt(self.seed, number)
     }
 }
 

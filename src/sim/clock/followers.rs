@@ -167,7 +167,7 @@ pub(super) struct Listening<'a> {
 
 impl Listening<'_> {
     /// It is answered.
-    pub fn is_told(mut self) {
+    pub fn answered(mut self) {
         self.is_told = true;
     }
 }

@@ -16,7 +16,9 @@ use super::{Call, Done, Way, good};
 use crate::domain::money::Amount;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::party::ShortCode;
-use crate::sim::book::{Entry, Fate, Moved, Movement, NotTaken, Record, Taken, Wish, mix};
+use crate::sim::book::{
+    Entry, Fate, Moved, Movement, NotTaken, Record, Taken, Wish, mix, no_receipt,
+};
 use crate::sim::deliver::{Letter, Parcel, Place};
 use crate::sim::notice::masked_short;
 use crate::sim::query::{self, Facts, Found};
@@ -272,7 +274,7 @@ fn document<'a>(
 /// the answer has been tried.
 fn report(sim: &Arc<Sim>, held: Held, carried: &Carried) -> Option<oneshot::Receiver<()>> {
     let Held { order, behaviour, shape, place } = held;
-    let none = sim.book().no_receipt();
+    let none = no_receipt(sim.now());
     let mut good = document(&order, &carried.taken.conversation_id, "0", shape);
     good.transaction_id = &none;
     match (&carried.taken.fate, &carried.found, &carried.accounts) {

@@ -243,7 +243,7 @@ fn pay(sim: &Sim, prompt: &Prompt) -> Result<Moved, String> {
         channel: Channel::Stk,
     };
     let mut book = sim.book();
-    let reserved = book.reserve();
+    let reserved = book.reserve(sim.now());
     book.deposit(sim.now(), deposit, &reserved).map_err(|code| code.to_string())
 }
 
