@@ -420,6 +420,8 @@ mod tests {
                 .flat_map(|fields| fields.keys().map(String::as_str))
                 .collect();
             assert_eq!(fields, read.iter().copied().collect(), "{name}");
+            let closed = &document["components"]["schemas"][name]["additionalProperties"];
+            assert_eq!(closed, false, "{name}");
         }
         let payout = &document["components"]["schemas"]["Payout"];
         let statuses = Status::ALL.map(Status::as_str).into_iter().collect();

@@ -5,11 +5,12 @@
 //! What only a configuration knows, such as the largest amount, is said in words alone.
 
 use serde_json::Value;
-use utoipa::openapi::schema::{AdditionalProperties, Object, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::daraja::rules;
 use crate::domain::inquiry::{BusinessCommand, C2bVersion, PaidTo, QrKind, ResponseType};
+use crate::domain::limit::{METADATA_ENTRIES_MAX, METADATA_KEY_LEN_MAX, METADATA_VALUE_LEN_MAX};
 use crate::domain::payout::Rail;
 
 /// An Idempotency-Key: visible ASCII characters, with the quotation marks of the IETF draft around
@@ -34,6 +35,9 @@ pub(super) fn id(prefixes: &[&str]) -> String {
     format!("^({})[0-7][0-9a-hjkmnp-tv-z]{{25}}$", prefixes.join("|"))
 }
 
+/// Lines of text.
+const LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
 /// What stands in a field.
 enum Form {
     /// One of these.
@@ -43,6 +47,8 @@ enum Form {
     /// Letters, digits, blanks, points and hyphens, at most so many; and whether it may be empty.
     /// Blanks around it do not count, so that its length is part of its pattern.
     Plain(usize, Empty),
+    /// Texts by names of the caller's choice.
+    Notes,
 }
 
 /// Whether a text may be empty.
@@ -79,7 +85,18 @@ fn put(form: Form, field: &mut Object) {
             field.pattern = Some(plain(most, empty));
             (field.min_length, field.max_length) = (None, None);
         }
+        Form::Notes => put_notes(field),
     }
+}
+
+fn put_notes(field: &mut Object) {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let name = text().min_length(Some(1)).max_length(Some(METADATA_KEY_LEN_MAX));
+    let name = name.pattern(Some(LINE)).build();
+    let value = text().max_length(Some(METADATA_VALUE_LEN_MAX)).pattern(Some(LINES));
+    field.max_properties = Some(METADATA_ENTRIES_MAX);
+    field.property_names = Some(Box::new(name.into()));
+    field.additional_properties = Some(Box::new(AdditionalProperties::RefOr(value.into())));
 }
 
 fn plain(most: usize, empty: Empty) -> String {
@@ -107,6 +124,7 @@ fn form(body: &str, field: &str) -> Option<Form> {
         ("NewBusinessPayment", "command") => {
             Form::Words(BusinessCommand::ALL.map(BusinessCommand::as_str).into())
         }
+        ("NewPayout", "metadata") => Form::Notes,
         (_, "phone" | "nominated_number" | "requester") => Form::Text(PHONE),
         (_, "to") => Form::Text(SHORTCODE),
         (_, "shortcode") => Form::Text(SHORTCODE_OR_NONE),
