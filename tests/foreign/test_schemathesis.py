@@ -33,11 +33,11 @@ def house(tmp_path):
     house.end()
 
 
-def schemathesis(house, key, description, *words, hooks=None):
+def schemathesis(house, key, description, *words, config="schemathesis.toml", hooks=None):
     program = pathlib.Path(sys.executable).parent / "schemathesis"
     hooked = {"SCHEMATHESIS_HOOKS": hooks, "PYTHONPATH": str(HERE)} if hooks else {}
     return subprocess.run(
-        [program, "--config-file", HERE / "schemathesis.toml", "run", description]
+        [program, "--config-file", HERE / config, "run", description]
         + ["--url", house.api, "--header", f"X-API-Key: {key}", "--checks", "all", "--no-color"]
         + ["--generation-deterministic", "--no-shrink"]
         + ["--max-examples", EXAMPLES, *words],
@@ -45,7 +45,7 @@ def schemathesis(house, key, description, *words, hooks=None):
         text=True,
         cwd=house.folder,
         env=os.environ | hooked,
-        timeout=240,
+        timeout=240 + 10 * int(EXAMPLES),
     )
 
 
@@ -64,11 +64,14 @@ def test_what_is_described_is_what_is_done(house):
 
 def modest(description):
     """The description with amounts within the limits, and phones at which nothing goes wrong: what
-    is asked by it gets through to M-Pesa."""
+    is asked by it gets through to M-Pesa. (Amounts are texts here: 458.0 is an integer for a
+    schema, and a float, which is refused, for a person. And payouts go by the usual rail: not each
+    has every command.)"""
+    del description["components"]["schemas"]["NewPayout"]["properties"]["rail"]
     for body in description["components"]["schemas"].values():
         for name, field in body.get("properties", {}).items():
             if name == "amount" and "oneOf" in field:
-                kinds = [{"type": "integer", "minimum": 10, "maximum": 1000}]
+                kinds = [{"type": "string", "pattern": "^[1-9][0-9]{1,2}([.]00)?$"}]
                 field["oneOf"] = kinds + [it for it in field["oneOf"] if it.get("type") == "null"]
             if name == "phone" and "pattern" in field:
                 field["pattern"] = "^0?7220001[0-9]{2}$"
@@ -88,7 +91,7 @@ def test_whatever_is_asked_for_is_paid_once_and_both_books_agree(house):
     path.write_text(json.dumps(modest(get("/openapi.json"))))
     words = ["--mode", "positive", "--phases", "examples,coverage,fuzzing"]
     words += ["--include-method", "POST", "--exclude-path-regex", "pause|resume"]
-    done = schemathesis(house, key, path, *words, hooks="fresh_keys")
+    done = schemathesis(house, key, path, *words, config="modest.toml", hooks="fresh_keys")
     assert done.returncode == 0, done.stdout + done.stderr
 
     def settled():
