@@ -220,6 +220,14 @@ impl Engine {
         &self.settings.till
     }
 
+    /// Whether a short code is among those that this gateway was told of: that payouts are paid
+    /// from, that customers pay to, and that notices may name.
+    pub fn is_ours(&self, shortcode: &ShortCode) -> bool {
+        let Settings { shortcode: payer, till, .. } = &self.settings;
+        let paid = [&till.shortcode, &till.pulls].into_iter().chain(&till.rules.shortcodes);
+        shortcode == payer || paid.into_iter().any(|ours| ours == shortcode.as_str())
+    }
+
     /// What one payout may carry.
     pub const fn limits(&self) -> AmountLimits {
         self.settings.limits

@@ -1,8 +1,11 @@
 //! The API's own description: OpenAPI, made from the list of routes and the types they show.
 
+mod forms;
+
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{
@@ -62,7 +65,7 @@ fn components() -> utoipa::openapi::Components {
             .build(),
     );
     let [key_name, bearer_name] = KEY_SCHEMES;
-    ComponentsBuilder::new()
+    let mut components = ComponentsBuilder::new()
         .schema_from::<view::Payout<'_>>()
         .schema_from::<view::Failure<'_>>()
         .schema_from::<view::PayoutPage<'_>>()
@@ -116,7 +119,13 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<Code>()
         .security_scheme(key_name, key)
         .security_scheme(bearer_name, bearer)
-        .build()
+        .build();
+    for body in routes().filter_map(|route| body_of(route.takes)) {
+        if let Some(schema) = components.schemas.get_mut(body) {
+            forms::sharpen(body, schema);
+        }
+    }
+    components
 }
 
 fn operation(route: &Route) -> OperationBuilder {
@@ -163,12 +172,13 @@ fn operation(route: &Route) -> OperationBuilder {
                  the same body, byte for byte, is answered as the first time; with another body it \
                  is refused. A key is remembered for ever.",
             ))
-            .schema(Some(string()));
+            .schema(Some(patterned(forms::IDEMPOTENCY_KEY)));
         operation = operation.parameter(key);
     }
     if let Some(schema) = body_of(route.takes) {
         let one = Ref::from_schema_name(schema);
-        let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+        let must = if may_be_empty(route.takes) { Required::False } else { Required::True };
+        let mut body = RequestBodyBuilder::new().required(Some(must));
         let content = if route.takes == Takes::Expected {
             let text = ContentBuilder::new().schema(Some(string())).build();
             body = body.content("text/csv", text);
@@ -214,14 +224,25 @@ const fn body_of(takes: Takes) -> Option<&'static str> {
     }
 }
 
+/// Whether a request without a body asks for nothing special.
+const fn may_be_empty(takes: Takes) -> bool {
+    matches!(takes, Takes::BalanceInquiry | Takes::Registration)
+}
+
 fn string() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn patterned(pattern: &str) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into()
 }
 
 fn value_of(kind: Kind) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String);
     match kind {
-        Kind::Text => text.into(),
+        Kind::Text(longest) => text.min_length(Some(1)).max_length(Some(longest)).into(),
+        Kind::Phone => patterned(forms::PHONE),
+        Kind::Id(prefixes) => patterned(&forms::id(prefixes)),
         Kind::Time => text.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into(),
         Kind::Limit => ObjectBuilder::new()
             .schema_type(Type::Integer)
@@ -289,8 +310,23 @@ fn good(route: &Route, gives: Gives) -> Response {
             header.description = Some(means.to_owned());
             response = response.header(name, header);
         }
+        for next in routes().filter(|next| is_about(gives, next)) {
+            let id = LinkBuilder::new().operation_id(next.name);
+            response = response.link(next.name, id.parameter("id", "$response.body#/id").build());
+        }
     }
     response.build()
+}
+
+/// Whether a route is about one thing of the kind that an answer holds.
+fn is_about(gives: Gives, next: &Route) -> bool {
+    let homes: &[&str] = match gives {
+        Gives::Payout => &["/v1/payouts/{id}"],
+        Gives::Payment => &["/v1/payments/{id}", "/v1/stk-pushes/{id}"],
+        Gives::Inquiry => &["/v1/inquiries/{id}"],
+        _ => &[],
+    };
+    homes.iter().any(|home| next.path.starts_with(home))
 }
 
 /// Everything that can go wrong on a route, by status.
@@ -384,6 +420,8 @@ mod tests {
                 .flat_map(|fields| fields.keys().map(String::as_str))
                 .collect();
             assert_eq!(fields, read.iter().copied().collect(), "{name}");
+            let closed = &document["components"]["schemas"][name]["additionalProperties"];
+            assert_eq!(closed, false, "{name}");
         }
         let payout = &document["components"]["schemas"]["Payout"];
         let statuses = Status::ALL.map(Status::as_str).into_iter().collect();

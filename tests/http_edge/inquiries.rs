@@ -139,7 +139,14 @@ async fn every_fault_of_an_inquiry_is_named_at_once() {
     let key = gateway.key("desk", &ALL).await;
     let table = [
         ("/v1/balance-inquiries", r#"{"shortcode":"1","x":1}"#, vec!["shortcode", "x"]),
+        ("/v1/balance-inquiries", r#"{"shortcode":"600111","rail":"soap"}"#, vec!["shortcode"]),
         ("/v1/transaction-status-inquiries", "{}", vec!["receipt"]),
+        (
+            "/v1/transaction-status-inquiries",
+            r#"{"receipt":"UA20000000","shortcode":"600111","rail":"soap"}"#,
+            vec!["receipt", "shortcode"],
+        ),
+        ("/v1/c2b/register-urls", r#"{"shortcode":"600111","rail":"soap"}"#, vec!["shortcode"]),
         (
             "/v1/transaction-status-inquiries",
             r#"{"receipt":"UA20000000","originator_conversation_id":"x"}"#,

@@ -347,6 +347,10 @@ async fn expected_references_are_taken_whole_or_not_at_all() {
         let told = gateway.ask(Call::post(path).key(&key).json(body)).await;
         assert_eq!(told.problem(), (400, "invalid_json".to_owned()), "{body}");
     }
+    for (head, answer) in [("reference,amount\n", 200), ("refrence,amount\n", 422), ("{}", 422)] {
+        let call = Call::post(path).key(&key).header("Content-Type", "text/csv").body(head);
+        assert_eq!(gateway.ask(call).await.status, answer, "a file without rows: {head}");
+    }
     let many = |rows: usize| {
         let rows: Vec<Value> = (0..rows).map(|n| json!({"reference": format!("R-{n}")})).collect();
         Value::from(rows).to_string()

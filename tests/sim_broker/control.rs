@@ -194,3 +194,30 @@ async fn it_stops_when_told_although_a_connection_is_held() {
     timeout(PATIENCE, sim.shutdown()).await.expect("it stops");
     assert!(TcpStream::connect(addr).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_definition_names_the_address_that_was_asked() {
+    let sim = start(settings()).await;
+    let ask = async |line: &str, host: &str| {
+        let request = format!("{line} HTTP/1.1\r\n{host}\r\n");
+        let (head, body) = split(&exchange(sim.addr, request.as_bytes()).await).expect("an answer");
+        (head, String::from_utf8(body).expect("text"))
+    };
+    for path in ["/mminterface/request", "/mminterface/registerURL"] {
+        let line = format!("GET {path}?wsdl");
+        let (head, body) = ask(&line, "Host: broker.example.org:8310\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let location = format!("location=\"http://broker.example.org:8310{path}\"");
+        assert!(body.contains(&location), "{body}");
+    }
+    for (line, host, status) in [
+        ("GET /mminterface/request", "Host: sim\r\n", "405"),
+        ("GET /mminterface/request?xsd", "Host: sim\r\n", "405"),
+        ("GET /mminterface/request?wsdl", "", "400"),
+        ("GET /mminterface/request?wsdl", "Host: a\"b<c\r\n", "400"),
+    ] {
+        let (head, _body) = ask(line, host).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{line} {host}: {head}");
+        assert_eq!(head.to_lowercase().contains("allow: post"), status == "405", "{head}");
+    }
+}

@@ -53,6 +53,22 @@ fn rail(fields: &mut Fields<'_>, engine: &Engine) -> Rail {
     }
 }
 
+/// Over the broker the initiator is named with the short code that is asked about. M-Pesa takes one
+/// that is not ours for a wrong initiator (2001), at which all sending stops: a slip of one
+/// application's would stop everybody.
+fn ours_over_the_broker(
+    fields: &mut Fields<'_>,
+    rail: Rail,
+    shortcode: &ShortCode,
+    engine: &Engine,
+) {
+    if rail == Rail::Soap && !engine.is_ours(shortcode) {
+        let message = "over soap, must be one of this gateway's own numbers: M-Pesa takes another \
+                       for a wrong operator, and all sending would stop";
+        fields.fault("shortcode", message);
+    }
+}
+
 /// The number that customers pay to.
 fn till(engine: &Engine) -> ShortCode {
     engine.till().shortcode.parse().unwrap_or_else(|_odd| engine.shortcode().clone())
@@ -64,6 +80,7 @@ pub(super) fn balance(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Prob
     let mut fields = Fields::read(body, &BALANCE_FIELDS)?;
     let shortcode = shortcode(&mut fields, engine.shortcode());
     let rail = rail(&mut fields, engine);
+    ours_over_the_broker(&mut fields, rail, &shortcode, engine);
     fields.done(Some(InquiryDraft { kind: Kind::Balance, rail, shortcode }))
 }
 
@@ -78,6 +95,7 @@ pub(super) fn status(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Probl
     let name = fields.ruled("originator_conversation_id", Need::May, rules::name);
     let shortcode = shortcode(&mut fields, engine.shortcode());
     let rail = rail(&mut fields, engine);
+    ours_over_the_broker(&mut fields, rail, &shortcode, engine);
     let by_name = || ConversationId::new(&name).map(TransactionStatus::Conversation);
     let of = Receipt::new(&receipt).map(TransactionStatus::Receipt).or_else(by_name);
     if of.is_none() {
@@ -113,6 +131,7 @@ pub(super) fn register(body: &[u8], engine: &Engine) -> Result<InquiryDraft, Pro
     let response_type = fields.one_of("response_type", &ResponseType::ALL, ResponseType::as_str);
     let version = fields.one_of("version", &C2bVersion::ALL, C2bVersion::as_str);
     let rail = rail(&mut fields, engine);
+    ours_over_the_broker(&mut fields, rail, &shortcode, engine);
     let kind = Kind::RegisterUrls(RegisterUrls {
         response_type: response_type.unwrap_or(ResponseType::Completed),
         version: version.unwrap_or(C2bVersion::V2),

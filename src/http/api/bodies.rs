@@ -5,7 +5,7 @@
 
 use utoipa::ToSchema;
 
-use super::view::amount_schema;
+use super::view::{amount_or_null_schema, amount_schema};
 
 /// A prompt to be shown to a payer.
 #[derive(Debug, ToSchema)]
@@ -16,10 +16,10 @@ pub struct NewPush {
     /// The phone that is prompted, in any usual form.
     #[schema(example = "0722 000 111")]
     pub phone: String,
-    /// What it is for, shown on the prompt: letters, digits, blanks, points and hyphens.
+    /// What it is for, shown on the prompt: at most 12 letters, digits, blanks, points and hyphens.
     #[schema(min_length = 1, max_length = 12, example = "ORDER001")]
     pub reference: String,
-    /// More words, for M-Pesa; of the same characters.
+    /// More words, for M-Pesa; at most 13 of the same characters.
     #[schema(max_length = 13, example = "Subscription")]
     pub description: Option<String>,
 }
@@ -109,7 +109,8 @@ pub struct NewSimulation {
     pub amount: String,
     /// Who pays.
     pub phone: String,
-    /// What he types: needed for a pay bill number, left out for a till.
+    /// What he types, at most 20 letters, digits, blanks, points and hyphens: needed for a pay bill
+    /// number, left out for a till.
     #[schema(max_length = 20, example = "INV-77")]
     pub account: Option<String>,
     /// `v1` or, the default, `v2`.
@@ -129,7 +130,8 @@ pub struct NewBusinessPayment {
     /// How much, in whole shillings.
     #[schema(schema_with = amount_schema)]
     pub amount: String,
-    /// The account there: needed for `BusinessPayBill`.
+    /// The account there, at most 13 letters, digits, blanks, points and hyphens: needed for
+    /// `BusinessPayBill`.
     #[schema(max_length = 13)]
     pub account: Option<String>,
     /// The phone of whom it is paid for.
@@ -165,7 +167,7 @@ pub struct NewQrCode {
     /// How much it asks for, in whole shillings.
     #[schema(schema_with = amount_schema)]
     pub amount: String,
-    /// What it is for: letters, digits, blanks, points and hyphens.
+    /// What it is for: at most 12 letters, digits, blanks, points and hyphens.
     #[schema(min_length = 1, max_length = 12, example = "INV-77")]
     pub reference: String,
     /// What it pays to: `paybill`, `till`, `agent`, `phone` or `business`. Unless given, what
@@ -198,11 +200,11 @@ pub struct NewPullRegistration {
 /// A reference that somebody is expected to pay.
 #[derive(Debug, ToSchema)]
 pub struct NewExpectedReference {
-    /// What the payer is to type.
+    /// What the payer is to type: at most 20 letters, digits, blanks, points and hyphens.
     #[schema(min_length = 1, max_length = 20, example = "INV-77")]
     pub reference: String,
     /// Exactly how much; any amount unless given.
-    #[schema(example = "1500.00")]
+    #[schema(schema_with = amount_or_null_schema)]
     pub amount: Option<String>,
     /// Who is to pay; anybody unless given.
     pub phone: Option<String>,

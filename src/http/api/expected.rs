@@ -107,7 +107,17 @@ fn in_csv(body: &[u8]) -> Result<Vec<Row<'static>>, Problem> {
                 .collect(),
         );
     }
-    Ok(rows)
+    // What a row holds is looked at with the row; where there is none, the head line says it all.
+    let is_known = |name: &str| EXPECTED_FIELDS.contains(&name.trim_start_matches('\u{feff}'));
+    match header.iter().find(|name| !is_known(name)) {
+        Some(unknown) if rows.is_empty() => Err(no_such_column(unknown)),
+        Some(_) | None => Ok(rows),
+    }
+}
+
+fn no_such_column(name: &str) -> Problem {
+    let message = format!("is no column here; the columns are {}", EXPECTED_FIELDS.join(", "));
+    Problem::fields(vec![FieldFault::new(shown(name), message)])
 }
 
 fn bounded(rows: usize) -> Result<(), Problem> {

@@ -13,10 +13,14 @@ use crate::store::{InquiryQuery, PaymentQuery};
 pub(in crate::http) const PAYMENT_PARAMETERS: &[Parameter] = &[
     parameter("type", Kind::PaymentType, "Only those that came about like this."),
     parameter("status", Kind::PaymentStatus, "Only those that stand there."),
-    parameter("reference", Kind::Text, "Only those with exactly this reference."),
-    parameter("account", Kind::Text, "Only those to exactly this account."),
-    parameter("phone", Kind::Text, "Only those from this phone, where M-Pesa shows it whole."),
-    parameter("receipt", Kind::Text, "Only the one with this M-Pesa receipt."),
+    parameter(
+        "reference",
+        Kind::Text(REFERENCE_LEN_MAX),
+        "Only those with exactly this reference.",
+    ),
+    parameter("account", Kind::Text(REFERENCE_LEN_MAX), "Only those to exactly this account."),
+    parameter("phone", Kind::Phone, "Only those from this phone, where M-Pesa shows it whole."),
+    parameter("receipt", Kind::Text(64), "Only the one with this M-Pesa receipt."),
     parameter("claimed", Kind::YesOrNo, "Only those that are claimed, or only those that are not."),
     parameter("paid_from", Kind::Time, "Only those paid at or after this time (RFC 3339)."),
     parameter("paid_to", Kind::Time, "Only those paid before this time (RFC 3339)."),
@@ -27,9 +31,13 @@ pub(in crate::http) const PAYMENT_PARAMETERS: &[Parameter] = &[
 
 /// The parameters of `GET /v1/payments/verify`.
 pub(in crate::http) const VERIFY_PARAMETERS: &[Parameter] = &[
-    parameter("receipt", Kind::Text, "M-Pesa's receipt. Exactly one of the three must be given."),
-    parameter("reference", Kind::Text, "The payment's reference."),
-    parameter("checkout_request_id", Kind::Text, "M-Pesa's id of the prompt."),
+    parameter(
+        "receipt",
+        Kind::Text(64),
+        "M-Pesa's receipt. Exactly one of the three must be given.",
+    ),
+    parameter("reference", Kind::Text(REFERENCE_LEN_MAX), "The payment's reference."),
+    parameter("checkout_request_id", Kind::Text(64), "M-Pesa's id of the prompt."),
 ];
 
 /// The parameters of `GET /v1/inquiries`.

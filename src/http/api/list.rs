@@ -30,7 +30,11 @@ pub(in crate::http) struct Parameter {
 /// What a parameter's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) enum Kind {
-    Text,
+    /// Of 1 to so many characters.
+    Text(usize),
+    Phone,
+    /// An id that begins with one of these.
+    Id(&'static [&'static str]),
     Time,
     Limit,
     Status,
@@ -51,15 +55,19 @@ pub(super) const fn parameter(name: &'static str, kind: Kind, means: &'static st
 pub(super) const LIMIT: Parameter =
     parameter("limit", Kind::Limit, "Rows of a page: 1 to 500, by default 50.");
 pub(super) const CURSOR: Parameter =
-    parameter("cursor", Kind::Text, "Where the last page ended: its next_cursor.");
+    parameter("cursor", Kind::Text(64), "Where the last page ended: its next_cursor.");
 
 /// The parameters of `GET /v1/payouts`.
 pub(in crate::http) const LIST_PARAMETERS: &[Parameter] = &[
     parameter("status", Kind::Status, "Only those that stand there."),
-    parameter("reference", Kind::Text, "Only those with exactly this reference."),
-    parameter("phone", Kind::Text, "Only those to this phone, in any usual form."),
-    parameter("receipt", Kind::Text, "Only the one with this M-Pesa receipt."),
-    parameter("batch_id", Kind::Text, "Only those of this batch."),
+    parameter(
+        "reference",
+        Kind::Text(REFERENCE_LEN_MAX),
+        "Only those with exactly this reference.",
+    ),
+    parameter("phone", Kind::Phone, "Only those to this phone, in any usual form."),
+    parameter("receipt", Kind::Text(64), "Only the one with this M-Pesa receipt."),
+    parameter("batch_id", Kind::Id(&["bat_"]), "Only those of this batch."),
     parameter("created_from", Kind::Time, "Only those taken at or after this time (RFC 3339)."),
     parameter("created_to", Kind::Time, "Only those taken before this time (RFC 3339)."),
     LIMIT,
@@ -82,8 +90,12 @@ pub(in crate::http) const CASE_PARAMETERS: &[Parameter] = &[
         "Only those that are open, or only those that are not.",
     ),
     parameter("kind", Kind::WhyCase, "Only those of this kind."),
-    parameter("payout", Kind::Text, "Only those about this payout."),
-    parameter("about", Kind::Text, "Only those about this payout, payment or inquiry."),
+    parameter("payout", Kind::Id(&["po_"]), "Only those about this payout."),
+    parameter(
+        "about",
+        Kind::Id(&["po_", "pay_", "inq_", "sms_"]),
+        "Only those about this payout, payment or inquiry.",
+    ),
     LIMIT,
     CURSOR,
     parameter("order", Kind::Order, "asc: oldest first; desc, the default: newest first."),

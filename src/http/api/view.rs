@@ -449,9 +449,8 @@ pub struct NewPayout {
 // It describes what `ruling` reads; a test in `openapi` holds the two together.
 #[derive(Debug, ToSchema)]
 pub struct NewResolution {
-    /// Whether the recipient was paid.
-    #[schema(inline)]
-    pub outcome: ResolutionOutcome,
+    /// Whether the recipient was paid: `paid`, or `not_paid` and never will be.
+    pub outcome: String,
     /// M-Pesa's receipt of the payment: needed where it was paid, left out where it was not.
     #[schema(example = "QK12ABCD34")]
     pub receipt: Option<String>,
@@ -486,16 +485,6 @@ pub struct NewClosing {
     pub reason: String,
 }
 
-/// What a person says became of a payout.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResolutionOutcome {
-    /// It was paid.
-    Paid,
-    /// It was not paid and never will be.
-    NotPaid,
-}
-
 /// A B2C command of M-Pesa's.
 #[derive(Debug, Deserialize, ToSchema)]
 pub enum Command {
@@ -513,12 +502,23 @@ pub enum Command {
     TransferFromBankToCustomer,
 }
 
+/// What may be paid: whole shillings; how many, a configuration says.
 pub(super) fn amount_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    amounts().into()
+}
+
+/// The same, where it may be left out.
+pub(super) fn amount_or_null_schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    amounts().item(ObjectBuilder::new().schema_type(Type::Null)).into()
+}
+
+fn amounts() -> utoipa::openapi::schema::OneOfBuilder {
     use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
-    let text =
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]+(\.[0-9]{1,2})?$"));
-    let number = ObjectBuilder::new().schema_type(Type::Integer);
-    OneOfBuilder::new().item(text).item(number).examples([serde_json::json!("1500.00")]).into()
+    let whole = r"^0*[1-9][0-9]{0,11}(\.0{1,2})?$";
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(whole));
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1_u64));
+    OneOfBuilder::new().item(text).item(number).examples([serde_json::json!("1500.00")])
 }
 
 /// Every kind of message, by its name.
