@@ -11,6 +11,7 @@ mod client;
 mod credential;
 mod demo;
 mod export;
+mod fixtures;
 mod init;
 mod money;
 mod out;
@@ -92,6 +93,9 @@ enum Command {
     /// Recorded messages.
     #[command(subcommand)]
     Xml(xml::Xml),
+    /// Recorded exchanges: record them, play them back, check a collection.
+    #[command(subcommand)]
+    Fixtures(fixtures::Fixtures),
 }
 
 /// Why a command did not do what it was asked for.
@@ -183,6 +187,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Export(export) => export.run(context).await,
         Command::Credential(credential) => credential.run(),
         Command::Xml(xml) => xml.run(),
+        Command::Fixtures(fixtures) => fixtures.run(context).await,
     }
 }
 
