@@ -11,7 +11,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
 use crate::sim::{
-    DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator, SmsSettings,
+    Collection, DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator,
+    SmsSettings,
 };
 use crate::telemetry;
 use crate::tls::{IdentityFiles, ServerSettings};
@@ -28,6 +29,12 @@ pub(super) struct Simulate {
     /// Choose behaviour by a file. Not in this version: phones choose it.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
+    /// Answer what is like a recorded exchange as it was recorded (`mlango fixtures record`).
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
+    /// Refuse, with a reason, what is like no recorded exchange.
+    #[arg(long, requires = "fixtures")]
+    fixtures_only: bool,
 }
 
 impl Simulate {
@@ -46,7 +53,12 @@ impl Simulate {
         let settings =
             settings(&loaded.config, self.seed.unwrap_or_else(fresh_seed), Delivery::default())?;
         let mut asked = Asked::listen()?;
-        let running = start(settings, encryption(&loaded.config)).await?;
+        let collection = self.collection()?;
+        let answers = collection.as_ref().map(Collection::len);
+        let running = start_playing(settings, encryption(&loaded.config), collection).await?;
+        if let Some(answers) = answers {
+            out::say(&format!("{answers} recorded requests are answered as they were"));
+        }
         out::say(&format!(
             "M-Pesa simulator on http://{0}: broker at /mminterface/request, Daraja at its own paths, \
              ledger at http://{0}/sim/ledger",
@@ -55,6 +67,14 @@ impl Simulate {
         asked.wait().await;
         running.shutdown().await;
         Ok(())
+    }
+}
+
+impl Simulate {
+    /// The recorded exchanges that are answered from.
+    fn collection(&self) -> Result<Option<Collection>, Failure> {
+        let fixtures = self.fixtures.as_deref().map(super::fixtures::read).transpose()?;
+        Ok(fixtures.map(|fixtures| Collection::new(fixtures, self.fixtures_only)))
     }
 }
 
@@ -124,7 +144,16 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 
 /// Starts it.
 pub(super) async fn start(settings: Settings, encryption: Encryption) -> Result<Running, Failure> {
-    let starting = Simulator::start_encrypted(settings, Arc::new(SystemClock), encryption);
+    start_playing(settings, encryption, None).await
+}
+
+async fn start_playing(
+    settings: Settings,
+    encryption: Encryption,
+    collection: Option<Collection>,
+) -> Result<Running, Failure> {
+    let clock = Arc::new(SystemClock);
+    let starting = Simulator::start_playing(settings, clock, encryption, collection);
     starting.await.map_err(|error| Failure::Failed(format!("the simulator cannot start: {error}")))
 }
 
