@@ -10,6 +10,7 @@ pub mod credential;
 pub mod daraja;
 pub mod domain;
 pub mod engine;
+pub mod fixture;
 pub mod http;
 pub mod ids;
 pub mod notify;

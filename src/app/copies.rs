@@ -9,7 +9,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::StoreUrl;
 use crate::config::section;
 use crate::engine::{Unsettled, settle_restored};
-use crate::http::admin::{AskedExport, ExportPage};
+use crate::fixture::stand_in::StandIns;
+use crate::http::admin::{AskedExport, ExportPage, RecordedPage};
 pub use crate::store::backup::{Manifest, Progress};
 use crate::store::backup::{Order, Part};
 use crate::store::sled::{Options, Restoring};
@@ -45,6 +46,26 @@ impl Book {
     /// In words.
     pub async fn export(&self, what: &str, asked: &AskedExport) -> Result<ExportPage, String> {
         self.alone().export(what, asked).await
+    }
+
+    /// The ids of whatever came or went since a moment.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn recordable(&self, since: &str) -> Result<Vec<String>, String> {
+        self.alone().recordable(since).await
+    }
+
+    /// The exchanges of one of them, with stand-ins.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn recorded(
+        &self,
+        about: &str,
+        stand_ins: &mut StandIns,
+    ) -> Result<RecordedPage, String> {
+        self.alone().recorded(about, stand_ins).await
     }
 }
 

@@ -11,6 +11,7 @@ mod client;
 mod credential;
 mod demo;
 mod export;
+mod fixtures;
 mod init;
 mod lines;
 mod listen;
@@ -103,6 +104,9 @@ enum Command {
     /// Recorded messages.
     #[command(subcommand)]
     Xml(xml::Xml),
+    /// Recorded exchanges: record them, play them back, check a collection.
+    #[command(subcommand)]
+    Fixtures(fixtures::Fixtures),
 }
 
 /// Why a command did not do what it was asked for.
@@ -195,6 +199,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Restore(restore) => restore.run(context).await,
         Command::Export(export) => export.run(context).await,
         Command::Credential(credential) => credential.run(),
+        Command::Fixtures(fixtures) => fixtures.run(context).await,
         Command::Scenarios(scenarios) => scenarios.run(context),
         Command::Xml(xml) => xml.run(context),
     }

@@ -1,7 +1,7 @@
 //! `mlango simulate`: the M-Pesa simulator.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -13,7 +13,8 @@ use crate::config;
 use crate::credential::PrivateKey;
 use crate::domain::time::Timestamp;
 use crate::sim::{
-    DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator, SmsSettings,
+    Collection, DarajaSettings, Delivery, Door, Encryption, HOLD, Running, Settings, Simulator,
+    SmsSettings,
 };
 use crate::telemetry;
 use crate::tls::{IdentityFiles, ServerSettings};
@@ -37,6 +38,12 @@ pub(super) struct Simulate {
     /// that ship. Without it, the last digits of phones choose.
     #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<String>,
+    /// Answer what is like a recorded exchange as it was recorded (`mlango fixtures record`).
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
+    /// Refuse, with a reason, what is like no recorded exchange.
+    #[arg(long, requires = "fixtures")]
+    fixtures_only: bool,
     /// Print no line for each exchange.
     #[arg(long)]
     quiet: bool,
@@ -58,7 +65,13 @@ impl Simulate {
         let settings =
             settings(&loaded.config, self.seed.unwrap_or_else(fresh_seed), Delivery::default())?;
         let mut asked = Asked::listen()?;
-        let running = start_by(self.clock()?, settings, encryption(&loaded.config)).await?;
+        let collection = self.collection()?;
+        let answers = collection.as_ref().map(Collection::len);
+        let running =
+            start_by(self.clock()?, settings, encryption(&loaded.config), collection).await?;
+        if let Some(answers) = answers {
+            out::say(&format!("{answers} recorded requests are answered as they were"));
+        }
         if let Some(scenario) = scenario {
             out::say(&format!("scenario {}: {}", scenario.name, scenario.says));
             running.play(Some(scenario));
@@ -94,6 +107,12 @@ impl Simulate {
             clock.set_pace(Pace::Stands);
         }
         Ok(clock)
+    }
+
+    /// The recorded exchanges that are answered from.
+    fn collection(&self) -> Result<Option<Collection>, Failure> {
+        let fixtures = self.fixtures.as_deref().map(super::fixtures::read).transpose()?;
+        Ok(fixtures.map(|fixtures| Collection::new(fixtures, self.fixtures_only)))
     }
 }
 
@@ -163,16 +182,18 @@ fn key(path: &Path) -> Result<PrivateKey, Failure> {
 
 /// Starts it.
 pub(super) async fn start(settings: Settings, encryption: Encryption) -> Result<Running, Failure> {
-    start_by(SteeredClock::new(SystemClock.now()), settings, encryption).await
+    start_by(SteeredClock::new(SystemClock.now()), settings, encryption, None).await
 }
 
-/// The same, by this clock.
+/// The same, by this clock, with what recorded exchanges answer.
 async fn start_by(
     clock: SteeredClock,
     settings: Settings,
     encryption: Encryption,
+    collection: Option<Collection>,
 ) -> Result<Running, Failure> {
-    let starting = Simulator::start_encrypted(settings, Arc::new(clock), encryption);
+    let clock = Arc::new(clock);
+    let starting = Simulator::start_playing(settings, clock, encryption, collection);
     starting.await.map_err(|error| Failure::Failed(format!("the simulator cannot start: {error}")))
 }
 

@@ -9,6 +9,7 @@ mod alone;
 mod backup;
 mod desk;
 mod export;
+mod fixtures;
 mod health;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub use alone::Alone;
 pub use backup::NewBackup;
 pub use desk::{NewClosing, NewPause, Resume};
 pub use export::{Asked as AskedExport, Page as ExportPage};
+pub use fixtures::{Recorded, RecordedPage, Recording};
 pub use health::{GatewayHealth, registered_at};
 
 /// What a request may take: the longest has a ruling and a reason of a few hundred characters.
@@ -150,12 +152,21 @@ pub struct Admin {
     turn: Mutex<()>,
     /// How far the back-up has come that was asked for last.
     progress: backup::Last,
+    /// Who stands for whom in the recording that was begun last.
+    recordings: fixtures::Recordings,
 }
 
 impl Admin {
     /// For `engine`'s store; `apps` is told of every change.
     pub fn new(engine: Arc<Engine>, apps: Arc<Apps>, random: Random) -> Self {
-        Self { engine, apps, random, turn: Mutex::new(()), progress: backup::Last::default() }
+        Self {
+            engine,
+            apps,
+            random,
+            turn: Mutex::new(()),
+            progress: backup::Last::default(),
+            recordings: fixtures::Recordings::default(),
+        }
     }
 
     fn desk<'a>(&'a self, actor: &'a Actor) -> Desk<'a> {
@@ -174,7 +185,7 @@ impl Admin {
 /// `POST /apps`, `GET /apps`, `POST /apps/{id}/rotate`, `POST /apps/{id}/revoke`; `GET /rails`,
 /// `POST /rails/{rail}/pause`, `POST /rails/{rail}/resume`; `GET /cases`, `GET /cases/{id}`,
 /// `POST /cases/{id}/close`; `POST /backup`, and `GET /backup` for how far it has come; `GET
-/// /export/{what}`; `GET /health`.
+/// /export/{what}`; `GET /fixtures` and `GET /fixtures/{about}`; `GET /health`.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/apps", get(list).post(create))
@@ -189,6 +200,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/cases/{id}/close", post(desk::close))
         .route("/backup", get(backup::progress).post(backup::make))
         .route("/export/{what}", get(export::page_of))
+        .route("/fixtures", get(fixtures::begin))
+        .route("/fixtures/{about}", get(fixtures::of))
         .fallback(|| async { Problem::new(Code::NoSuchPath, "Nothing is here.").into_response() })
         .with_state(Arc::new(admin))
 }

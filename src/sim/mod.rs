@@ -33,6 +33,7 @@ pub mod load;
 mod mask;
 mod notice;
 mod page;
+mod played;
 pub mod query;
 mod register;
 mod reply;
@@ -48,6 +49,7 @@ pub mod wire;
 mod wsdl;
 
 pub use encryption::{Door, Encryption};
+pub use played::Collection;
 pub use server::is_hang_up;
 pub use settings::{DarajaSettings, Delivery, Settings, SmsSettings};
 
@@ -181,6 +183,19 @@ impl Simulator {
         clock: Arc<dyn Clock>,
         encryption: Encryption,
     ) -> io::Result<Running> {
+        Self::start_playing(settings, clock, encryption, None).await
+    }
+
+    /// The same, which answers out of a collection of recorded exchanges what is like one of them.
+    ///
+    /// # Errors
+    /// As [`Self::start_encrypted`].
+    pub async fn start_playing(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        encryption: Encryption,
+        collection: Option<Collection>,
+    ) -> io::Result<Running> {
         let doors = encryption.doors().await?;
         let listener = server::bind(settings.listen).await?;
         let addr = listener.local_addr()?;
@@ -189,7 +204,11 @@ impl Simulator {
         let keep_alive = settings.delivery.keep_alive;
         let carrier = TcpCarrier::new(keep_alive, tasks.clone(), encryption.calls());
         let sim = build(settings, clock, Arc::new(carrier), tasks);
-        let router = router(Arc::clone(&sim));
+        let mut router = router(Arc::clone(&sim));
+        if let Some(collection) = collection {
+            let state = (Arc::clone(&sim), Arc::new(collection));
+            router = router.layer(from_fn_with_state(state, played::serve));
+        }
         for (listener, acceptor) in std::iter::once((listener, None)).chain(doors) {
             let door = server::Door { listener, acceptor };
             tracker.spawn(server::accept(door, router.clone(), tracker.clone(), stop.clone()));

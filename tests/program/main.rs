@@ -32,6 +32,7 @@ mod crash;
 mod credential;
 mod demo;
 mod faults;
+mod fixtures;
 mod house;
 mod init;
 mod link;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::desk::{self, CaseFile, NewClosing, NewPause, Resume};
 use super::export::{self, Asked, Page};
+use super::fixtures::{self, RecordedPage};
 use crate::clock::Clock;
 use crate::domain::id::EventId;
 use crate::domain::payout::Rail;
@@ -14,6 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::audit::{Act, Actor, Deed};
 use crate::engine::port::Ids;
 use crate::engine::{NotClosed, NotDone, closing_of, stands};
+use crate::fixture::stand_in::StandIns;
 use crate::http::api::{
     Case, PageOfCases, case_id, rail_of, read_case, recorded_rail, recorded_rails,
 };
@@ -168,6 +170,26 @@ impl Alone<'_> {
     /// What was asked for will not do, or the store could not be read.
     pub async fn export(&self, what: &str, asked: &Asked) -> Result<Page, String> {
         export::page(self.store, what, asked).await.map_err(|problem| problem.says())
+    }
+
+    /// `GET /fixtures`: the ids of whatever came or went since.
+    ///
+    /// # Errors
+    /// `since` is no time, or the store could not be read.
+    pub async fn recordable(&self, since: &str) -> Result<Vec<String>, String> {
+        fixtures::recordable(self.store, since).await.map_err(|problem| problem.says())
+    }
+
+    /// `GET /fixtures/{about}`.
+    ///
+    /// # Errors
+    /// There is nothing of this id, or the store could not be read.
+    pub async fn recorded(
+        &self,
+        about: &str,
+        stand_ins: &mut StandIns,
+    ) -> Result<RecordedPage, String> {
+        fixtures::page(self.store, about, stand_ins).await.map_err(|problem| problem.says())
     }
 
     async fn write_rail(
