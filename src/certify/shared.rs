@@ -9,6 +9,8 @@ use crate::sim::script::{
 
 /// More questions than anybody asks while a case lasts.
 const ALWAYS: usize = 500;
+/// More tries than anybody makes of a request that is invalid.
+pub(super) const TRIES: usize = 20;
 
 /// Why an acknowledgement is no payment.
 const ACK_IS_NOT_PAID: &str =
@@ -118,7 +120,7 @@ fn failures(interface: Interface) -> Vec<Case> {
     });
     let refused = Case::new("refused", Group::Failure, "refused at once: a field is invalid")
         .because("a refusal has no result: nothing follows, nothing was paid", REFUSED.of(interface))
-        .first(refuse(REFUSAL))
+        .each(TRIES, &refuse(REFUSAL))
         .ends(Money::NotPaid, Evidence::Told);
     certain.into_iter().chain(doubtful).chain([refused]).collect()
 }

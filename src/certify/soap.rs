@@ -33,7 +33,7 @@ fn refusals() -> Vec<Case> {
     let case = |(name, code, story): (&'static str, &'static str, &'static str)| {
         Case::new(name, Group::Failure, story)
             .because("a refusal has no result: nothing follows, nothing was paid", CODES)
-            .first(refuse(code))
+            .each(shared::TRIES, &refuse(code))
             .ends(Money::NotPaid, Evidence::Told)
     };
     table.map(case).into()
