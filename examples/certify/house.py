@@ -16,7 +16,7 @@ BODY_MAX = 1024 * 1024
 
 def arguments(says):
     parser = argparse.ArgumentParser(description=says)
-    parser.add_argument("--interface", choices=["soap", "daraja"], default="soap")
+    parser.add_argument("--interface", choices=["soap", "daraja", "gateway"], default="soap")
     parser.add_argument("--connection", required=True, help="what `mlango certify --connection` wrote")
     parser.add_argument("--listen", type=int, default=9000, help="a port on 127.0.0.1")
     parser.add_argument("--timeout", type=float, default=2.0, help="seconds to wait for an answer")

@@ -117,6 +117,37 @@ pub struct Fault {
     pub doubt: bool,
 }
 
+/// What becomes of a request to the gateway's API on its way there or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trip {
+    /// It arrives, and so does the answer.
+    Good,
+    /// It arrives, and the answer comes late.
+    Late(Duration),
+    /// It arrives, and no answer comes.
+    NoAnswer,
+    /// It arrives, and the connection drops.
+    Dropped,
+    /// It arrives, and half of the answer comes.
+    Cut,
+    /// It arrives, and this status comes in place of the answer, with a page.
+    Page(u16),
+    /// It does not arrive, and the connection drops.
+    Lost,
+    /// It does not arrive, and this status comes, with a problem of this code.
+    Refused(u16, &'static str),
+}
+
+impl Trip {
+    /// Whether it leaves open whether the request arrived.
+    pub const fn leaves_doubt(self) -> bool {
+        match self {
+            Self::NoAnswer | Self::Dropped | Self::Cut | Self::Page(_) | Self::Lost => true,
+            Self::Good | Self::Late(_) | Self::Refused(..) => false,
+        }
+    }
+}
+
 /// A case.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -134,6 +165,10 @@ pub struct Case {
     pub plan: Plan,
     /// Faults of Daraja's, for payouts to its phone.
     pub faults: Vec<Fault>,
+    /// What becomes of the first, the second … request to the gateway to pay; further ones arrive.
+    pub trips: Vec<Trip>,
+    /// The same of requests that look at the payout.
+    pub looks: Vec<Trip>,
     /// What the ledger should show.
     pub money: Money,
     /// How that can be known.
@@ -151,6 +186,8 @@ impl Case {
             source: "",
             plan: Plan::default(),
             faults: Vec::new(),
+            trips: Vec::new(),
+            looks: Vec::new(),
             money: Money::Paid,
             evidence: Evidence::Told,
         }
@@ -190,6 +227,20 @@ impl Case {
         self
     }
 
+    /// What becomes of the first requests to the gateway to pay.
+    #[must_use]
+    pub fn on_the_way(mut self, trips: &[Trip]) -> Self {
+        self.trips = trips.to_vec();
+        self
+    }
+
+    /// What becomes of the first requests that look at the payout.
+    #[must_use]
+    pub fn looking(mut self, trips: &[Trip]) -> Self {
+        self.looks = trips.to_vec();
+        self
+    }
+
     /// What the ledger should show, and how that can be known.
     #[must_use]
     pub const fn ends(mut self, money: Money, evidence: Evidence) -> Self {
@@ -200,7 +251,8 @@ impl Case {
     /// Whether nobody who only has the answer to the first request knows if it was taken, so that
     /// it may not be sent again under another id.
     pub fn leaves_doubt(&self) -> bool {
-        let by_fault = self.faults.iter().any(|fault| fault.doubt);
+        let by_fault = self.faults.iter().any(|fault| fault.doubt)
+            || self.trips.iter().any(|trip| trip.leaves_doubt());
         by_fault || self.plan.payments.front().is_some_and(is_doubtful)
     }
 

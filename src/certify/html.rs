@@ -41,9 +41,9 @@ fn page(out: &mut String, report: &Report) -> std::fmt::Result {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
          <title>{0}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>{1} certified over {2}</h1>\n<ul class=\"sum\">",
+         <h1>Certified over {2}: {1}</h1>\n<ul class=\"sum\">",
         escaped(&title),
-        if report.is_passed() { "Passed:" } else { "Failed:" },
+        if report.is_passed() { "passed" } else { "failed" },
         report.interface
     )?;
     for (level, what) in LEVELS {
@@ -71,7 +71,7 @@ fn case(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
     let task = &verdict.task;
     let open = if verdict.level == Level::Failed { " open" } else { "" };
     let level = verdict.level.as_str();
-    let happened = format!("{}, {} in the books", verdict.ledger, verdict.books);
+    let happened = verdict.happened();
     writeln!(
         out,
         "<details class=\"{level}\"{open}><summary><b>{level}</b><code>{}</code>\

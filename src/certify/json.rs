@@ -40,6 +40,7 @@ fn case(verdict: &Verdict) -> Value {
         "source": task.case.source,
         "ledger": verdict.ledger,
         "books": verdict.books,
+        "happened": verdict.happened(),
         "findings": verdict.findings.iter().map(finding).collect::<Vec<_>>(),
         "wire": verdict.wire,
     })

@@ -160,6 +160,13 @@ pub struct Verdict {
     pub wire: Vec<String>,
 }
 
+impl Verdict {
+    /// What happened, in one line.
+    pub fn happened(&self) -> String {
+        format!("{} in M-Pesa's ledger, {} in the books", self.ledger, self.books)
+    }
+}
+
 /// Judges a case.
 pub fn judge(task: &Task, facts: Facts<'_>) -> Verdict {
     let mut findings = money(task, facts);

@@ -83,7 +83,7 @@ fn body(verdict: &Verdict) -> String {
     let mut lines = vec![
         format!("M-Pesa: {}", case.story),
         format!("expected: {}", case.expected()),
-        format!("happened: {}, {} in the books", verdict.ledger, verdict.books),
+        format!("happened: {}", verdict.happened()),
         format!("why: {} ({})", case.why, case.source),
     ];
     lines.extend(verdict.wire.iter().map(|line| format!("wire: {line}")));

@@ -1,8 +1,8 @@
 //! The verdict on a customer's system: cases that M-Pesa can put it through, what its books say
 //! afterwards, what M-Pesa's ledger says, and which case fooled it. Pure.
 //!
-//! - [`case`] says what a case is; [`soap`] and [`daraja`] are the matrices, [`shared`] what both
-//!   have.
+//! - [`case`] says what a case is; [`soap`], [`daraja`] and [`gateway`] are the matrices,
+//!   [`shared`] what they have in common.
 //! - [`books`] reads the customer's books, from CSV or JSON.
 //! - [`wire`] finds what went over the wire about a case.
 //! - [`judge`] compares them with the ledger, one case at a time.
@@ -11,6 +11,7 @@
 pub mod books;
 pub mod case;
 pub mod daraja;
+pub mod gateway;
 pub mod html;
 pub mod json;
 pub mod judge;
@@ -32,8 +33,10 @@ use self::case::{Case, Pace};
 pub enum Interface {
     /// The broker of the older interface (spec/soap.md).
     Soap,
-    /// The REST API (spec/daraja.md).
+    /// The REST API of M-Pesa's (spec/daraja.md).
     Daraja,
+    /// The REST API of this gateway's: it is the gateway that talks to M-Pesa.
+    Gateway,
 }
 
 impl Interface {
@@ -42,6 +45,7 @@ impl Interface {
         match self {
             Self::Soap => "soap",
             Self::Daraja => "daraja",
+            Self::Gateway => "gateway",
         }
     }
 
@@ -50,6 +54,7 @@ impl Interface {
         match self {
             Self::Soap => soap::cases(pace),
             Self::Daraja => daraja::cases(pace),
+            Self::Gateway => gateway::cases(pace),
         }
     }
 }
@@ -67,7 +72,8 @@ impl FromStr for Interface {
         match text {
             "soap" => Ok(Self::Soap),
             "daraja" => Ok(Self::Daraja),
-            _ => Err("must be soap or daraja".to_owned()),
+            "gateway" => Ok(Self::Gateway),
+            _ => Err("must be soap, daraja or gateway".to_owned()),
         }
     }
 }

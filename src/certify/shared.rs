@@ -36,6 +36,8 @@ impl Source {
         match interface {
             Interface::Soap => self.0,
             Interface::Daraja => self.1,
+            // Statuses of payouts, what each means, and which are final.
+            Interface::Gateway => "docs/openapi: GET /v1/payouts/{id}",
         }
     }
 }

@@ -46,7 +46,7 @@ fn detail(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
     writeln!(out, "{} {} ({}, {})", mark(verdict.level), case.name, task.reference, task.amount)?;
     writeln!(out, "  M-Pesa:    {}", case.story)?;
     writeln!(out, "  expected:  {}", case.expected())?;
-    writeln!(out, "  happened:  {}, {} in the books", verdict.ledger, verdict.books)?;
+    writeln!(out, "  happened:  {}", verdict.happened())?;
     for finding in &verdict.findings {
         writeln!(out, "  {:<10} {}", format!("{}:", finding.flaw.level().as_str()), finding.says)?;
     }

@@ -2,6 +2,8 @@
 //! compared with what was really paid.
 
 mod connection;
+mod front;
+mod house;
 mod ledger;
 mod stage;
 mod target;
@@ -35,7 +37,8 @@ const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// case failed.
 #[derive(Debug, Args)]
 pub(super) struct Certify {
-    /// How the system talks to M-Pesa: soap or daraja. Each has a matrix of its own.
+    /// How the system talks to M-Pesa: soap, daraja, or gateway for this gateway's REST API, which
+    /// is started, too. Each has a matrix of its own.
     #[arg(long, value_name = "INTERFACE", default_value = "soap")]
     interface: Interface,
     /// How the system is asked for a payment: http://HOST:PORT/PATH (one JSON object is posted per
@@ -49,6 +52,14 @@ pub(super) struct Certify {
     /// Where the simulated M-Pesa listens; without it, [simulator] listen.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Where the gateway's API is for the system, with --interface gateway: in front of the
+    /// gateway, where requests and answers are lost.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    front: SocketAddr,
+    /// With --interface gateway, one that runs already, such as http://127.0.0.1:8080; --config
+    /// FILE must be its configuration, and no simulator may run yet.
+    #[arg(long, value_name = "URL", requires = "config")]
+    gateway: Option<String>,
     /// Write there, as JSON, what the system needs to know: addresses and credentials.
     #[arg(long, value_name = "FILE")]
     connection: Option<PathBuf>,
@@ -107,6 +118,11 @@ impl Certify {
         if !(1..=PARALLEL_MAX).contains(&self.parallel) {
             let why = format!("--parallel must be from 1 to {PARALLEL_MAX}");
             return Err(Failure::Usage(why));
+        }
+        if self.listen.is_some() && self.interface == Interface::Gateway {
+            let why = "--listen is where M-Pesa listens; with --interface gateway the system talks \
+                       to --front ADDR";
+            return Err(Failure::Usage(why.to_owned()));
         }
         let stage = Stage::set_up(context, &self).await?;
         let report = self.certify(&stage, cases, target, books).await;

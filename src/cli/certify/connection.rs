@@ -43,6 +43,12 @@ pub(super) fn render(settings: &Settings, addr: SocketAddr) -> Result<Value, Fai
     Ok(json!({ "url": base, "ledger": ledger, "soap": soap, "daraja": daraja }))
 }
 
+/// The same for a system that talks to the gateway; the key is that of one which was started for
+/// it.
+pub(super) fn of_gateway(front: SocketAddr, key: Option<&str>) -> Value {
+    json!({ "gateway": { "url": base_of(front, false), "api_key": key } })
+}
+
 fn set<const N: usize>(to: &mut Value, values: [(&str, String); N]) {
     let Some(object) = to.as_object_mut() else {
         return;

@@ -1,16 +1,19 @@
 //! The simulated M-Pesa of a run, and the run itself.
 
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::front::Front;
+use super::house::House;
 use super::target::Target;
-use super::{Certify, connection};
+use super::{Certify, connection, house};
 use crate::certify::Interface;
 use crate::certify::case::Task;
 use crate::certify::judge::Paid;
@@ -30,9 +33,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const PAGE: usize = 1_000;
 const EXCHANGES_MAX: usize = 50_000;
 
-/// A run's simulator.
+/// What a run needs: the simulator, and where it is asked for, a gateway and what stands before it.
 pub(super) struct Stage {
     simulator: Running,
+    house: Option<House>,
+    front: Option<Front>,
     /// What every reference of this run begins with.
     pub(super) run: String,
     /// The throw-away configuration; it goes with the run.
@@ -40,34 +45,60 @@ pub(super) struct Stage {
     _log: log::Running,
 }
 
+/// What is to be said to the system's owner, and how.
+struct Say<'a> {
+    connection: Value,
+    file: Option<&'a Path>,
+    is_configured: bool,
+}
+
 impl Stage {
-    /// Starts the simulator, and says what the system must know.
+    /// Starts it, and says what the system must know.
     pub(super) async fn set_up(context: &Context, asked: &Certify) -> Result<Self, Failure> {
-        let (config, scratch) = configuration(context, asked.listen)?;
-        let log = log::init(&Log { file: None, ..config.log.clone() });
-        let log = log.map_err(|error| Failure::Usage(error.to_string()))?;
+        let Configured { config, file, scratch } = configuration(context, asked)?;
+        // What goes over the wire stands in the report.
+        let quiet = Log { file: None, level: "error".to_owned(), ..config.log.clone() };
+        let log = log::init(&quiet).map_err(|error| Failure::Usage(error.to_string()))?;
         let seed = asked.seed.unwrap_or_else(simulate::fresh_seed);
         let mut settings = simulate::settings(&config, seed, Delivery::default())?;
         settings.hold = asked.hold;
         let simulator = simulate::start(settings.clone(), simulate::encryption(&config)).await?;
-        let connection = connection::render(&settings, simulator.addr)?;
         out::say(&format!("simulated M-Pesa on http://{}", simulator.addr));
-        match (&asked.connection, &context.config) {
-            (Some(path), _) => {
-                connection::write(path, &connection)?;
-                out::say(&format!("what the system must know is in {}", path.display()));
+        let (house, front) = match (asked.interface, &asked.gateway, &file) {
+            (Interface::Soap | Interface::Daraja, _, _) => (None, None),
+            (Interface::Gateway, Some(url), _) => {
+                (None, Some(Front::start(asked.front, url, asked.hold).await?))
             }
-            (None, Some(_)) => out::say("its credentials are those of the configuration"),
-            (None, None) => {
-                out::say("its credentials are thrown away at the end:");
-                out::say(&format!("{connection:#}"));
+            (Interface::Gateway, None, Some(file)) => {
+                let house = House::start(file).await?;
+                let front = Front::start(asked.front, &house.base, asked.hold).await?;
+                (Some(house), Some(front))
             }
-        }
-        Ok(Self { simulator, run: run_name(seed), _scratch: scratch, _log: log })
+            (Interface::Gateway, None, None) => {
+                let why = "--interface gateway starts a gateway of its own, without --config; or \
+                           name one that runs with --gateway URL and --config its FILE";
+                return Err(Failure::Usage(why.to_owned()));
+            }
+        };
+        let connection = match &front {
+            Some(front) => {
+                let key = house.as_ref().map(|house| house.key.as_str());
+                out::say(&format!("the gateway's API on http://{}", front.addr));
+                connection::of_gateway(front.addr, key)
+            }
+            None => connection::render(&settings, simulator.addr)?,
+        };
+        let is_configured = context.config.is_some();
+        tell(&Say { connection, file: asked.connection.as_deref(), is_configured })?;
+        let run = run_name(seed);
+        Ok(Self { simulator, house, front, run, _scratch: scratch, _log: log })
     }
 
     /// Lays down what becomes of each case's payment.
     pub(super) fn plan(&self, interface: Interface, tasks: &[Task]) -> Result<(), Failure> {
+        if let Some(front) = &self.front {
+            front.plan(tasks);
+        }
         for task in tasks {
             self.simulator.plan(task.phone, task.case.plan.clone());
             let faults = task.case.faults.iter().filter(|_| interface == Interface::Daraja);
@@ -148,34 +179,80 @@ impl Stage {
             let ours = ledger.entries.iter().filter(|entry| entry.phone == task.phone);
             let paid =
                 ours.map(|entry| Paid { amount: entry.amount, receipt: entry.receipt.clone() });
-            Trial { not_taken, paid: paid.collect(), wire: wire::of(task, seen) }
+            Trial { not_taken, paid: paid.collect(), wire: self.wire(task, seen) }
         };
         tasks.iter().zip(taken).map(trial).collect()
     }
 
-    /// Stops the simulator.
+    /// What went over the wire about a case. Where a gateway talks to M-Pesa, it is by its key that
+    /// a payment is the same or another.
+    fn wire(&self, task: &Task, seen: &[Arc<Exchange>]) -> wire::Wire {
+        let wire = wire::of(task, seen);
+        let Some(front) = &self.front else {
+            return wire;
+        };
+        let came = front.came(task);
+        let lines = came.lines.into_iter().map(|line| format!("gateway: {line}"));
+        wire::Wire {
+            is_renamed_unasked: came.keys.len() > 1,
+            ids: came.keys,
+            lines: lines.chain(wire.lines).collect(),
+            // Its messages are the gateway's to acknowledge.
+            unacknowledged: 0,
+        }
+    }
+
+    /// Stops all of it.
     pub(super) async fn end(self) {
+        drop(self.front);
+        if let Some(house) = self.house {
+            house.end().await;
+        }
         self.simulator.shutdown().await;
     }
 }
 
+/// What the system must know: to a file, or, where it is thrown away, to the terminal.
+fn tell(say: &Say<'_>) -> Result<(), Failure> {
+    match (say.file, say.is_configured) {
+        (Some(path), _) => {
+            connection::write(path, &say.connection)?;
+            out::say(&format!("what the system must know is in {}", path.display()));
+        }
+        (None, true) => out::say("its credentials are those of the configuration"),
+        (None, false) => {
+            out::say("its credentials are thrown away at the end:");
+            out::say(&format!("{:#}", say.connection));
+        }
+    }
+    Ok(())
+}
+
+/// The configuration of a run.
+struct Configured {
+    config: Simulate,
+    /// The file, where it is a throw-away one.
+    file: Option<PathBuf>,
+    scratch: Option<TempDir>,
+}
+
 /// The configuration that is named, or a throw-away one.
-fn configuration(
-    context: &Context,
-    listen: Option<SocketAddr>,
-) -> Result<(Simulate, Option<TempDir>), Failure> {
-    let (source, scratch) = if context.config.is_some() {
-        (context.source()?, None)
+fn configuration(context: &Context, asked: &Certify) -> Result<Configured, Failure> {
+    let (source, file, scratch) = if context.config.is_some() {
+        (context.source()?, None, None)
     } else {
         let scratch = tempfile::tempdir().map_err(Failure::failed)?;
-        let file = init::write(scratch.path(), &[("log.level", "\"error\"".to_owned())])?;
-        (Source::open(Some(&file), Environment::default())?, Some(scratch))
+        let file = match asked.interface {
+            Interface::Gateway => house::write(scratch.path(), asked.late)?,
+            Interface::Soap | Interface::Daraja => init::write(scratch.path(), &[])?,
+        };
+        (Source::open(Some(&file), Environment::default())?, Some(file), Some(scratch))
     };
     let mut config = source.simulate()?.config;
-    if let Some(listen) = listen {
+    if let Some(listen) = asked.listen {
         config.simulator.listen = listen;
     }
-    Ok((config, scratch))
+    Ok(Configured { config, file, scratch })
 }
 
 /// Short, and another one for each seed.
