@@ -24,6 +24,7 @@ mod s_server;
 mod api;
 mod apps;
 mod broker;
+mod certify;
 mod check;
 mod config;
 mod copies;

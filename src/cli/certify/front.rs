@@ -189,6 +189,10 @@ impl Way {
         let asked = Asked { method: head.method, path, headers: head.headers, body };
         let phone = self.phone(&asked);
         let trip = phone.as_deref().map_or(Trip::Good, |phone| self.draw(phone, &asked));
+        // Before anything is waited for: a client that hangs up ends all of this.
+        if let Some(phone) = &phone {
+            self.note_key(phone, &asked);
+        }
         let answer = self.travel(&asked, trip, phone.as_deref()).await;
         if let Some(phone) = phone {
             self.note(&phone, &asked, trip, answer.as_ref().ok());
@@ -296,6 +300,20 @@ impl Way {
         whole.body(Full::new(Bytes::from(body))).ok()
     }
 
+    /// Keeps the key that a payout was submitted with.
+    fn note_key(&self, phone: &str, asked: &Asked) {
+        let key = asked.headers.get("Idempotency-Key").and_then(|key| key.to_str().ok());
+        let key = key.filter(|_| asked.method == Method::POST && asked.path == PAYOUTS);
+        let mut desk = lock(&self.desk);
+        let (Some(key), Some(lane)) = (key, desk.lanes.get_mut(phone)) else {
+            return;
+        };
+        let keys = &mut lane.came.keys;
+        if keys.len() < KEPT_MAX && !keys.iter().any(|known| known == key) {
+            keys.push(key.to_owned());
+        }
+    }
+
     /// Keeps what came.
     fn note(&self, phone: &str, asked: &Asked, trip: Trip, answer: Option<&Answer>) {
         let mut desk = lock(&self.desk);
@@ -307,13 +325,6 @@ impl Way {
             .map_or_else(|| "no answer".to_owned(), |answer| answer.status().as_u16().to_string());
         if lane.came.lines.len() < KEPT_MAX {
             lane.came.lines.push(format!("{what} -> {status} ({trip:?})"));
-        }
-        let key = asked.headers.get("Idempotency-Key").and_then(|key| key.to_str().ok());
-        if let Some(key) = key.filter(|_| asked.method == Method::POST && asked.path == PAYOUTS) {
-            let is_new = !lane.came.keys.iter().any(|known| known == key);
-            if is_new && lane.came.keys.len() < KEPT_MAX {
-                lane.came.keys.push(key.to_owned());
-            }
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Stage {
     simulator: Running,
     house: Option<House>,
     front: Option<Front>,
+    /// What the system was told, in a file; it goes with the run.
+    connection: Option<PathBuf>,
     /// What every reference of this run begins with.
     pub(super) run: String,
     /// The throw-away configuration; it goes with the run.
@@ -91,7 +93,8 @@ impl Stage {
         let is_configured = context.config.is_some();
         tell(&Say { connection, file: asked.connection.as_deref(), is_configured })?;
         let run = run_name(seed);
-        Ok(Self { simulator, house, front, run, _scratch: scratch, _log: log })
+        let connection = asked.connection.clone();
+        Ok(Self { simulator, house, front, connection, run, _scratch: scratch, _log: log })
     }
 
     /// Lays down what becomes of each case's payment.
@@ -205,6 +208,9 @@ impl Stage {
     /// Stops all of it.
     pub(super) async fn end(self) {
         drop(self.front);
+        if let Some(path) = self.connection.filter(|path| std::fs::remove_file(path).is_err()) {
+            out::say(&format!("{} cannot be removed; it holds credentials", path.display()));
+        }
         if let Some(house) = self.house {
             house.end().await;
         }
