@@ -11,7 +11,7 @@ use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Private, Public};
+use openssl::pkey::{HasPublic, PKey, Private, Public};
 use openssl::rsa::{Padding, Rsa};
 use openssl::x509::{X509, X509NameBuilder};
 use zeroize::Zeroize as _;
@@ -169,19 +169,23 @@ impl Certificate {
     /// The password is empty or too long for the key.
     pub fn encrypt(&self, password: &str) -> Result<String, CredentialError> {
         let rsa = self.key.rsa().map_err(|error| CredentialError::openssl(&error))?;
-        let size = usize::try_from(rsa.size()).unwrap_or(0);
-        // PKCS#1 v1.5 needs 11 bytes of each block for itself.
-        let max = size.saturating_sub(11);
-        if password.is_empty() || password.len() > max {
-            return Err(CredentialError::PasswordLength { max });
-        }
-        let mut block = vec![0; size];
-        let len = rsa
-            .public_encrypt(password.as_bytes(), &mut block, Padding::PKCS1)
-            .map_err(|error| CredentialError::openssl(&error))?;
-        block.truncate(len);
-        Ok(STANDARD.encode(block))
+        encrypted(&rsa, password)
     }
+}
+
+fn encrypted<Key: HasPublic>(rsa: &Rsa<Key>, password: &str) -> Result<String, CredentialError> {
+    let size = usize::try_from(rsa.size()).unwrap_or(0);
+    // PKCS#1 v1.5 needs 11 bytes of each block for itself.
+    let max = size.saturating_sub(11);
+    if password.is_empty() || password.len() > max {
+        return Err(CredentialError::PasswordLength { max });
+    }
+    let mut block = vec![0; size];
+    let len = rsa
+        .public_encrypt(password.as_bytes(), &mut block, Padding::PKCS1)
+        .map_err(|error| CredentialError::openssl(&error))?;
+    block.truncate(len);
+    Ok(STANDARD.encode(block))
 }
 
 /// A certificate's time; `None` if it cannot be read, or lies outside of what can be told.
@@ -219,6 +223,14 @@ impl PrivateKey {
             .map_err(|_no_key| unreadable())?;
         let key = key.rsa().map_err(|_other_kind| CredentialError::NotRsa)?;
         Ok(Self { key })
+    }
+
+    /// Encrypts a password as the certificate does that belongs to this key.
+    ///
+    /// # Errors
+    /// The password is empty or too long for the key.
+    pub fn encrypt(&self, password: &str) -> Result<String, CredentialError> {
+        encrypted(&self.key, password)
     }
 
     /// The password inside a credential; blanks in the base64 are forgiven.

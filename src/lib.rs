@@ -3,6 +3,7 @@
 //! *The domain decides, the engine remembers, the edges talk.* `docs/architecture.md` is the map.
 
 pub mod app;
+pub mod certify;
 pub mod cli;
 pub mod clock;
 pub mod config;

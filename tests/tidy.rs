@@ -69,10 +69,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sim", &["clock", "credential", "domain", "fixture", "soap", "tls"]),
+    // What was paid is the simulator's word, and what is done to a payment its vocabulary.
+    ("certify", &["domain", "sim"]),
     (
         "cli",
         &[
             "app",
+            "certify",
             "clock",
             "config",
             "credential",
@@ -119,6 +122,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Where a layer may name only some rooms of another, those rooms.
 const DOORS: &[(&str, &str, &[&str])] = &[
     // `api`: a row of a file is checked by what checks a request.
+    ("certify", "sim", &["daraja", "exchange", "plan", "script"]),
     ("cli", "http", &["admin", "api", "apps"]),
     ("cli", "store", &["Counts", "Scope"]),
     ("config", "tls", &["Fingerprint", "IdentityFiles", "ServerSettings"]),
@@ -136,7 +140,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("chrono", &["domain/time.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("crc32fast", &["store/"]),
-    ("csv", &["cli/", "http/"]),
+    ("csv", &["certify/", "cli/", "http/"]),
     ("getrandom", &["ids.rs"]),
     ("http_body_util", &["cli/", "http/", "rail/", "sim/"]),
     ("hyper", &["cli/", "http/", "rail/transport", "sim/"]),

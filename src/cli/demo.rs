@@ -230,7 +230,7 @@ fn overrides() -> Result<Vec<(&'static str, String)>, Failure> {
 }
 
 /// The port that the README speaks of, or any free one where another program has it.
-fn free_port(wanted: u16) -> Result<u16, Failure> {
+pub(super) fn free_port(wanted: u16) -> Result<u16, Failure> {
     let bound = TcpListener::bind(("127.0.0.1", wanted));
     bound
         .or_else(|_taken| TcpListener::bind(("127.0.0.1", 0)))

@@ -6,6 +6,7 @@
 mod apps;
 mod backup;
 mod cases;
+mod certify;
 mod check;
 mod client;
 mod credential;
@@ -66,6 +67,8 @@ enum Command {
     Check(check::Check),
     /// Run the M-Pesa simulator: the SOAP broker, with a ledger of what was really paid.
     Simulate(simulate::Simulate),
+    /// Put a customer's own system through cases, and compare its books with what was really paid.
+    Certify(certify::Certify),
     /// Applications and their API keys.
     #[command(subcommand)]
     Apps(apps::Apps),
@@ -184,6 +187,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Serve => serve::run(context).await,
         Command::Check(check) => check.run(context).await,
         Command::Simulate(simulate) => simulate.run(context).await,
+        Command::Certify(certify) => certify.run(context).await,
         Command::Apps(apps) => apps.run(context).await,
         Command::Payouts(payouts) => payouts.run(context).await,
         Command::Payments(payments) => payments.run(context).await,

@@ -32,7 +32,7 @@ use self::section::{
     Simulator, Sms, SmsAccount, Stk, Store, Telemetry, Test,
 };
 pub use self::source::{Environment, Source};
-pub use self::value::{StoreUrl, WebOrigin, filtered_word};
+pub use self::value::{StoreUrl, WebOrigin, filtered_word, time_of};
 
 /// What was loaded, and what is risky about it.
 #[derive(Clone, Debug)]

@@ -193,7 +193,8 @@ pub(super) fn times(raw: &Raw, least: Duration, most: Duration) -> Result<Vec<Du
 const TIME_UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-fn time_of(text: &str) -> Option<Duration> {
+/// A length of time as it is written in the configuration: `30s`, `500ms`, `2m`.
+pub fn time_of(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(split)?;
     let (_, millis) = TIME_UNITS.iter().find(|(name, _)| *name == unit.trim())?;

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::book::{REQUESTS_MAX, mix};
+use super::plan::{Plan, Plans};
 use super::script::{
     Act, Answer, Behaviour, CANCELLED, Code, Garbage, Malformed, NO_ANSWER, NO_FUNDS, Place,
     RECIPIENT_CANNOT, REFUSAL, Results, Then, WRONG_PIN,
@@ -315,6 +316,7 @@ pub struct Chooser {
     /// How often each id was seen, by its hash.
     seen: Mutex<HashMap<u64, u32>>,
     scripted: Mutex<BTreeMap<(Kind, String), VecDeque<Behaviour>>>,
+    plans: Plans,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -331,6 +333,7 @@ impl Chooser {
             is_calm: AtomicBool::new(false),
             seen: Mutex::default(),
             scripted: Mutex::default(),
+            plans: Plans::default(),
         }
     }
 
@@ -349,6 +352,22 @@ impl Chooser {
     /// down yet.
     pub fn script_question(&self, about: &str, behaviour: Behaviour) {
         self.script(Kind::Question, about, behaviour);
+    }
+
+    /// Lays down what becomes of everything about a phone, whatever it is called.
+    pub fn plan(&self, phone: Msisdn, plan: Plan) {
+        if !self.plans.lay_down(phone, plan) {
+            tracing::warn!("plan not kept: too many are laid down");
+        }
+    }
+
+    /// What the plan of a phone has for its next payment, which is called `id`.
+    fn planned(&self, id: &str, phone: Option<Msisdn>) -> Option<Behaviour> {
+        let (payment, questions) = self.plans.next(phone)?;
+        for question in questions {
+            self.script_question(id, question);
+        }
+        Some(payment)
     }
 
     fn script(&self, kind: Kind, name: &str, behaviour: Behaviour) {
@@ -385,7 +404,10 @@ impl Chooser {
     pub(super) fn payment(&self, id: &str, phone: Option<Msisdn>, ruled: Ruled<'_>) -> Behaviour {
         let by_phone = phone.map_or(Behaviour::ORDINARY, Behaviour::of);
         let seen = self.see(id);
-        let scripted = self.scripted(Kind::Payment, id).or_else(|| ruled.cloned());
+        let scripted = self
+            .scripted(Kind::Payment, id)
+            .or_else(|| self.planned(id, phone))
+            .or_else(|| ruled.cloned());
         let by_seed =
             || seen.filter(|_| by_phone == Behaviour::ORDINARY).map(|(c, nth)| c.payment(id, nth));
         scripted.or_else(by_seed).unwrap_or(by_phone)

@@ -33,6 +33,7 @@ pub mod load;
 mod mask;
 mod notice;
 mod page;
+pub mod plan;
 mod played;
 pub mod query;
 mod register;
@@ -73,6 +74,7 @@ use self::check::Operator;
 use self::customer::Registry;
 use self::deliver::{Carrier, OnAttempt, Outbox, Tasks};
 use self::exchange::{Direction, Exchange, Exchanges};
+use self::plan::Plan;
 use self::script::Behaviour;
 use self::sms::Texts;
 use self::watch::Watch;
@@ -464,6 +466,17 @@ impl Console {
     /// than once, it lays down the one after that.
     pub fn script_payment(&self, originator_conversation_id: &str, behaviour: Behaviour) {
         self.sim.chooser.script_payment(originator_conversation_id, behaviour);
+    }
+
+    /// Lays down what becomes of everything about a phone: for callers whose ids nobody knows
+    /// beforehand.
+    pub fn plan(&self, phone: Msisdn, plan: Plan) {
+        self.sim.chooser.plan(phone, plan);
+    }
+
+    /// Up to `limit` messages whose `seq` is greater than `after`, as they were on the wire.
+    pub fn exchanges(&self, after: u64, limit: usize) -> Vec<Arc<Exchange>> {
+        self.sim.exchanges().list(after, limit, None)
     }
 
     /// Lays down what becomes of the next question about this id or receipt.

@@ -25,6 +25,7 @@ mod api;
 mod apps;
 mod broker;
 mod browser;
+mod certify;
 mod check;
 mod config;
 mod copies;
