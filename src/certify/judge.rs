@@ -434,8 +434,7 @@ mod tests {
         let anew = task(Money::NotPaid, Evidence::Told);
         assert_eq!(flaws(&anew, 1, &paid_row, &wire(2)), [Flaw::PaidAnew]);
         assert_eq!(flaws(&either, 0, &[row(Status::NotPaid)], &wire(0)), [Flaw::NeverSent]);
-        let facts =
-            Facts { not_taken: Some("status 500"), paid: &[], rows: &[], wire: &wire(0) };
+        let facts = Facts { not_taken: Some("status 500"), paid: &[], rows: &[], wire: &wire(0) };
         let verdict = judge(&either, facts);
         assert_eq!(verdict.findings[0].says, "the system did not take it: status 500");
         assert_eq!((verdict.ledger.as_str(), verdict.books.as_str()), ("not paid", "missing"));

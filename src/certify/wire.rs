@@ -138,7 +138,8 @@ fn line(exchange: &Exchange, part: Part, from: Timestamp) -> String {
         }
         Part::Message => {
             let said = code(&exchange.request, "ResultCode");
-            let said = said.map_or_else(|| "without a code".to_owned(), |code| format!("ResultCode {code}"));
+            let said = said
+                .map_or_else(|| "without a code".to_owned(), |code| format!("ResultCode {code}"));
             format!("{at} message, {said} -> {status}")
         }
     }
@@ -162,6 +163,7 @@ mod tests {
                 request: request.as_bytes().to_vec(),
                 response: response.as_bytes().to_vec(),
                 originator_conversation_id: about.map(str::to_owned),
+                moved: None,
             })
         };
         lines.iter().zip(1..).map(exchange).collect()
@@ -182,7 +184,8 @@ mod tests {
         let first = || Line(In, None, PAY_A, "", Some("a-1"));
         let second = || Line(In, Some(200), PAY_B, TAKEN, Some("b-1"));
         let question = || Line(In, Some(200), "<Value>a-1</Value>", TAKEN, Some("q-1"));
-        let other = || Line(In, Some(200), "<Identifier>254709001002</Identifier>", "", Some("c-1"));
+        let other =
+            || Line(In, Some(200), "<Identifier>254709001002</Identifier>", "", Some("c-1"));
         let table = [
             (vec![first(), second()], true),
             (vec![first(), other(), second()], true),
@@ -219,7 +222,13 @@ mod tests {
         let lines = [
             Line(In, Some(500), json, r#"{"errorCode":"500.003.02"}"#, Some("/cb/secret")),
             Line(In, Some(200), r#"{"Original":"a-1"}"#, r#"{"ResponseCode":"0"}"#, None),
-            Line(Out, Some(200), r#"{"Result":{"ResultCode":0,"Id":"a-1"}}"#, "", Some("/cb/secret")),
+            Line(
+                Out,
+                Some(200),
+                r#"{"Result":{"ResultCode":0,"Id":"a-1"}}"#,
+                "",
+                Some("/cb/secret"),
+            ),
             Line(Out, None, r#"{"Result":"a-1"}"#, "", None),
         ];
         let wire = of(&task(), &exchanges(&lines));

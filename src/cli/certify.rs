@@ -20,9 +20,9 @@ use self::stage::Stage;
 use self::target::Target;
 use super::{Context, Failure, out};
 use crate::certify::case::{Case, Pace, Task, tasks};
+use crate::certify::json as as_json;
 use crate::certify::report::Report;
 use crate::certify::{Interface, html, junit, text};
-use crate::certify::json as as_json;
 use crate::config::time_of;
 
 /// The most payments that may be asked for side by side.
@@ -142,9 +142,8 @@ impl Certify {
             );
             return Err(Failure::Usage(why));
         }
-        let is_chosen = |case: &Case| {
-            self.cases.is_empty() || self.cases.iter().any(|name| name == case.name)
-        };
+        let is_chosen =
+            |case: &Case| self.cases.is_empty() || self.cases.iter().any(|name| name == case.name);
         Ok(all.into_iter().filter(is_chosen).collect())
     }
 

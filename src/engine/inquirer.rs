@@ -2,7 +2,7 @@
 //! committed before it leaves.
 
 use super::gate::Line;
-use super::port::{Admission, Outcome};
+use super::port::{Admission, Outcome, Prepared};
 use super::track::Track;
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::PayoutId;
@@ -49,21 +49,10 @@ impl Engine {
             };
         };
         let question = Question { nth: tries.questions.saturating_add(1), at: now, by };
-        let request = match track.rail.prepare_question(&stored.payout, question, now) {
-            Ok(request) => request,
-            Err(why) => {
-                tracing::error!(payout = %id, why, "the question cannot be built");
-                self.timers.add(retry::ask_anew_at(now), id);
-                return Ok(());
-            }
-        };
-        if let Some(why) = track.rail.objection(&request) {
-            tracing::error!(payout = %id, why, "a question is not to the schema in \
-                broker.wsdl_dir; it was not sent, and the payout stays unknown");
-            metric::NOT_TO_SCHEMA.with(["question"]).increment();
+        let Some(request) = fit(track, &stored.payout, question) else {
             self.timers.add(retry::ask_anew_at(now), id);
             return Ok(());
-        }
+        };
         let kept = self.request_message(id, Channel::StatusRequest, &request);
         let Applied::Moved { payout, proof } =
             self.apply_to(stored, &Event::InquirySent, vec![kept]).await?
@@ -96,6 +85,22 @@ impl Engine {
         metric::INQUIRIES.with([word]).increment();
         self.write_outcome(id, &event, answer).await
     }
+}
+
+/// The question as it may go out; `None` where there is none, which was logged then.
+fn fit(track: &Track, payout: &Payout, question: Question) -> Option<Prepared> {
+    let id = payout.details.id;
+    let request = track.rail.prepare_question(payout, question, question.at);
+    let request = request
+        .inspect_err(|why| tracing::error!(payout = %id, why, "the question cannot be built"))
+        .ok()?;
+    if let Some(why) = track.rail.objection(&request) {
+        tracing::error!(payout = %id, why, "a question is not to the schema in broker.wsdl_dir; it \
+            was not sent, and the payout stays unknown");
+        metric::NOT_TO_SCHEMA.with(["question"]).increment();
+        return None;
+    }
+    Some(request)
 }
 
 /// The number of the last question about a payout in doubt.

@@ -82,10 +82,8 @@ fn report() -> Report {
     let case = |name: &&str| all.iter().find(|case| case.name == **name).cloned();
     let cases: Vec<Case> = chosen.iter().filter_map(case).collect();
     let tasks = tasks(cases, "00000A");
-    let paid = |task: &Task, receipt: &str| Paid {
-        amount: task.amount,
-        receipt: receipt.to_owned(),
-    };
+    let paid =
+        |task: &Task, receipt: &str| Paid { amount: task.amount, receipt: receipt.to_owned() };
     let wire = |ids: &[&str], lines: &[&str]| Wire {
         ids: ids.iter().map(ToString::to_string).collect(),
         is_renamed_unasked: ids.len() > 1,

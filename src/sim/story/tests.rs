@@ -145,7 +145,7 @@ fn moved() -> (Moved, Moved) {
         command: crate::domain::payout::Command::BusinessPayment,
     };
     book.take(AT, "600999_A_1", Wish::Pay(payment)).expect("taken");
-    let reserved = book.reserve();
+    let reserved = book.reserve(AT);
     let deposit = Deposit {
         phone: payment.phone,
         amount: Amount::from_shillings(25),
