@@ -2,7 +2,7 @@
 //! committed before it leaves.
 
 use super::gate::Line;
-use super::port::{Admission, Outcome};
+use super::port::{Admission, Outcome, Prepared};
 use super::track::Track;
 use super::{Applied, Engine, NotApplied};
 use crate::domain::id::PayoutId;
@@ -49,21 +49,9 @@ impl Engine {
             };
         };
         let question = Question { nth: tries.questions.saturating_add(1), at: now, by };
-        let request = match track.rail.prepare_question(&stored.payout, question, now) {
-            Ok(request) => request,
-            Err(why) => {
-                tracing::error!(payout = %id, why, "the question cannot be built");
-                self.timers.add(retry::ask_anew_at(now), id);
-                return Ok(());
-            }
-        };
-        if let Some(why) = track.rail.objection(&request) {
-            tracing::error!(payout = %id, why, "a question is not to the schema in \
-                broker.wsdl_dir; it was not sent, and the payout stays unknown");
-            metric::NOT_TO_SCHEMA.with(["question"]).increment();
-            self.timers.add(retry::ask_anew_at(now), id);
+        let Some(request) = self.built(track, &stored.payout, question) else {
             return Ok(());
-        }
+        };
         let kept = self.request_message(id, Channel::StatusRequest, &request);
         let Applied::Moved { payout, proof } =
             self.apply_to(stored, &Event::InquirySent, vec![kept]).await?
@@ -95,6 +83,25 @@ impl Engine {
         };
         metric::INQUIRIES.with([word]).increment();
         self.write_outcome(id, &event, answer).await
+    }
+
+    /// A question that may be sent. One that cannot be built, or is not to the partner's schema,
+    /// is tried again in a while; nothing more is known of its payout.
+    fn built(&self, track: &Track, payout: &Payout, question: Question) -> Option<Prepared> {
+        let (id, now) = (payout.details.id, question.at);
+        match track.rail.prepare_question(payout, question, now) {
+            Ok(request) => match track.rail.objection(&request) {
+                None => return Some(request),
+                Some(why) => {
+                    tracing::error!(payout = %id, why, "a question is not to the schema in \
+                        broker.wsdl_dir; it was not sent, and the payout stays unknown");
+                    metric::NOT_TO_SCHEMA.with(["question"]).increment();
+                }
+            },
+            Err(why) => tracing::error!(payout = %id, why, "the question cannot be built"),
+        }
+        self.timers.add(retry::ask_anew_at(now), id);
+        None
     }
 }
 
