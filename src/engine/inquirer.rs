@@ -49,8 +49,7 @@ impl Engine {
             };
         };
         let question = Question { nth: tries.questions.saturating_add(1), at: now, by };
-        let Some(request) = fit(track, &stored.payout, question) else {
-            self.timers.add(retry::ask_anew_at(now), id);
+        let Some(request) = self.built(track, &stored.payout, question) else {
             return Ok(());
         };
         let kept = self.request_message(id, Channel::StatusRequest, &request);
@@ -85,22 +84,25 @@ impl Engine {
         metric::INQUIRIES.with([word]).increment();
         self.write_outcome(id, &event, answer).await
     }
-}
 
-/// The question as it may go out; `None` where there is none, which was logged then.
-fn fit(track: &Track, payout: &Payout, question: Question) -> Option<Prepared> {
-    let id = payout.details.id;
-    let request = track.rail.prepare_question(payout, question, question.at);
-    let request = request
-        .inspect_err(|why| tracing::error!(payout = %id, why, "the question cannot be built"))
-        .ok()?;
-    if let Some(why) = track.rail.objection(&request) {
-        tracing::error!(payout = %id, why, "a question is not to the schema in broker.wsdl_dir; it \
-            was not sent, and the payout stays unknown");
-        metric::NOT_TO_SCHEMA.with(["question"]).increment();
-        return None;
+    /// A question that may be sent. One that cannot be built, or is not to the partner's schema,
+    /// is tried again in a while; nothing more is known of its payout.
+    fn built(&self, track: &Track, payout: &Payout, question: Question) -> Option<Prepared> {
+        let (id, now) = (payout.details.id, question.at);
+        match track.rail.prepare_question(payout, question, now) {
+            Ok(request) => match track.rail.objection(&request) {
+                None => return Some(request),
+                Some(why) => {
+                    tracing::error!(payout = %id, why, "a question is not to the schema in \
+                        broker.wsdl_dir; it was not sent, and the payout stays unknown");
+                    metric::NOT_TO_SCHEMA.with(["question"]).increment();
+                }
+            },
+            Err(why) => tracing::error!(payout = %id, why, "the question cannot be built"),
+        }
+        self.timers.add(retry::ask_anew_at(now), id);
+        None
     }
-    Some(request)
 }
 
 /// The number of the last question about a payout in doubt.

@@ -9,7 +9,7 @@ use super::node::{Node, XSI};
 use crate::soap::envelope::{REQUEST, RESPONSE, RESULT};
 use crate::soap::schema::{Content, Shape, Space};
 
-/// The outer ResultMsg of a core that is not behind the broker (spec/soap.md §1.1).
+/// The outer `ResultMsg` of a core that is not behind the broker (spec/soap.md §1.1).
 const CORE_RESULT: &str = "http://cps.huawei.com/cpsinterface/result";
 /// Roots that some write with a capital letter.
 const ROOTS: [&str; 3] = ["request", "response", "result"];

@@ -170,12 +170,12 @@ mod tests {
     /// Each line of the text inside `<a>…</a>`, with its line in the file.
     fn inside(file: &str) -> Vec<(usize, String)> {
         let from = file.find("<a").expect("an element");
-        let to = file.rfind("</a>").expect("its end") + 4;
+        let to = file.rfind("</a>").expect("its end").saturating_add(4);
         let text = Text::of_file(file, 1).inside((from, to)).trimmed();
         let mut at = 0;
         let lines = text.as_str().split('\n').map(|line| {
             let shown = (text.line_at(at), line.to_owned());
-            at += line.len() + 1;
+            at = at.saturating_add(line.len()).saturating_add(1);
             shown
         });
         lines.collect()

@@ -224,8 +224,7 @@ impl Set {
     /// # Errors
     /// One of them is no schema, or imports what is not there.
     pub fn compile(roots: &[(String, String)], library: &Sources) -> Result<Self, BrokenSchema> {
-        let mut config = ResolverConfig::default();
-        config.max_depth = IMPORTS_DEEP_MAX;
+        let config = ResolverConfig { max_depth: IMPORTS_DEEP_MAX, ..ResolverConfig::default() };
         let loader = Box::new(Library(library.clone()));
         let mut resolver = SchemaResolver::with_config_and_loader(config, loader);
         resolver.catalog_mut().add_xml_catalog();
@@ -301,11 +300,14 @@ fn broken(path: &str, error: &SchemaError) -> BrokenSchema {
         SchemaError::StructuralError { message, constraint, location } => {
             (location, format!("{message} ({constraint})"))
         }
-        other => (&None, other.to_string()),
+        SchemaError::ResolutionError { .. }
+        | SchemaError::IoError(_)
+        | SchemaError::Internal(_) => (&None, error.to_string()),
+        _ => (&None, error.to_string()),
     };
     let place = place.as_ref();
     BrokenSchema {
-        file: place.map_or(path_of(path), |place| path_of(&place.base_uri)).to_owned(),
+        file: place.map_or_else(|| path_of(path), |place| path_of(&place.base_uri)).to_owned(),
         line: place.map(|place| place.line),
         what: what.replace(PLACE, ""),
     }

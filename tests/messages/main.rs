@@ -3,10 +3,7 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::panic,
-    clippy::disallowed_methods,
     reason = "a test that panics has failed, as it should"
 )]
 
