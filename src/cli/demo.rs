@@ -45,8 +45,8 @@ pub(super) struct Demo {
     /// the openssl program, which makes them.
     #[arg(long)]
     tls: bool,
-    /// Send the payouts while M-Pesa plays a scenario that ships, or one in a file, and show whether
-    /// the two books agree.
+    /// Send the payouts while M-Pesa plays a scenario that ships, or one in a file, and show
+    /// whether the two books agree.
     #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<String>,
     /// Keep configuration and data there; without it they are thrown away at the end.

@@ -1,5 +1,5 @@
-//! The demo under a scenario: whatever M-Pesa does, the two books agree, or the gateway says that it
-//! does not know yet.
+//! The demo under a scenario: whatever M-Pesa does, the two books agree, or the gateway says that
+//! it does not know yet.
 
 use std::time::Duration;
 
