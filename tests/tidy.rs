@@ -379,7 +379,9 @@ fn files(folder: &str, into: &mut Vec<String>) {
 #[test]
 fn the_house_is_tidy() {
     let mut paths: Vec<String> = Vec::new();
-    for folder in ["src", "tests", "benches", "fuzz/fuzz_targets", "docs", "scripts", "wsdl"] {
+    for folder in
+        ["src", "tests", "benches", "fuzz/fuzz_targets", "docs", "scenarios", "scripts", "wsdl"]
+    {
         files(folder, &mut paths);
     }
     for name in ["README.md", "CHANGELOG.md", "Makefile", "Cargo.toml", "deny.toml", ".ci/run"] {

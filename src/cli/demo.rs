@@ -45,8 +45,8 @@ pub(super) struct Demo {
     /// the openssl program, which makes them.
     #[arg(long)]
     tls: bool,
-    /// Send the payouts while M-Pesa plays a scenario that ships, or one in a file, and show whether
-    /// the two books agree.
+    /// Send the payouts while M-Pesa plays a scenario that ships, or one in a file, and show
+    /// whether the two books agree.
     #[arg(long, value_name = "NAME|FILE")]
     scenario: Option<String>,
     /// Keep configuration and data there; without it they are thrown away at the end.
@@ -258,7 +258,7 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
         stage.base,
         base_of(stage.simulator.addr, false)
     ));
-    let ids = send(stage).await?;
+    let ids = send(stage, |_nth, sample| sample.rail).await?;
     let outcomes = settle(stage, &ids).await?;
     let money_in = money_in::play(stage).await?;
     report(&outcomes, &money_in, as_json);
@@ -268,8 +268,11 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
     verdict(&faults)
 }
 
-/// Submits every sample; which payout is which.
-async fn send(stage: &Stage) -> Result<Vec<(&'static Sample, String)>, Failure> {
+/// Submits every sample over its rail; which payout is which.
+async fn send(
+    stage: &Stage,
+    rail: impl Fn(usize, &Sample) -> &'static str,
+) -> Result<Vec<(&'static Sample, String)>, Failure> {
     out::say(&format!("sending {} payouts through the real wire formats …", SAMPLES.len()));
     let mut ids = Vec::new();
     for (nth, sample) in SAMPLES.iter().enumerate() {
@@ -278,7 +281,7 @@ async fn send(stage: &Stage) -> Result<Vec<(&'static Sample, String)>, Failure> 
             "phone": sample.phone,
             "reference": format!("DEMO-{nth:02}"),
             "remarks": "demo",
-            "rail": sample.rail,
+            "rail": rail(nth, sample),
         });
         let key = format!("demo-{nth}");
         let reply = stage.client.post("/v1/payouts", &key, &body).await?;

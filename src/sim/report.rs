@@ -80,7 +80,7 @@ impl Shape {
         let is_receiver = |key: &str| matches!(key, "ReceiverPartyPublicName" | "CreditPartyName");
         let mut shaped: Vec<(&str, &str)> = parameters
             .into_iter()
-            .filter(|(key, _)| !self.none && !(self.no_phone && is_receiver(key)))
+            .filter(|(key, _)| !(self.none || (self.no_phone && is_receiver(key))))
             .map(|(key, value)| (key, if self.bare && is_balance(key) { "" } else { value }))
             .collect();
         if self.shuffled {

@@ -373,7 +373,7 @@ async fn a_result_is_written_in_other_ways_over_both() {
         ("wrong_amount", "151.00", "\"Value\":151", "150.00<"),
         (
             "no_balance_value",
-            "<Key>B2CUtilityAccountAvailableFunds</Key><Value/>",
+            "<Key>B2CUtilityAccountAvailableFunds</Key><Value></Value>",
             "{\"Key\":\"B2CUtilityAccountAvailableFunds\"}",
             "99850",
         ),

@@ -245,7 +245,8 @@ fn taken(life: &Life, attempt: &Attempt, code: Option<&str>) -> Pairs {
         None if is_first => pairs.push(("result", quoted("first"))),
         None => {}
     }
-    if !is_held && !(is_first && second.is_none()) {
+    let says_when = is_held || (is_first && second.is_none());
+    if !says_when {
         pairs.extend(millis(attempt.at, *first_at).map(|wait| ("result_after", wait)));
     }
     pairs

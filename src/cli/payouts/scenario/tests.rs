@@ -28,10 +28,14 @@ fn thens(heard: &[Heard]) -> Vec<String> {
     file.lines().filter_map(then).collect()
 }
 
+/// A story; what was heard, and when; what is to happen in each rule.
+type Story<'a> = (&'a str, &'a [(i64, Kind)], &'a [&'a str]);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of lives")]
 fn each_life_is_written_as_the_rules_that_play_it_again() {
     use Kind::{Answered, Asked, AskedAnswered, AskedTold, GivenUp, Sent, TimedOut, Told};
-    let table: &[(&str, &[(i64, Kind)], &[&str])] = &[
+    let table: &[Story<'_>] = &[
         (
             "ordinary",
             &[(0, Sent), (10, Answered(code("0"))), (40, Told(told("0")))],
