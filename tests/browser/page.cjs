@@ -270,6 +270,8 @@ async function scenarios(page) {
   await page.getByText(second.says).waitFor();
   await page.getByRole("button", { name: "Play it" }).click();
   await page.getByText(`Played now: ${second.name}.`).waitFor();
+  await page.locator("#scenario-rules li", { hasText: "0 of 0" }).first().waitFor();
+  await noSidewaysScrolling(page, second.name);
   await page.getByRole("button", { name: "None", exact: true }).click();
   await page.getByText("None is played.").waitFor();
 }

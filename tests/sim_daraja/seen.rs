@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::http::Method;
 use mlango::sim::Settings;
 use mlango::sim::chaos::Chaos;
 use mlango::sim::daraja::Api;
@@ -91,6 +92,9 @@ async fn whatever_a_seed_does_each_movement_is_told_once() {
             stage.word(B2C, &b2c(&format!("pay-{number}"), &ending)).await;
             stage.renew().await;
             stage.word(STK, &stk(&ending)).await;
+            let paid = soap_payment(&format!("600999_Org_{number}"), &ending);
+            let headers = [("content-type", "text/xml")];
+            drop(stage.send(Method::POST, BROKER, &headers, &paid).await);
             let bill = with(&c2b(&ending), &json!({"amount": 25 + number}));
             stage.control("/sim/c2b", &bill).await;
         }

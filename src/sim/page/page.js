@@ -328,8 +328,10 @@ async function refreshScenarios() {
   byId("scenario-active").textContent =
     active === null ? "None is played." : `Played now: ${active.name}.`;
   const lines = rules.slice(0, SHOWN_MAX).map((it) =>
-    `${it.name ?? `rule ${it.rule}`}: met by ${it.met}, done to ${it.hits}`);
-  replace(byId("scenario-rules"), JSON.stringify(lines), () => lines.map((it) => el("li", {}, it)));
+    [it.name ?? `rule ${it.rule}`, `${it.hits} of ${it.met}`]);
+  byId("scenario-note").hidden = lines.length === 0;
+  replace(byId("scenario-rules"), JSON.stringify(lines), () => lines.map(([name, count]) =>
+    el("li", {}, el("span", {}, name), " ", el("span", { class: "count" }, count))));
   const choice = byId("play").elements.scenario;
   replace(choice, JSON.stringify(ready), () =>
     ready.map((it) => el("option", { value: it.name }, it.name)));
