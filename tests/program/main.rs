@@ -25,6 +25,7 @@ mod api;
 mod apps;
 mod broker;
 mod check;
+mod clock;
 mod config;
 mod copies;
 mod crash;
