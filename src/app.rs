@@ -57,6 +57,8 @@ use crate::tls::{Acceptor, NoTls};
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long results of what was sent last are waited for then.
 const RESULTS_GRACE: Duration = Duration::from_secs(3);
+/// How many events are read at once where all are.
+const EVENTS_AT_ONCE: usize = 1_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the gateway did not start. Nothing was sent.
@@ -161,7 +163,7 @@ impl Gateway {
         let ways = Ways::new(config, &clock)?;
         let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
-        let ids = ids(config);
+        let ids = ids(config, store.as_ref()).await?;
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let (rails, notifier) = (ways.rails(), ways.notifier());
@@ -359,12 +361,17 @@ impl Gateway {
     }
 }
 
-/// Where identifiers come from: from chance, but for tests.
-fn ids(config: &Serve) -> Arc<dyn Ids> {
-    match config.test.as_ref().and_then(|test| test.seed) {
-        Some(seed) => Arc::new(SeededIds::new(seed)),
-        None => Arc::new(RandomIds::default()),
+/// Where identifiers come from: from chance, but for tests. Those of a seed follow from what is in
+/// the book, too: a gateway that is started again makes none a second time.
+async fn ids(config: &Serve, store: &dyn Store) -> Result<Arc<dyn Ids>, StoreError> {
+    let Some(seed) = config.test.as_ref().and_then(|test| test.seed) else {
+        return Ok(Arc::new(RandomIds::default()));
+    };
+    let mut known = 0;
+    while let Some(last) = store.events(known, EVENTS_AT_ONCE).await?.last() {
+        known = last.seq;
     }
+    Ok(Arc::new(SeededIds::new(seed, known)))
 }
 
 /// What time goes by: the machine's clock, but for tests.

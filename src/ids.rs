@@ -36,8 +36,7 @@ impl Ids for RandomIds {
 
 /// Identifiers that follow from a seed, the clock and the order of their making.
 ///
-/// They are for tests whose runs are to be alike. Each is greater than the one before it. Another
-/// run by the same seed and clock makes the same again: it needs a store of its own.
+/// They are for tests whose runs are to be alike. Each is greater than the one before it.
 #[derive(Debug)]
 pub struct SeededIds {
     seed: u64,
@@ -46,9 +45,9 @@ pub struct SeededIds {
 }
 
 impl SeededIds {
-    /// Those of a seed.
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, made: Mutex::new((0, 0)) }
+    /// Those of a seed, in a book of so many events: with more of them in it, others.
+    pub const fn new(seed: u64, events: u64) -> Self {
+        Self { seed: seed ^ scatter(events), made: Mutex::new((0, 0)) }
     }
 }
 
@@ -100,12 +99,14 @@ mod tests {
 
     #[test]
     fn seeded_ids_grow_and_are_the_same_in_each_run() {
-        let run = |seed| {
-            let ids = SeededIds::new(seed);
+        let run_from = |seed, events| {
+            let ids = SeededIds::new(seed, events);
             let made = |millis| PayoutId::from_bytes(ids.fresh(Timestamp::from_millis(millis)));
             [1_000, 1_000, 1_001, 900, 1_002].map(made)
         };
+        let run = |seed| run_from(seed, 0);
         assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run_from(7, 12), "a second run on the same book");
         assert_ne!(run(7), run(8));
         assert!(run(7).is_sorted() && run(7).windows(2).all(|two| two[0] != two[1]));
         assert_eq!(run(7)[0].made_at(), Timestamp::from_millis(1_000));

@@ -260,7 +260,7 @@ pub const SPANS_EXPORTED: Metric<Counter, 0> =
 pub const TEST_CLOCK: Metric<Gauge, 0> = Metric::new(
     "mlango_test_clock",
     [],
-    "1 while the gateway goes by a clock that testers steer; 0 as it should be.",
+    "Always 1; there only where the gateway goes by a clock that testers steer.",
 );
 
 /// What is running.

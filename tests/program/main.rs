@@ -27,6 +27,7 @@ mod broker;
 mod browser;
 mod certify;
 mod check;
+mod clock;
 mod config;
 mod copies;
 mod crash;

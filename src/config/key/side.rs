@@ -75,8 +75,8 @@ pub(super) const TEST: &[Key] = &[
         "seed",
         Kind::Count(0, 1 << 53),
         Given::Optional("1"),
-        "Identifiers follow from this number and the clock: two runs alike have the same. Each run\n\
-         needs a new store.",
+        "Identifiers follow from this number, the clock and what is in the store: two runs alike,\n\
+         each with a new store, have the same.",
     ),
 ];
 

@@ -1,0 +1,66 @@
+//! Time that testers steer, between two programs.
+
+use serde_json::{Value, json};
+
+use crate::api::{get, id_of, payout};
+use crate::house::House;
+use crate::process::Process;
+use crate::wire::ask;
+
+/// Ten seconds before the year ends in Nairobi.
+const LAST_EVENING: &str = "2026-12-31T20:59:50Z";
+
+/// A house whose gateway goes by the simulator's clock.
+fn house() -> House {
+    let mut house = House::new();
+    house.set("TEST__CLOCK", &format!("http://127.0.0.1:{}/sim/clock", house.broker));
+    house
+}
+
+fn simulate(house: &House) -> Process {
+    let mut simulator =
+        house.start(&["simulate", "--stand", "--clock", LAST_EVENING, "--seed", "7"]);
+    simulator.until("the simulator answers", |_| house.answers(house.broker));
+    simulator
+}
+
+/// Moves the clock on; it must come there.
+fn steer(house: &House, how: &Value) -> Value {
+    let headers = [("Content-Type", "application/json")];
+    let answer = ask(house.broker, "POST", "/sim/clock", &headers, &how.to_string());
+    let came = answer.expect("an answer").json();
+    assert_eq!(came["arrived"], true, "{came}");
+    came
+}
+
+#[test]
+fn days_pass_in_moments_and_a_restart_changes_nothing() {
+    let house = house();
+    let api = house.client("finance", &["payouts:write", "payouts:read"]);
+    let _simulator = simulate(&house);
+    let mut gateway = house.serve();
+    let taken = api.submit("key-1", &payout("254722000008", "100.00"));
+    steer(&house, &json!({"advance": "4s"}));
+    assert_eq!(api.payout(id_of(&taken))["status"], "unknown");
+    gateway.stop();
+    let _gateway = house.serve();
+    let day = steer(&house, &json!({"set": "2027-01-01T20:59:50Z"}));
+    assert_eq!(day["now"], "2027-01-01T20:59:50.000Z");
+    let paid = api.payout(id_of(&taken));
+    assert_eq!(paid["status"], "succeeded");
+    let receipt = paid["receipt"].as_str().expect("a receipt");
+    assert!(receipt.starts_with("ULV"), "paid on the last day of the year: {receipt}");
+    assert!(paid["completed_at"].as_str().is_some_and(|at| at.starts_with("2026-12-31")), "{paid}");
+    let clock = get(house.broker, "/sim/clock", &[]).expect("an answer").json();
+    assert_eq!(clock["mode"], "stands", "{clock}");
+}
+
+#[test]
+fn what_a_test_clock_must_not_be_near_is_refused() {
+    let far = house().with("BROKER__URL", "http://192.0.2.49:18423");
+    far.run(&["serve"]).failed(2, &["broker.url", "is another machine's, and [test] is set"]);
+    let far = house().with("TEST__CLOCK", "http://192.0.2.49:8310/sim/clock");
+    far.run(&["serve"]).failed(2, &["test.clock", "plain HTTP on this machine"]);
+    let wrong = house().run(&["simulate", "--clock", "tomorrow"]);
+    wrong.failed(2, &["--clock: found \"tomorrow\"", "expected a time"]);
+}
