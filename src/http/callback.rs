@@ -202,10 +202,11 @@ impl Place {
                 return Err((refusal, Language::Xml));
             }
         };
-        if parts.method == Method::GET && soap::wsdl::is_asked_for(parts.uri.query()) {
-            if let Some(definition) = self.wsdl(path, &token) {
-                return Ok(definition);
-            }
+        if parts.method == Method::GET
+            && soap::wsdl::is_asked_for(parts.uri.query())
+            && let Some(definition) = self.wsdl(path, &token)
+        {
+            return Ok(definition);
         }
         if parts.method != Method::POST {
             return Err((Refusal::Method, path.language()));

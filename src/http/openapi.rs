@@ -110,8 +110,6 @@ fn components() -> utoipa::openapi::Components {
         .schema_from::<api::Link>()
         .schema_from::<api::LinkFailure>()
         .schema_from::<api::OldestUnknown>()
-        .schema_from::<api::Link>()
-        .schema_from::<api::LinkFailure>()
         .schema_from::<view::NewPause>()
         .schema_from::<api::Readiness>()
         .schema_from::<ProblemBody<'_>>()
@@ -320,13 +318,11 @@ fn good(route: &Route, gives: Gives) -> Response {
 
 /// Whether a route is about one thing of the kind that an answer holds.
 fn is_about(gives: Gives, next: &Route) -> bool {
-    let homes: &[&str] = match gives {
-        Gives::Payout => &["/v1/payouts/{id}"],
-        Gives::Payment => &["/v1/payments/{id}", "/v1/stk-pushes/{id}"],
-        Gives::Inquiry => &["/v1/inquiries/{id}"],
-        _ => &[],
-    };
-    homes.iter().any(|home| next.path.starts_with(home))
+    let is_at = |home: &str| next.path.starts_with(home);
+    (gives == Gives::Payout && is_at("/v1/payouts/{id}"))
+        || (gives == Gives::Payment && is_at("/v1/payments/{id}"))
+        || (gives == Gives::Payment && is_at("/v1/stk-pushes/{id}"))
+        || (gives == Gives::Inquiry && is_at("/v1/inquiries/{id}"))
 }
 
 /// Everything that can go wrong on a route, by status.

@@ -94,12 +94,9 @@ mod tests {
     #[test]
     fn each_served_wsdl_holds_its_address_and_needs_no_other_file() {
         let address = "http://10.0.0.5:8090/cb/00ff/b2c/result?a=\"1\"&b=<2>";
-        for (describe, schemas) in [
-            (result_wsdl as fn(&str) -> String, 2),
-            (c2b_wsdl as fn(&str) -> String, 1),
-            (request_wsdl as fn(&str) -> String, 2),
-        ] {
-            let text = describe(address);
+        for (text, schemas) in
+            [(result_wsdl(address), 2), (c2b_wsdl(address), 1), (request_wsdl(address), 2)]
+        {
             let root = xml::parse(&text).expect("well-formed");
             let at = root
                 .descend(&["service", "port", "address"])
