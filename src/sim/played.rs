@@ -75,14 +75,14 @@ pub(super) async fn serve(
     let played = collection.player().play(head.method.as_str(), &path, &body);
     match played {
         Ok(played) => answer(&sim, &path, &body, played).await,
-        Err(Unlike(why)) if collection.only => {
-            tracing::warn!(path, why, "nothing recorded is like a request");
-            let says = format!("no recorded exchange is like this request: {why}\n");
+        Err(Unlike { says, nearest }) if collection.only => {
+            tracing::warn!(path, nearest, "nothing recorded is like a request");
+            let says = format!("no recorded exchange is like this request: {says}\n");
             let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
             (StatusCode::NOT_IMPLEMENTED, kind, says).into_response()
         }
-        Err(Unlike(why)) => {
-            tracing::debug!(path, why, "nothing recorded is like a request");
+        Err(Unlike { nearest, .. }) => {
+            tracing::debug!(path, nearest, "nothing recorded is like a request");
             next.run(Request::from_parts(head, Body::from(body))).await
         }
     }

@@ -6,14 +6,14 @@ use mlango::fixture::{Direction, Fixture, check, exchange, reading};
 
 use crate::shipped;
 
-/// Every ResponseCode of spec/soap.md §4.2.
+/// Every `ResponseCode` of spec/soap.md §4.2.
 const ANSWERS: &str = "0 00000000 000000000 100000000 100000001 100000002 100000003 100000004 \
     100000005 100000006 100000007 100000008 100000009 100000010 100000011 100000012 100000013 \
     100000014 15 17 23 24 25 26 1001 1002 1003 1004 1005";
-/// ResultCodes of spec/soap.md §5.2 and §5.3, at least one of each class and each blame.
+/// Result codes of spec/soap.md §5.2 and §5.3, at least one of each class and each blame.
 const RESULTS: &str = "0 00000000 1 2 3 4 5 6 7 8 11 14 15 17 19 21 49 1001 2001 2006 2008 2020 \
     2025 2028 2029 2033 2040 2051 8006 SFC_IC0003 R000001 R000002 TP40153 18 24 25 26 100000000";
-/// Every ResultCode of spec/daraja.md §3.1.
+/// Every `ResultCode` of spec/daraja.md §3.1.
 const PROMPTS: &str = "0 1 2 3 4 8 17 26 1001 1019 1025 9999 1032 1031 1037 2001 2028 8006 \
     SFC_IC0003 4999";
 /// Every B2C and B2B command, and every question, of spec/soap.md §3.3 and spec/daraja.md §1.

@@ -76,7 +76,11 @@ fn another_amount_phone_command_or_path_is_something_else() {
     let name = "soap-b2c-business-payment";
     let mut player = player(&[name]);
     let mut unlike = |body: String, path: &str| {
-        player.play("POST", path, body.as_bytes()).map(|played| played.name).expect_err("unlike").0
+        player
+            .play("POST", path, body.as_bytes())
+            .map(|played| played.name)
+            .expect_err("unlike")
+            .says
     };
     assert_eq!(
         unlike(live(name).replace("150.00", "151"), PATH),
@@ -130,7 +134,7 @@ fn every_recorded_request_is_like_itself() {
     for fixture in shipped().iter().filter(|one| one.exchange.path.starts_with("/m")) {
         let played =
             player.play(&fixture.exchange.method, &fixture.exchange.path, fixture.request_bytes());
-        if let Err(Unlike(why)) = played {
+        if let Err(Unlike { says: why, .. }) = played {
             panic!("{}: {why}", fixture.name);
         }
     }
