@@ -217,10 +217,8 @@ fn cut(text: &str) -> String {
 type Entries = Vec<(String, Fields)>;
 
 fn csv(name: &str, text: &str) -> Result<Entries, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let head = reader.headers().map_err(|error| format!("{name}: {error}"))?.clone();
     let columns: Vec<String> = head.iter().map(str::to_ascii_lowercase).collect();
     for needed in ["reference", "status"] {
@@ -348,10 +346,7 @@ mod tests {
                  books:4: amount: found was \"1.234\"; it has more than two decimal places; a \
                  shilling has 100 cents",
             ),
-            (
-                "reference,status\nA-1,paid,7\n",
-                "books:2: has 3 fields, and there are 2 columns",
-            ),
+            ("reference,status\nA-1,paid,7\n", "books:2: has 3 fields, and there are 2 columns"),
             ("[1]", "books: entry 1: expected was an object"),
             (
                 "{\"books\":[]}",

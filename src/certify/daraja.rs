@@ -44,7 +44,9 @@ fn lost() -> Vec<Case> {
         ("system-error-before", "system_before", "not taken; the answer says: system error"),
     ];
     let done = done.map(|(name, fault, story)| {
-        Case::new(name, Group::LostAnswer, story).because(KEEP_THE_ID, WIRE).fault(once(fault, true))
+        Case::new(name, Group::LostAnswer, story)
+            .because(KEEP_THE_ID, WIRE)
+            .fault(once(fault, true))
     });
     let undone = undone.map(|(name, fault, story)| {
         Case::new(name, Group::LostAnswer, story)
@@ -97,14 +99,22 @@ fn queues(pace: Pace) -> Vec<Case> {
         Case::new("queued-then-paid", Group::Queue, "acknowledged, and paid only after a while")
             .because("an acknowledgement says nothing of money", QUEUE)
             .first(Behaviour { act: deliver, ..Behaviour::ORDINARY }),
-        Case::new("queue-timeout", Group::Queue, "given up in the queue: the request is posted back")
-            .because(why, QUEUE)
-            .fault(once("timeout_notice", true))
-            .ends(Money::Either, Evidence::Asked),
-        Case::new("queue-timeout-thin", Group::Queue, "given up in the queue: a short notice comes")
-            .because(why, QUEUE)
-            .fault(once("timeout_notice_thin", true))
-            .ends(Money::Either, Evidence::Asked),
+        Case::new(
+            "queue-timeout",
+            Group::Queue,
+            "given up in the queue: the request is posted back",
+        )
+        .because(why, QUEUE)
+        .fault(once("timeout_notice", true))
+        .ends(Money::Either, Evidence::Asked),
+        Case::new(
+            "queue-timeout-thin",
+            Group::Queue,
+            "given up in the queue: a short notice comes",
+        )
+        .because(why, QUEUE)
+        .fault(once("timeout_notice_thin", true))
+        .ends(Money::Either, Evidence::Asked),
     ]
 }
 

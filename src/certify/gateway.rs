@@ -41,10 +41,11 @@ fn lost(pace: Pace) -> Vec<Case> {
         ("post-answer-504", "taken; a proxy answers 504 with a page", vec![Trip::Page(504)]),
         ("post-answer-late", "taken; the answer comes late", vec![Trip::Late(pace.late)]),
         ("post-lost", "the connection drops before the gateway", vec![Trip::Lost]),
-        ("post-lost-then-dropped", "once it is lost on the way there, once on the way back", vec![
-            Trip::Lost,
-            Trip::Dropped,
-        ]),
+        (
+            "post-lost-then-dropped",
+            "once it is lost on the way there, once on the way back",
+            vec![Trip::Lost, Trip::Dropped],
+        ),
     ];
     let case = |(name, story, trips): (&'static str, &'static str, Vec<Trip>)| {
         Case::new(name, Group::LostAnswer, story).because(SAME_KEY, KEYS).on_the_way(&trips)
@@ -88,10 +89,11 @@ fn looks(pace: Pace) -> Vec<Case> {
     let table: [(&str, &str, Vec<Trip>); 4] = [
         ("look-dropped", "the first look at the payout is lost", vec![Trip::Dropped]),
         ("look-502", "a proxy answers the first look with 502", vec![Trip::Page(502)]),
-        ("look-429", "the first look is refused: too many", vec![Trip::Refused(
-            429,
-            "too_many_requests",
-        )]),
+        (
+            "look-429",
+            "the first look is refused: too many",
+            vec![Trip::Refused(429, "too_many_requests")],
+        ),
         ("look-late", "the first look is answered late", vec![Trip::Late(pace.late)]),
     ];
     let case = |(name, story, trips): (&'static str, &'static str, Vec<Trip>)| {

@@ -47,9 +47,18 @@ fn page(out: &mut String, report: &Report) -> std::fmt::Result {
         report.interface
     )?;
     for (level, what) in LEVELS {
-        writeln!(out, "<li class=\"{}\"><b>{}</b> {what}</li>", level.as_str(), report.count(level))?;
+        writeln!(
+            out,
+            "<li class=\"{}\"><b>{}</b> {what}</li>",
+            level.as_str(),
+            report.count(level)
+        )?;
     }
-    writeln!(out, "</ul>\n<p>Run {}. Each case is a payment of its own.</p>", escaped(&report.run))?;
+    writeln!(
+        out,
+        "</ul>\n<p>Run {}. Each case is a payment of its own.</p>",
+        escaped(&report.run)
+    )?;
     for (level, what) in LEVELS {
         let ours: Vec<&Verdict> =
             report.verdicts.iter().filter(|verdict| verdict.level == level).collect();

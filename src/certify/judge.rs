@@ -206,6 +206,7 @@ fn money(task: &Task, facts: Facts<'_>) -> Vec<Finding> {
         findings.push(found(Flaw::WrongAmount, says));
     }
     if let Some(why) = facts.not_taken {
+        let why = why.replace(char::is_control, " ");
         findings.push(found(Flaw::NotTaken, format!("the system did not take it: {why}")));
     } else if facts.wire.ids.is_empty() && facts.paid.is_empty() {
         findings.push(found(Flaw::NeverSent, "no request for it came to M-Pesa"));
@@ -434,8 +435,7 @@ mod tests {
         let anew = task(Money::NotPaid, Evidence::Told);
         assert_eq!(flaws(&anew, 1, &paid_row, &wire(2)), [Flaw::PaidAnew]);
         assert_eq!(flaws(&either, 0, &[row(Status::NotPaid)], &wire(0)), [Flaw::NeverSent]);
-        let facts =
-            Facts { not_taken: Some("status 500"), paid: &[], rows: &[], wire: &wire(0) };
+        let facts = Facts { not_taken: Some("status 500"), paid: &[], rows: &[], wire: &wire(0) };
         let verdict = judge(&either, facts);
         assert_eq!(verdict.findings[0].says, "the system did not take it: status 500");
         assert_eq!((verdict.ledger.as_str(), verdict.books.as_str()), ("not paid", "missing"));

@@ -34,12 +34,7 @@ pub struct Report {
 
 impl Report {
     /// Judges every case.
-    pub fn new(
-        interface: Interface,
-        run: &str,
-        trials: &[(Task, Trial)],
-        books: &[Row],
-    ) -> Self {
+    pub fn new(interface: Interface, run: &str, trials: &[(Task, Trial)], books: &[Row]) -> Self {
         let mut rows: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for row in books {
             rows.entry(&row.reference).or_default().push(row);

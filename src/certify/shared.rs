@@ -121,7 +121,10 @@ fn failures(interface: Interface) -> Vec<Case> {
             .ends(Money::NotPaid, Evidence::Asked)
     });
     let refused = Case::new("refused", Group::Failure, "refused at once: a field is invalid")
-        .because("a refusal has no result: nothing follows, nothing was paid", REFUSED.of(interface))
+        .because(
+            "a refusal has no result: nothing follows, nothing was paid",
+            REFUSED.of(interface),
+        )
         .each(TRIES, &refuse(REFUSAL))
         .ends(Money::NotPaid, Evidence::Told);
     certain.into_iter().chain(doubtful).chain([refused]).collect()
@@ -139,7 +142,11 @@ fn lost_answers(interface: Interface, pace: Pace) -> Vec<Case> {
             Answer::Garbage(Garbage::Unavailable),
             "paid; the answer is a page with status 503",
         ),
-        ("answer-fault", Answer::Garbage(Garbage::Fault), "paid; the answer is a fault, status 500"),
+        (
+            "answer-fault",
+            Answer::Garbage(Garbage::Fault),
+            "paid; the answer is a fault, status 500",
+        ),
         (
             "answer-internal-error",
             Answer::Instead(Code::Borrowed("100000004")),
@@ -156,10 +163,14 @@ fn lost_answers(interface: Interface, pace: Pace) -> Vec<Case> {
             .because(KEEP_THE_ID, LOST.of(interface))
             .first(answer(how))
     });
-    let failed = Case::new("answer-dropped-fails", Group::LostAnswer, "not paid, and the connection drops; the result says why (1)")
-        .because(KEEP_THE_ID, LOST.of(interface))
-        .first(Behaviour { answer: Answer::Drop, ..fail(NO_FUNDS) })
-        .ends(Money::NotPaid, Evidence::Told);
+    let failed = Case::new(
+        "answer-dropped-fails",
+        Group::LostAnswer,
+        "not paid, and the connection drops; the result says why (1)",
+    )
+    .because(KEEP_THE_ID, LOST.of(interface))
+    .first(Behaviour { answer: Answer::Drop, ..fail(NO_FUNDS) })
+    .ends(Money::NotPaid, Evidence::Told);
     paid.into_iter().chain([failed]).collect()
 }
 
@@ -167,7 +178,12 @@ fn lost_answers(interface: Interface, pace: Pace) -> Vec<Case> {
 fn untold(interface: Interface) -> Vec<Case> {
     let none = Results::Never;
     let table = [
-        ("result-never", "paid; the answer comes, the result never does", result(none.clone()), true),
+        (
+            "result-never",
+            "paid; the answer comes, the result never does",
+            result(none.clone()),
+            true,
+        ),
         (
             "result-never-fails",
             "taken and not paid; the result never comes",
@@ -199,14 +215,22 @@ fn untold(interface: Interface) -> Vec<Case> {
             .first(behaviour)
             .ends(if paid { Money::Paid } else { Money::NotPaid }, Evidence::Asked)
     });
-    let dropped = Case::new("dropped-before", Group::LostAnswer, "the connection drops before M-Pesa takes the request")
-        .because(KEEP_THE_ID, LOST.of(interface))
-        .first(forgotten())
-        .ends(Money::Either, Evidence::Asked);
-    let twice = Case::new("dropped-before-twice", Group::LostAnswer, "twice the connection drops before M-Pesa takes the request")
-        .because(KEEP_THE_ID, LOST.of(interface))
-        .each(2, &forgotten())
-        .ends(Money::Either, Evidence::Asked);
+    let dropped = Case::new(
+        "dropped-before",
+        Group::LostAnswer,
+        "the connection drops before M-Pesa takes the request",
+    )
+    .because(KEEP_THE_ID, LOST.of(interface))
+    .first(forgotten())
+    .ends(Money::Either, Evidence::Asked);
+    let twice = Case::new(
+        "dropped-before-twice",
+        Group::LostAnswer,
+        "twice the connection drops before M-Pesa takes the request",
+    )
+    .because(KEEP_THE_ID, LOST.of(interface))
+    .each(2, &forgotten())
+    .ends(Money::Either, Evidence::Asked);
     asked.into_iter().chain([dropped, twice]).collect()
 }
 
@@ -245,7 +269,13 @@ fn repeated(interface: Interface, pace: Pace) -> Vec<Case> {
             early,
             Behaviour { result: Results::BeforeAnswer, ..answer(Answer::Drop) },
         ),
-        ("result-late", Group::Late, "paid; the result comes late", late, result(Results::Late(pace.late))),
+        (
+            "result-late",
+            Group::Late,
+            "paid; the result comes late",
+            late,
+            result(Results::Late(pace.late)),
+        ),
         (
             "result-late-answer-never",
             Group::Late,
@@ -254,23 +284,45 @@ fn repeated(interface: Interface, pace: Pace) -> Vec<Case> {
             Behaviour { result: Results::Late(pace.late), ..answer(Answer::Never) },
         ),
     ];
-    let failures = [
-        ("fails-twice", Group::Duplicate, "the result comes twice, and says: insufficient funds (1)", Results::Twice),
-        ("fails-first", Group::Duplicate, "the result comes before the answer, and says: insufficient funds (1)", Results::BeforeAnswer),
-        ("fails-late", Group::Late, "taken; the result comes late, and says: insufficient funds (1)", Results::Late(pace.late)),
-    ];
-    let source = |group| if group == Group::Late { LOST } else { MANY };
     let paid = cases.map(|(name, group, story, why, behaviour)| {
-        let source = if why == early { EARLY } else { source(group) };
+        let source = if why == early { EARLY } else { told_again(group) };
         Case::new(name, group, story).because(why, source.of(interface)).first(behaviour)
     });
-    let failed = failures.map(|(name, group, story, how)| {
+    paid.into_iter().chain(repeated_failures(interface, pace)).collect()
+}
+
+fn told_again(group: Group) -> Source {
+    if group == Group::Late { LOST } else { MANY }
+}
+
+/// The same of payments that failed.
+fn repeated_failures(interface: Interface, pace: Pace) -> [Case; 3] {
+    let failures = [
+        (
+            "fails-twice",
+            Group::Duplicate,
+            "the result comes twice, and says: insufficient funds (1)",
+            Results::Twice,
+        ),
+        (
+            "fails-first",
+            Group::Duplicate,
+            "the result comes before the answer, and says: insufficient funds (1)",
+            Results::BeforeAnswer,
+        ),
+        (
+            "fails-late",
+            Group::Late,
+            "taken; the result comes late, and says: insufficient funds (1)",
+            Results::Late(pace.late),
+        ),
+    ];
+    failures.map(|(name, group, story, how)| {
         Case::new(name, group, story)
-            .because(ACK_IS_NOT_PAID, source(group).of(interface))
+            .because(ACK_IS_NOT_PAID, told_again(group).of(interface))
             .first(Behaviour { result: how, ..fail(NO_FUNDS) })
             .ends(Money::NotPaid, Evidence::Told)
-    });
-    paid.into_iter().chain(failed).collect()
+    })
 }
 
 /// Messages that contradict each other, or cannot be read.
@@ -282,33 +334,61 @@ fn contradictions(interface: Interface, pace: Pace) -> Vec<Case> {
     let other = |code: &'static str| Results::Contradicting(Code::Borrowed(code));
     let again_after = pace.late;
     let spoilt = [
-        ("result-malformed-first", Malformed::NotXml, "a result that is no message at all comes, and then the good one"),
+        (
+            "result-malformed-first",
+            Malformed::NotXml,
+            "a result that is no message at all comes, and then the good one",
+        ),
         ("result-cut-first", Malformed::Cut, "half of the result comes, and then the good one"),
-        ("result-without-code-first", Malformed::NoCode, "a result without a code comes, and then the good one"),
+        (
+            "result-without-code-first",
+            Malformed::NoCode,
+            "a result without a code comes, and then the good one",
+        ),
     ];
     let spoilt = spoilt.map(|(name, how, story)| {
         Case::new(name, Group::Contradiction, story)
             .because(unread, ODD.of(interface))
             .first(result(Results::Malformed(how, Place::Before)))
     });
-    let only = Case::new("result-cut", Group::Contradiction, "half of the result comes, and never the whole")
-        .because(unread, ODD.of(interface))
-        .first(result(Results::Malformed(Malformed::Cut, Place::Instead)))
-        .ends(Money::Paid, Evidence::Asked);
-    let paid = Case::new("paid-then-denied", Group::Contradiction, "paid; the result says so, and a second one says: cannot take it (2040)")
-        .because(stands, MANY.of(interface))
-        .first(Behaviour { again_after, ..result(other(RECIPIENT_CANNOT)) });
-    let failed = Case::new("denied-then-paid", Group::Contradiction, "not paid; the result says so (1), and a second one says: paid")
-        .because(stands, MANY.of(interface))
-        .first(Behaviour { again_after, result: other("0"), ..fail(NO_FUNDS) })
-        .ends(Money::NotPaid, Evidence::Told);
-    let waiting = Case::new("not-the-last-word", Group::Contradiction, "a result says that another follows (ResultType 1); the last says: paid")
-        .because(not_last, Source("spec/soap.md §5.1", "spec/daraja.md §2.3").of(interface))
-        .first(Behaviour { again_after, ..result(Results::WaitingFirst) });
-    let refuted = Case::new("not-the-last-word-fails", Group::Contradiction, "a result says that another follows (ResultType 1); the last says: not paid (1)")
-        .because(not_last, Source("spec/soap.md §5.1", "spec/daraja.md §2.3").of(interface))
-        .first(Behaviour { again_after, result: Results::WaitingFirst, ..fail(NO_FUNDS) })
-        .ends(Money::NotPaid, Evidence::Told);
+    let only = Case::new(
+        "result-cut",
+        Group::Contradiction,
+        "half of the result comes, and never the whole",
+    )
+    .because(unread, ODD.of(interface))
+    .first(result(Results::Malformed(Malformed::Cut, Place::Instead)))
+    .ends(Money::Paid, Evidence::Asked);
+    let paid = Case::new(
+        "paid-then-denied",
+        Group::Contradiction,
+        "paid; the result says so, and a second one says: cannot take it (2040)",
+    )
+    .because(stands, MANY.of(interface))
+    .first(Behaviour { again_after, ..result(other(RECIPIENT_CANNOT)) });
+    let failed = Case::new(
+        "denied-then-paid",
+        Group::Contradiction,
+        "not paid; the result says so (1), and a second one says: paid",
+    )
+    .because(stands, MANY.of(interface))
+    .first(Behaviour { again_after, result: other("0"), ..fail(NO_FUNDS) })
+    .ends(Money::NotPaid, Evidence::Told);
+    let waiting = Case::new(
+        "not-the-last-word",
+        Group::Contradiction,
+        "a result says that another follows (ResultType 1); the last says: paid",
+    )
+    .because(not_last, Source("spec/soap.md §5.1", "spec/daraja.md §2.3").of(interface))
+    .first(Behaviour { again_after, ..result(Results::WaitingFirst) });
+    let refuted = Case::new(
+        "not-the-last-word-fails",
+        Group::Contradiction,
+        "a result says that another follows (ResultType 1); the last says: not paid (1)",
+    )
+    .because(not_last, Source("spec/soap.md §5.1", "spec/daraja.md §2.3").of(interface))
+    .first(Behaviour { again_after, result: Results::WaitingFirst, ..fail(NO_FUNDS) })
+    .ends(Money::NotPaid, Evidence::Told);
     spoilt.into_iter().chain([only, paid, failed, waiting, refuted]).collect()
 }
 
@@ -318,12 +398,42 @@ fn questions(interface: Interface, pace: Pace) -> Vec<Case> {
     let lost = Behaviour { answer: Answer::Drop, result: Results::Never, ..GOOD };
     let held = Act::Cache { wait: pace.late, then: Then::Deliver };
     let table = [
-        ("question-fails-first", "paid, and nothing comes; the first question fails (17)", 1, fail("17")),
-        ("question-lost-first", "paid, and nothing comes; the first question is lost too", 1, forgotten()),
-        ("question-busy-first", "paid, and nothing comes; the first question is refused: too much", 1, refuse("100000002")),
-        ("question-late", "paid, and nothing comes; the answer to the question comes late", 1, result(Results::Late(pace.late))),
-        ("question-held", "paid, and nothing comes; the question is held for a while", 1, Behaviour { act: held, ..GOOD }),
-        ("question-told-twice", "paid, and nothing comes; the question is answered twice", 1, result(Results::Twice)),
+        (
+            "question-fails-first",
+            "paid, and nothing comes; the first question fails (17)",
+            1,
+            fail("17"),
+        ),
+        (
+            "question-lost-first",
+            "paid, and nothing comes; the first question is lost too",
+            1,
+            forgotten(),
+        ),
+        (
+            "question-busy-first",
+            "paid, and nothing comes; the first question is refused: too much",
+            1,
+            refuse("100000002"),
+        ),
+        (
+            "question-late",
+            "paid, and nothing comes; the answer to the question comes late",
+            1,
+            result(Results::Late(pace.late)),
+        ),
+        (
+            "question-held",
+            "paid, and nothing comes; the question is held for a while",
+            1,
+            Behaviour { act: held, ..GOOD },
+        ),
+        (
+            "question-told-twice",
+            "paid, and nothing comes; the question is answered twice",
+            1,
+            result(Results::Twice),
+        ),
     ];
     let asked = table.map(|(name, story, times, question)| {
         Case::new(name, Group::Question, story)
@@ -332,16 +442,25 @@ fn questions(interface: Interface, pace: Pace) -> Vec<Case> {
             .questions(times, &question)
             .ends(Money::Paid, Evidence::Asked)
     });
-    let open = "what nobody knows is open: neither paid nor not paid, until M-Pesa or a person says";
-    let never = Case::new("nobody-knows", Group::Question, "paid; nothing comes, and no question is answered")
-        .because(open, QUERY.of(interface))
-        .first(lost.clone())
-        .questions(ALWAYS, &Behaviour { answer: Answer::Drop, ..forgotten() })
-        .ends(Money::Paid, Evidence::Open);
-    let not_paid = Case::new("nobody-knows-fails", Group::Question, "not paid; nothing comes, and every question fails (17)")
-        .because(open, QUERY.of(interface))
-        .first(Behaviour { act: Act::Fail(Code::Borrowed(NO_FUNDS)), ..lost })
-        .questions(ALWAYS, &fail("17"))
-        .ends(Money::NotPaid, Evidence::Open);
+    let open =
+        "what nobody knows is open: neither paid nor not paid, until M-Pesa or a person says";
+    let never = Case::new(
+        "nobody-knows",
+        Group::Question,
+        "paid; nothing comes, and no question is answered",
+    )
+    .because(open, QUERY.of(interface))
+    .first(lost.clone())
+    .questions(ALWAYS, &Behaviour { answer: Answer::Drop, ..forgotten() })
+    .ends(Money::Paid, Evidence::Open);
+    let not_paid = Case::new(
+        "nobody-knows-fails",
+        Group::Question,
+        "not paid; nothing comes, and every question fails (17)",
+    )
+    .because(open, QUERY.of(interface))
+    .first(Behaviour { act: Act::Fail(Code::Borrowed(NO_FUNDS)), ..lost })
+    .questions(ALWAYS, &fail("17"))
+    .ends(Money::NotPaid, Evidence::Open);
     asked.into_iter().chain([never, not_paid]).collect()
 }

@@ -27,7 +27,11 @@ fn refuse(code: &'static str) -> Behaviour {
 
 fn refusals() -> Vec<Case> {
     let table = [
-        ("refused-by-broker", "100000014", "refused by the broker: a parameter is missing (100000014)"),
+        (
+            "refused-by-broker",
+            "100000014",
+            "refused by the broker: a parameter is missing (100000014)",
+        ),
         ("refused-by-core", "25", "refused by the core: a parameter's format is invalid (25)"),
     ];
     let case = |(name, code, story): (&'static str, &'static str, &'static str)| {

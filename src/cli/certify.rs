@@ -20,9 +20,9 @@ use self::stage::Stage;
 use self::target::Target;
 use super::{Context, Failure, out};
 use crate::certify::case::{Case, Pace, Task, tasks};
+use crate::certify::json as as_json;
 use crate::certify::report::Report;
 use crate::certify::{Interface, html, junit, text};
-use crate::certify::json as as_json;
 use crate::config::time_of;
 
 /// The most payments that may be asked for side by side.
@@ -56,7 +56,7 @@ pub(super) struct Certify {
     /// gateway, where requests and answers are lost.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     front: SocketAddr,
-    /// With --interface gateway, one that runs already, such as http://127.0.0.1:8080; --config
+    /// With --interface gateway, one that runs already, by its address; --config
     /// FILE must be its configuration, and no simulator may run yet.
     #[arg(long, value_name = "URL", requires = "config")]
     gateway: Option<String>,
@@ -142,9 +142,8 @@ impl Certify {
             );
             return Err(Failure::Usage(why));
         }
-        let is_chosen = |case: &Case| {
-            self.cases.is_empty() || self.cases.iter().any(|name| name == case.name)
-        };
+        let is_chosen =
+            |case: &Case| self.cases.is_empty() || self.cases.iter().any(|name| name == case.name);
         Ok(all.into_iter().filter(is_chosen).collect())
     }
 

@@ -4,7 +4,8 @@
 use super::{Run, examples};
 
 /// The wrong client waits for two seconds, and what is late is later than that.
-const PACE: [&str; 8] = ["--listen", "127.0.0.1:0", "--late", "3s", "--hold", "5s", "--quiet", "8s"];
+const PACE: [&str; 8] =
+    ["--listen", "127.0.0.1:0", "--late", "3s", "--hold", "5s", "--quiet", "8s"];
 
 /// What it fails over both interfaces: it counts an acknowledgement as paid, whatever the result
 /// says, and it pays again under a new id whatever is not acknowledged.

@@ -53,7 +53,10 @@ const MISTAKES: [Mistake; 12] = [
     (
         "the-last-word-wins",
         "daraja",
-        &[("paid-then-denied", "paid_called_not_paid"), ("denied-then-paid", "not_paid_called_paid")],
+        &[
+            ("paid-then-denied", "paid_called_not_paid"),
+            ("denied-then-paid", "not_paid_called_paid"),
+        ],
         "paid result-twice fails-no-funds",
     ),
     (
