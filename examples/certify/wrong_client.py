@@ -11,17 +11,18 @@ TRIES = 3
 
 
 class WrongClient:
-    def __init__(self, mpesa):
-        self.mpesa = mpesa
+    def __init__(self, connect):
+        self.connect, self.mpesa = connect, connect()
         self.rows = {}
 
     def pay(self, payment):
         reference, phone, amount = payment["reference"], payment["phone"], payment["amount"]
         status = "not_paid"
+        mpesa = self.connect()  # and a token of its own
         for _ in range(TRIES):
             # WRONG (1): a new id for each try. M-Pesa knows a payment by its id; under a new id it
             # is another payment, and the first may have been taken though its answer was lost.
-            answer = self.mpesa.pay(wire.new_id(), phone, amount)
+            answer = mpesa.pay(wire.new_id(), phone, amount)
             if answer == wire.TAKEN:
                 # WRONG (2): "accepted for processing" is counted as paid. Only the result says
                 # whether it was paid; it may well say that it was not.
@@ -43,4 +44,4 @@ class WrongClient:
 
 if __name__ == "__main__":
     given = house.arguments(__doc__.splitlines()[0]).parse_args()
-    house.serve(given.listen, WrongClient(house.connect(given)))
+    house.serve(given.listen, WrongClient(lambda: house.connect(given)))

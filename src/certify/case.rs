@@ -94,13 +94,13 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// What the books should say.
-    pub const fn books(self, money: Money) -> &'static str {
+    /// What the books should say; `None`: whichever is true.
+    const fn books(self, money: Money) -> Option<&'static str> {
         match (self, money) {
-            (Self::Open, _) => "pending",
-            (_, Money::Paid) => "paid",
-            (_, Money::NotPaid) => "not_paid",
-            (_, Money::Either) => "what is true",
+            (Self::Open, _) => Some("pending"),
+            (Self::Told | Self::Asked, Money::Paid) => Some("paid"),
+            (Self::Told | Self::Asked, Money::NotPaid) => Some("not_paid"),
+            (Self::Told | Self::Asked, Money::Either) => None,
         }
     }
 }
@@ -258,8 +258,11 @@ impl Case {
 
     /// What is expected, in one line.
     pub fn expected(&self) -> String {
-        let books = self.evidence.books(self.money);
-        format!("{} in M-Pesa's ledger, {books} in the books", self.money.as_str())
+        let money = self.money.as_str();
+        match self.evidence.books(self.money) {
+            Some(books) => format!("{money} in M-Pesa's ledger, {books} in the books"),
+            None => format!("{money} in M-Pesa's ledger, and the books say which"),
+        }
     }
 }
 

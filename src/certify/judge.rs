@@ -206,6 +206,7 @@ fn money(task: &Task, facts: Facts<'_>) -> Vec<Finding> {
         findings.push(found(Flaw::WrongAmount, says));
     }
     if let Some(why) = facts.not_taken {
+        let why = why.replace(char::is_control, " ");
         findings.push(found(Flaw::NotTaken, format!("the system did not take it: {why}")));
     } else if facts.wire.ids.is_empty() && facts.paid.is_empty() {
         findings.push(found(Flaw::NeverSent, "no request for it came to M-Pesa"));

@@ -284,6 +284,19 @@ fn repeated(interface: Interface, pace: Pace) -> Vec<Case> {
             Behaviour { result: Results::Late(pace.late), ..answer(Answer::Never) },
         ),
     ];
+    let paid = cases.map(|(name, group, story, why, behaviour)| {
+        let source = if why == early { EARLY } else { told_again(group) };
+        Case::new(name, group, story).because(why, source.of(interface)).first(behaviour)
+    });
+    paid.into_iter().chain(repeated_failures(interface, pace)).collect()
+}
+
+fn told_again(group: Group) -> Source {
+    if group == Group::Late { LOST } else { MANY }
+}
+
+/// The same of payments that failed.
+fn repeated_failures(interface: Interface, pace: Pace) -> [Case; 3] {
     let failures = [
         (
             "fails-twice",
@@ -304,18 +317,12 @@ fn repeated(interface: Interface, pace: Pace) -> Vec<Case> {
             Results::Late(pace.late),
         ),
     ];
-    let source = |group| if group == Group::Late { LOST } else { MANY };
-    let paid = cases.map(|(name, group, story, why, behaviour)| {
-        let source = if why == early { EARLY } else { source(group) };
-        Case::new(name, group, story).because(why, source.of(interface)).first(behaviour)
-    });
-    let failed = failures.map(|(name, group, story, how)| {
+    failures.map(|(name, group, story, how)| {
         Case::new(name, group, story)
-            .because(ACK_IS_NOT_PAID, source(group).of(interface))
+            .because(ACK_IS_NOT_PAID, told_again(group).of(interface))
             .first(Behaviour { result: how, ..fail(NO_FUNDS) })
             .ends(Money::NotPaid, Evidence::Told)
-    });
-    paid.into_iter().chain(failed).collect()
+    })
 }
 
 /// Messages that contradict each other, or cannot be read.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::case::Task;
+use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::time::Timestamp;
 use crate::sim::exchange::{Direction, Exchange};
 
@@ -37,7 +38,8 @@ enum Part {
 pub fn of(task: &Task, all: &[Arc<Exchange>]) -> Wire {
     let phone = task.phone.reveal();
     let mut wire = Wire::default();
-    let mut asked_since = false;
+    // Whether a try may have been taken, for all that its sender was told; and whether he asked.
+    let (mut in_doubt, mut asked_since) = (false, false);
     let mut began = None;
     let mut letters: Vec<(&[u8], bool)> = Vec::new();
     for exchange in all {
@@ -48,10 +50,11 @@ pub fn of(task: &Task, all: &[Arc<Exchange>]) -> Wire {
             Part::Request => {
                 let id = id_of(exchange);
                 if !wire.ids.contains(&id) {
-                    wire.is_renamed_unasked |= !wire.ids.is_empty() && !asked_since;
+                    wire.is_renamed_unasked |= in_doubt && !asked_since;
                     asked_since = false;
                     wire.ids.push(id);
                 }
+                in_doubt |= !is_refused(exchange);
             }
             Part::Question => asked_since = true,
             Part::Message => note(&mut letters, exchange),
@@ -93,6 +96,18 @@ fn note<'a>(letters: &mut Vec<(&'a [u8], bool)>, exchange: &'a Exchange) {
     }
 }
 
+/// Whether the answer says for certain that the request was not taken.
+fn is_refused(exchange: &Exchange) -> bool {
+    let code = said(exchange).map(|(_, code)| outcome::answer(&code).class);
+    matches!(code, Some(AnswerClass::Refused | AnswerClass::TryLater))
+}
+
+/// The code of an answer, and what it stands under.
+fn said(exchange: &Exchange) -> Option<(&'static str, String)> {
+    let named = |name| code(&exchange.response, name).map(|code| (name, code));
+    ["ResponseCode", "errorCode"].into_iter().find_map(named)
+}
+
 /// What a request is called: by the caller, else by Daraja in its answer.
 fn id_of(exchange: &Exchange) -> String {
     let by_json = || {
@@ -130,10 +145,8 @@ fn line(exchange: &Exchange, part: Part, from: Timestamp) -> String {
             } else {
                 "question".to_owned()
             };
-            let said = ["ResponseCode", "errorCode"]
-                .into_iter()
-                .find_map(|name| code(&exchange.response, name).map(|code| (name, code)));
-            let said = said.map_or_else(String::new, |(name, code)| format!(", {name} {code}"));
+            let said =
+                said(exchange).map_or_else(String::new, |(name, code)| format!(", {name} {code}"));
             format!("{at} {what} -> {status}{said}")
         }
         Part::Message => {
@@ -156,7 +169,8 @@ mod tests {
         let exchange = |(Line(direction, status, request, response, about), seq): (&Line, u64)| {
             Arc::new(Exchange {
                 seq,
-                at: Timestamp::EPOCH.after(std::time::Duration::from_millis(seq * 10)),
+                at: Timestamp::EPOCH
+                    .after(std::time::Duration::from_millis(seq.saturating_mul(10))),
                 direction: *direction,
                 path: "/x".to_owned(),
                 status: *status,
@@ -186,7 +200,10 @@ mod tests {
         let question = || Line(In, Some(200), "<Value>a-1</Value>", TAKEN, Some("q-1"));
         let other =
             || Line(In, Some(200), "<Identifier>254709001002</Identifier>", "", Some("c-1"));
+        let refused = || Line(In, Some(500), PAY_A, r#""errorCode":"401.002.01""#, Some("a-1"));
         let table = [
+            (vec![refused(), second()], false),
+            (vec![refused(), first(), second()], true),
             (vec![first(), second()], true),
             (vec![first(), other(), second()], true),
             (vec![first(), question(), second()], false),

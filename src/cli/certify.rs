@@ -56,7 +56,7 @@ pub(super) struct Certify {
     /// gateway, where requests and answers are lost.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     front: SocketAddr,
-    /// With --interface gateway, one that runs already, such as http://127.0.0.1:8080; --config
+    /// With --interface gateway, one that runs already, by its address; --config
     /// FILE must be its configuration, and no simulator may run yet.
     #[arg(long, value_name = "URL", requires = "config")]
     gateway: Option<String>,

@@ -68,7 +68,7 @@ enum Command {
     /// Run the M-Pesa simulator: the SOAP broker, with a ledger of what was really paid.
     Simulate(simulate::Simulate),
     /// Put a customer's own system through cases, and compare its books with what was really paid.
-    Certify(certify::Certify),
+    Certify(Box<certify::Certify>),
     /// Applications and their API keys.
     #[command(subcommand)]
     Apps(apps::Apps),

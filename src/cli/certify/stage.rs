@@ -66,22 +66,7 @@ impl Stage {
         settings.hold = asked.hold;
         let simulator = simulate::start(settings.clone(), simulate::encryption(&config)).await?;
         out::say(&format!("simulated M-Pesa on http://{}", simulator.addr));
-        let (house, front) = match (asked.interface, &asked.gateway, &file) {
-            (Interface::Soap | Interface::Daraja, _, _) => (None, None),
-            (Interface::Gateway, Some(url), _) => {
-                (None, Some(Front::start(asked.front, url, asked.hold).await?))
-            }
-            (Interface::Gateway, None, Some(file)) => {
-                let house = House::start(file).await?;
-                let front = Front::start(asked.front, &house.base, asked.hold).await?;
-                (Some(house), Some(front))
-            }
-            (Interface::Gateway, None, None) => {
-                let why = "--interface gateway starts a gateway of its own, without --config; or \
-                           name one that runs with --gateway URL and --config its FILE";
-                return Err(Failure::Usage(why.to_owned()));
-            }
-        };
+        let (house, front) = behind(asked, file.as_deref()).await?;
         let connection = match &front {
             Some(front) => {
                 let key = house.as_ref().map(|house| house.key.as_str());
@@ -215,6 +200,29 @@ impl Stage {
             house.end().await;
         }
         self.simulator.shutdown().await;
+    }
+}
+
+/// The gateway that is started for the run, if one is, and what stands before it.
+async fn behind(
+    asked: &Certify,
+    file: Option<&Path>,
+) -> Result<(Option<House>, Option<Front>), Failure> {
+    match (asked.interface, &asked.gateway, file) {
+        (Interface::Soap | Interface::Daraja, _, _) => Ok((None, None)),
+        (Interface::Gateway, Some(url), _) => {
+            Ok((None, Some(Front::start(asked.front, url, asked.hold).await?)))
+        }
+        (Interface::Gateway, None, Some(file)) => {
+            let house = House::start(file).await?;
+            let front = Front::start(asked.front, &house.base, asked.hold).await?;
+            Ok((Some(house), Some(front)))
+        }
+        (Interface::Gateway, None, None) => {
+            let why = "--interface gateway starts a gateway of its own, without --config; or \
+                       name one that runs with --gateway URL and --config its FILE";
+            Err(Failure::Usage(why.to_owned()))
+        }
     }
 }
 
