@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{get, id_of, payout};
+use crate::api::{Api, get, id_of, payout};
 use crate::house::House;
-use crate::process::Process;
+use crate::process::{Process, eventually};
 use crate::wire::ask;
 
 /// Ten seconds before the year ends in Nairobi.
@@ -53,6 +53,38 @@ fn days_pass_in_moments_and_a_restart_changes_nothing() {
     assert!(paid["completed_at"].as_str().is_some_and(|at| at.starts_with("2026-12-31")), "{paid}");
     let clock = get(house.broker, "/sim/clock", &[]).expect("an answer").json();
     assert_eq!(clock["mode"], "stands", "{clock}");
+}
+
+/// What the gateway's clock says.
+fn gateways_clock(api: &Api) -> String {
+    let rails = api.get("/v1/rails").expect("an answer").json();
+    rails["test_clock"].as_str().expect("a test clock").to_owned()
+}
+
+#[test]
+fn without_its_simulator_the_gateways_clock_stands_and_it_never_goes_back() {
+    let house = house();
+    let api = house.client("finance", &["payouts:read", "read:all"]);
+    let mut simulator = simulate(&house);
+    let gateway = house.serve();
+    steer(&house, &json!({"advance": "1d"}));
+    let day_later = "2027-01-01T20:59:50.000Z";
+    assert_eq!(gateways_clock(&api), day_later);
+    simulator.kill();
+    eventually("it is said", || {
+        gateway.err().contains("no word of the simulator's clock").then_some(())
+    });
+    assert_eq!(gateways_clock(&api), day_later);
+    // One that was started anew is behind, until it is moved.
+    let _simulator = simulate(&house);
+    eventually("it is said", || {
+        gateway.err().contains("clock is behind this gateway's").then_some(())
+    });
+    steer(&house, &json!({"advance": "23h"}));
+    assert_eq!(gateways_clock(&api), day_later);
+    steer(&house, &json!({"advance": "2h"}));
+    let hour_later = "2027-01-01T21:59:50.000Z";
+    eventually("it goes on", || (gateways_clock(&api) == hour_later).then_some(()));
 }
 
 #[test]
