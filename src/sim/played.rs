@@ -89,6 +89,7 @@ pub(super) async fn serve(
 }
 
 async fn answer(sim: &Arc<Sim>, path: &str, body: &Bytes, played: Played) -> Response {
+    let _work = sim.clock.mark(Doing::Work);
     let Played { name, status, content_type, body: message, took, calls } = played;
     tracing::info!(exchange = name, path, status, "answered as recorded");
     for call in calls {
