@@ -82,7 +82,7 @@ impl Simulate {
             running.addr
         ));
         out::say(&format!("See it in a browser: http://{}/sim", running.addr));
-        let shown = (!self.quiet).then(|| lines::print(running.watch(), context.json));
+        let shown = (!self.quiet).then(|| lines::print(running.watch_all(), context.json));
         asked.wait().await;
         running.shutdown().await;
         if let Some(shown) = shown {

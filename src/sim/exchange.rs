@@ -114,7 +114,12 @@ impl Exchanges {
 
     /// Watches what happens from now on.
     pub fn watch(&self) -> Watch {
-        self.teller.watch()
+        self.teller.watch(Vec::new())
+    }
+
+    /// Watches what happens, beginning with the exchanges that are kept.
+    pub fn watch_all(&self) -> Watch {
+        self.teller.watch(self.all())
     }
 
     /// The last `limit`, in order.

@@ -397,6 +397,12 @@ impl Console {
         self.sim.exchanges().watch()
     }
 
+    /// Watches what happens, beginning with the exchanges that are kept: whoever starts to watch
+    /// after the simulator listens misses none of the first.
+    pub fn watch_all(&self) -> Watch {
+        self.sim.exchanges().watch_all()
+    }
+
     /// Answers an STK prompt that is open; whether it was.
     pub fn answer_prompt(&self, checkout_request_id: &str, answer: daraja::prompts::Said) -> bool {
         daraja::stk::answer(&self.sim, checkout_request_id, answer.code())

@@ -3,6 +3,7 @@
 //! Whoever watches too slowly misses something and is told how much; the simulator never waits for
 //! him.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -50,24 +51,35 @@ impl Teller {
         self.0.send(happening).ok();
     }
 
-    pub(super) fn watch(&self) -> Watch {
-        Watch(self.0.subscribe())
+    /// `before` is what it sees first.
+    pub(super) fn watch(&self, before: Vec<Arc<Exchange>>) -> Watch {
+        Watch { before: before.into(), now: self.0.subscribe() }
     }
 }
 
-/// Sees what happens from when it was made.
+/// Sees what happens from when it was made; perhaps what happened before that, first.
 #[derive(Debug)]
-pub struct Watch(Receiver<Happening>);
+pub struct Watch {
+    before: VecDeque<Arc<Exchange>>,
+    now: Receiver<Happening>,
+}
 
 impl Watch {
     /// Waits for the next thing; `None` once the simulator is gone.
     pub async fn next(&mut self) -> Option<Seen> {
-        seen(self.0.recv().await)
+        match self.past() {
+            Some(past) => Some(past),
+            None => seen(self.now.recv().await),
+        }
     }
 
     /// [`Self::next`], for a thread that may block.
     pub fn next_blocking(&mut self) -> Option<Seen> {
-        seen(self.0.blocking_recv())
+        self.past().or_else(|| seen(self.now.blocking_recv()))
+    }
+
+    fn past(&mut self) -> Option<Seen> {
+        self.before.pop_front().map(|exchange| Seen::Happening(Happening::Exchange(exchange)))
     }
 }
 
@@ -115,6 +127,20 @@ mod tests {
         ring.push(exchange());
         assert_eq!(seq(watch.next().await), Some(2));
         assert_eq!(seq(watch.next().await), Some(3));
+        drop(ring);
+        assert!(watch.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_late_may_see_what_is_kept_and_then_what_happens_each_once() {
+        let mut ring = Exchanges::new();
+        ring.push(exchange());
+        ring.push(exchange());
+        let mut watch = ring.watch_all();
+        ring.push(exchange());
+        for place in 1..=3 {
+            assert_eq!(seq(watch.next().await), Some(place));
+        }
         drop(ring);
         assert!(watch.next().await.is_none());
     }
