@@ -87,9 +87,9 @@ impl Timestamp {
         self.east_africa().format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// The date part of [`Self::header_stamp`], as in `AG_yyyyMMdd_…` (spec/soap.md §4.1).
-    pub fn date_stamp(self) -> String {
-        self.utc().format("%Y%m%d").to_string()
+    /// The day in East Africa, as in `AG_yyyyMMdd_…` (spec/soap.md §4.1, spec/daraja.md §9).
+    pub fn east_africa_date(self) -> String {
+        self.east_africa().format("%Y%m%d").to_string()
     }
 
     /// `yyyyMMddHHmmss` in East Africa Time: Daraja's `Timestamp` (spec/daraja.md §1.2, §6).
@@ -161,7 +161,10 @@ mod tests {
         assert_eq!(at.request_stamp(), "2024-01-02T03:04:05.0000000Z");
         assert_eq!(at.east_africa_stamp(), "02.01.2024 06:04:05");
         assert_eq!(at.east_africa_digits(), "20240102060405");
-        assert_eq!(at.date_stamp(), "20240102");
+        assert_eq!(at.east_africa_date(), "20240102");
+        let last_in_utc = Timestamp::from_millis(1_704_066_000_000);
+        assert_eq!(last_in_utc.rfc3339(), "2023-12-31T23:40:00.000Z");
+        assert_eq!(last_in_utc.east_africa_date(), "20240101");
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(super) fn test(r: &mut Reader, called: [(&str, Option<String>); 3]) -> Optio
             r.fault(name, "is another machine's, and [test] is set: it is for simulators alone");
         }
     }
+    let set = if url.is_some() { "test.clock" } else { "test.seed" };
+    r.warn(set, "is set: this is a gateway for tests, and no money may ever move by it");
     let clock = url.as_deref().and_then(clock_at);
     if url.is_some() && clock.is_none() {
         let what = "must be plain HTTP on this machine, such as http://127.0.0.1:8310/sim/clock";

@@ -34,6 +34,19 @@ fn a_gateway_on_this_machine_may_go_by_a_test_clock() {
 }
 
 #[test]
+fn it_is_warned_of() {
+    for (key, value) in [("test.clock", None), ("test.seed", Some(("MLANGO__TEST__SEED", "7")))] {
+        let dir = place();
+        let near = NEAR.into_iter().take(if value.is_some() { 1 } else { 2 });
+        let source = Source::text(complete(), dir.path());
+        let source = source.with_environment(Environment::of(near.chain(value)));
+        let warnings = source.serve().expect(key).warnings;
+        let about = warnings.iter().find(|warning| warning.key == key).expect(key);
+        assert!(about.what.contains("a gateway for tests"), "{about}");
+    }
+}
+
+#[test]
 fn nothing_that_it_calls_may_be_another_machine() {
     let table = [
         ("MLANGO__BROKER__URL", "http://192.0.2.49:18423", "broker.url"),

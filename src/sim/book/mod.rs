@@ -470,7 +470,7 @@ impl Book {
     fn conversation_id(&self, at: Timestamp, number: u64) -> String {
         let low = self.spread(number);
         let high = mix(low) & 0xffff;
-        format!("AG_{}_{high:04x}{low:016x}", at.date_stamp())
+        format!("AG_{}_{high:04x}{low:016x}", at.east_africa_date())
     }
 
     /// The part of a ConversationID that no two requests share.
