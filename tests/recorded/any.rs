@@ -77,7 +77,7 @@ proptest! {
         let out = String::from_utf8_lossy(&body.bytes).into_owned();
         for digits in ["254722345678", "0722345678"] {
             // Two numbers that stand without anything between them are none.
-            let is_clear = text.split(digits).all(|part| {
+            let is_clear = !text.contains(&digits.repeat(2)) && text.split(digits).all(|part| {
                 !part.ends_with(|c: char| c.is_alphanumeric())
                     && !part.starts_with(|c: char| c.is_alphanumeric())
             });
