@@ -19,7 +19,10 @@ fn house() -> House {
         ("PAYOUTS__CACHED_WINDOW", "2s"),
         ("PAYOUTS__INQUIRY_INTERVALS", "1s,2s,2s,5s"),
     ];
-    waits.into_iter().fold(House::new(), |house, (key, value)| house.with(key, value))
+    let mut house =
+        waits.into_iter().fold(House::new(), |house, (key, value)| house.with(key, value));
+    house.set("DARAJA__URL", &format!("http://127.0.0.1:{}", house.broker));
+    house
 }
 
 fn simulate(house: &House, scenario: &str) -> Process {
@@ -104,10 +107,11 @@ fn live(api: &Api, body: &Value, key: &str, events: usize) -> String {
     id
 }
 
-/// Lives, each by the rules that make it, and how many events it has.
-const STRANGE: [(&str, &str, usize); 5] = [
+/// Lives, each over a rail, by the rules that make it, and how many events it has.
+const STRANGE: [(&str, &str, &str, usize); 7] = [
     (
         "throttled, then its answer is lost, and the result comes twice",
+        "soap",
         "[[rules]]\nwhen = { api = \"b2c\", attempt = 1 }\nthen = { act = \"throttle\" }\n\
          [[rules]]\nwhen = { api = \"b2c\", attempt = 2 }\n\
          then = { answer = \"drop\", result = \"twice\", result_after = \"700ms\", again_after = \"900ms\" }\n",
@@ -115,22 +119,40 @@ const STRANGE: [(&str, &str, usize); 5] = [
     ),
     (
         "paid, and a second result says that it was not",
+        "soap",
         "[[rules]]\nwhen = { api = \"b2c\" }\n\
          then = { contradict = \"2040\", result_after = \"500ms\", again_after = \"800ms\" }\n",
         5,
     ),
     (
         "paid, and M-Pesa tells only when it is asked for the second time",
+        "soap",
         "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { answer = \"never\", result = \"never\" }\n\
          [[rules]]\nwhen = { api = \"status\", times = 1 }\nthen = { result = \"never\" }\n",
         5,
     ),
     (
-        "accepted, and failed before its answer",
+        "accepted, and failed",
+        "soap",
         "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { fail = \"2040\", result_after = \"600ms\" }\n",
         4,
     ),
-    ("refused", "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { refuse = \"1005\" }\n", 3),
+    ("refused", "soap", "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { refuse = \"1005\" }\n", 3),
+    (
+        "throttled, then its answer is lost, and the result comes twice, over Daraja",
+        "daraja",
+        "[[rules]]\nwhen = { api = \"b2c\", attempt = 1 }\nthen = { act = \"throttle\" }\n\
+         [[rules]]\nwhen = { api = \"b2c\", attempt = 2 }\n\
+         then = { answer = \"drop\", result = \"twice\", result_after = \"700ms\", again_after = \"900ms\" }\n",
+        7,
+    ),
+    (
+        "paid, and only the second question is answered, over Daraja",
+        "daraja",
+        "[[rules]]\nwhen = { api = \"b2c\" }\nthen = { answer = \"drop\", result = \"never\" }\n\
+         [[rules]]\nwhen = { api = \"status\", times = 1 }\nthen = { result = \"never\" }\n",
+        5,
+    ),
 ];
 
 #[test]
@@ -139,19 +161,29 @@ fn a_payout_with_a_strange_life_has_the_same_life_when_it_is_played_again() {
     let mut simulator = simulate(&first, "happy");
     let mut gateway = first.serve();
     let api = first.client("finance", &["payouts:write", "payouts:read"]);
-    let mut exported = Vec::new();
-    for (nth, (story, rules, events)) in STRANGE.iter().enumerate() {
+    let (mut exported, mut cases) = (Vec::new(), 0);
+    for (nth, (story, rail, rules, events)) in STRANGE.iter().enumerate() {
         let scenario = format!("name = \"strange\"\nsays = \"x\"\n{rules}");
         play(&first, &scenario);
-        let body = json!({"amount": format!("{}.00", 150 + nth), "phone": "0722 000 777"});
+        let amount = format!("{}.00", 150 + nth);
+        let body = json!({"amount": amount, "phone": "0722 000 777", "rail": rail});
         let id = live(&api, &body, &format!("k{nth}"), *events);
         let file = first.path(&format!("{nth}.toml"));
         let args = ["payouts", "export-scenario", &id, "--out", file.to_str().expect("UTF-8")];
         first.run_with(&args, &[("MLANGO_API_KEY", &api.key)], "").done();
         let text = std::fs::read_to_string(&file).expect("a file");
         assert!(!text.contains("722000777"), "{story}: whose phone it was: {text}");
-        exported.push((story, text, life(&api, &id)));
+        for case in api.get("/v1/cases").expect("an answer").json()["data"].as_array().unwrap() {
+            if case["payout_id"] == id.as_str() {
+                let args = ["payouts", "export-scenario", case["id"].as_str().unwrap()];
+                let of_case = first.run_with(&args, &[("MLANGO_API_KEY", &api.key)], "").done();
+                assert_eq!(of_case.trim(), text.trim(), "{story}: by the case about it");
+                cases += 1;
+            }
+        }
+        exported.push((story, *rail, text, life(&api, &id)));
     }
+    assert_eq!(cases, 1, "a contradiction is a case");
     gateway.stop();
     simulator.stop();
 
@@ -159,9 +191,10 @@ fn a_payout_with_a_strange_life_has_the_same_life_when_it_is_played_again() {
     let mut simulator = simulate(&second, "happy");
     let mut gateway = second.serve();
     let api = second.client("finance", &["payouts:write", "payouts:read"]);
-    for (nth, (story, text, lived)) in exported.iter().enumerate() {
+    for (nth, (story, rail, text, lived)) in exported.iter().enumerate() {
         play(&second, text);
-        let body = json!({"amount": format!("{}.00", 150 + nth), "phone": "254700000111"});
+        let amount = format!("{}.00", 150 + nth);
+        let body = json!({"amount": amount, "phone": "254700000111", "rail": rail});
         let id = live(&api, &body, &format!("k{nth}"), lived.len());
         assert_eq!(life(&api, &id), *lived, "{story}:\n{text}");
     }

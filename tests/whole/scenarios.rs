@@ -14,8 +14,10 @@ const PAYOUTS: u64 = 12;
 #[test]
 fn the_book_equals_the_ledger_under_every_scenario_that_ships() {
     let played = std::thread::scope(|scope| {
-        let play = |name: &'static str| (name, scope.spawn(move || worlds(name)));
-        let played: Vec<_> = ready::names().map(play).collect();
+        let mut played = Vec::new();
+        for name in ready::names() {
+            played.push((name, scope.spawn(move || worlds(name))));
+        }
         played.into_iter().map(|(name, world)| (name, world.join())).collect::<Vec<_>>()
     });
     for (name, ends) in played {
