@@ -5,6 +5,7 @@
 
 mod encrypted;
 mod money_in;
+mod scenario;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use self::money_in::MoneyIn;
 use super::client::{Client, base_of};
-use super::{Asked, Context, Failure, init, out, simulate};
+use super::{Asked, Context, Failure, init, out, scenarios, simulate};
 use crate::app::Gateway;
 use crate::config::section::Log;
 use crate::config::{Environment, Source};
@@ -44,6 +45,10 @@ pub(super) struct Demo {
     /// the openssl program, which makes them.
     #[arg(long)]
     tls: bool,
+    /// Send the payouts while M-Pesa plays a scenario that ships, or one in a file, and show
+    /// whether the two books agree.
+    #[arg(long, value_name = "NAME|FILE")]
+    scenario: Option<String>,
     /// Keep configuration and data there; without it they are thrown away at the end.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -129,6 +134,11 @@ impl Demo {
             let why = "demo makes its own configuration; --dir DIR keeps it";
             return Err(Failure::Usage(why.to_owned()));
         }
+        if self.scenario.as_deref() == Some("?") {
+            scenarios::list(context.json);
+            return Ok(());
+        }
+        let scenario = self.scenario.as_deref().map(scenarios::find).transpose()?;
         let scratch = match &self.dir {
             Some(_) => None,
             None => Some(tempfile::tempdir().map_err(Failure::failed)?),
@@ -138,8 +148,11 @@ impl Demo {
             (None, Some(scratch)) => scratch.path().to_owned(),
             (None, None) => PathBuf::from("."),
         };
-        let stage = set_up(&dir, self.tls).await?;
-        let verdict = play(&stage, context.json).await;
+        let stage = set_up(&dir, self.tls, scenario.is_some()).await?;
+        let verdict = match scenario {
+            Some(scenario) => scenario::play(&stage, scenario, context.json).await,
+            None => play(&stage, context.json).await,
+        };
         if !self.once && verdict.is_ok() {
             stay(&stage, Asked::listen()?).await;
         }
@@ -150,10 +163,13 @@ impl Demo {
     }
 }
 
-async fn set_up(dir: &Path, tls: bool) -> Result<Stage, Failure> {
+async fn set_up(dir: &Path, tls: bool, under_scenario: bool) -> Result<Stage, Failure> {
     let file = dir.join("mlango.toml");
     if !file.exists() {
         let mut values = overrides()?;
+        if under_scenario {
+            scenario::prepare(&mut values);
+        }
         if tls {
             values = encrypted::overrides(dir, values)?;
         }
@@ -242,6 +258,21 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
         stage.base,
         base_of(stage.simulator.addr, false)
     ));
+    let ids = send(stage, |_nth, sample| sample.rail).await?;
+    let outcomes = settle(stage, &ids).await?;
+    let money_in = money_in::play(stage).await?;
+    report(&outcomes, &money_in, as_json);
+    say_links(stage).await?;
+    let mut faults = faults(stage, &outcomes).await?;
+    faults.extend(money_in.faults);
+    verdict(&faults)
+}
+
+/// Submits every sample over its rail; which payout is which.
+async fn send(
+    stage: &Stage,
+    rail: impl Fn(usize, &Sample) -> &'static str,
+) -> Result<Vec<(&'static Sample, String)>, Failure> {
     out::say(&format!("sending {} payouts through the real wire formats …", SAMPLES.len()));
     let mut ids = Vec::new();
     for (nth, sample) in SAMPLES.iter().enumerate() {
@@ -250,7 +281,7 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
             "phone": sample.phone,
             "reference": format!("DEMO-{nth:02}"),
             "remarks": "demo",
-            "rail": sample.rail,
+            "rail": rail(nth, sample),
         });
         let key = format!("demo-{nth}");
         let reply = stage.client.post("/v1/payouts", &key, &body).await?;
@@ -259,13 +290,11 @@ async fn play(stage: &Stage, as_json: bool) -> Result<(), Failure> {
             || Failure::Failed(format!("{} was not taken: {}", sample.phone, reply.problem()));
         ids.push((sample, id.ok_or_else(refused)?));
     }
-    let outcomes = settle(stage, &ids).await?;
-    let money_in = money_in::play(stage).await?;
-    report(&outcomes, &money_in, as_json);
-    say_links(stage).await?;
-    let mut faults = faults(stage, &outcomes).await?;
-    faults.extend(money_in.faults);
-    for fault in &faults {
+    Ok(ids)
+}
+
+fn verdict(faults: &[String]) -> Result<(), Failure> {
+    for fault in faults {
         out::say(fault);
     }
     match faults.len() {

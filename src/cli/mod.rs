@@ -19,6 +19,7 @@ mod payouts;
 mod private;
 mod rails;
 mod reach;
+mod scenarios;
 mod serve;
 mod show;
 mod simulate;
@@ -92,6 +93,9 @@ enum Command {
     /// The initiator's password and certificate.
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// Scenarios of the simulator: those that ship, and whether a file is in order.
+    #[command(subcommand)]
+    Scenarios(scenarios::Scenarios),
     /// Recorded messages.
     #[command(subcommand)]
     Xml(xml::Xml),
@@ -186,6 +190,7 @@ async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Restore(restore) => restore.run(context).await,
         Command::Export(export) => export.run(context).await,
         Command::Credential(credential) => credential.run(),
+        Command::Scenarios(scenarios) => scenarios.run(context),
         Command::Xml(xml) => xml.run(),
     }
 }

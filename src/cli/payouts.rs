@@ -1,5 +1,7 @@
 //! `mlango payouts`: from the shell, by way of the REST API.
 
+mod scenario;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,6 +73,15 @@ enum Command {
     },
     /// Rule on a payout in status unknown, for ever. The key needs the scope admin.
     Resolve(Resolve),
+    /// Write a scenario that plays the life of a payout again on the simulator: what was answered
+    /// and told, and when. Whom it paid stands in it by a stand-in.
+    ExportScenario {
+        /// Its id, `po_…`; or that of a case about it, `case_…`.
+        id: String,
+        /// Where to write it; without it, to standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +157,9 @@ impl Payouts {
                 Ok(())
             }
             Command::Resolve(resolve) => resolve.run(&client, context).await,
+            Command::ExportScenario { id, out } => {
+                scenario::export(&client, &id, out.as_deref()).await
+            }
         }
     }
 }

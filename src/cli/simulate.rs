@@ -1,12 +1,12 @@
 //! `mlango simulate`: the M-Pesa simulator.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Asked, Context, Failure, out};
+use super::{Asked, Context, Failure, out, scenarios};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::credential::PrivateKey;
@@ -25,18 +25,19 @@ pub(super) struct Simulate {
     /// has its own.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Choose behaviour by a file. Not in this version: phones choose it.
-    #[arg(long, value_name = "FILE")]
-    scenario: Option<PathBuf>,
+    /// What becomes of which request: the name of a scenario that ships, or a file; `?` names those
+    /// that ship. Without it, the last digits of phones choose.
+    #[arg(long, value_name = "NAME|FILE")]
+    scenario: Option<String>,
 }
 
 impl Simulate {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        if self.scenario.is_some() {
-            let why = "--scenario is not in this version; the last digits of a phone choose what \
-                       happens (0001 to 0009)";
-            return Err(Failure::Usage(why.to_owned()));
+        if self.scenario.as_deref() == Some("?") {
+            scenarios::list(context.json);
+            return Ok(());
         }
+        let scenario = self.scenario.as_deref().map(scenarios::find).transpose()?;
         let mut loaded = context.source()?.simulate()?;
         let log = telemetry::log::init(&loaded.config.log);
         let _log = log.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -47,6 +48,10 @@ impl Simulate {
             settings(&loaded.config, self.seed.unwrap_or_else(fresh_seed), Delivery::default())?;
         let mut asked = Asked::listen()?;
         let running = start(settings, encryption(&loaded.config)).await?;
+        if let Some(scenario) = scenario {
+            out::say(&format!("scenario {}: {}", scenario.name, scenario.says));
+            running.play(Some(scenario));
+        }
         out::say(&format!(
             "M-Pesa simulator on http://{0}: broker at /mminterface/request, Daraja at its own paths, \
              ledger at http://{0}/sim/ledger",

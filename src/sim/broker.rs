@@ -18,10 +18,12 @@ use tokio::sync::oneshot;
 use super::Sim;
 use super::book::{Book, Fate, Movement, NOT_REVERSIBLE, NotTaken, Taken, Wish, mix};
 use super::check::{BalanceDemand, Demand, Order, Refusal, check, duplicate, refuse};
+use super::daraja::faults::{self, Fault};
 use super::deliver::{Letter, Parcel, Place};
 use super::query::{self, Found};
 use super::reply::{self, HTML, PAGE, Reply, Request};
-use super::report::{self, Subject, without_header};
+use super::report::{self, Shape, Subject, without_header};
+use super::scenario::{self, Verdict};
 use super::script::{Act, Answer, Behaviour, CACHED, Code, Garbage, Results, Then};
 use crate::domain::outcome;
 use crate::soap::{fault, response, timeout as queue_timeout};
@@ -31,7 +33,7 @@ pub const PATH: &str = "/mminterface/request";
 /// The longest request: several hundred times what a request takes.
 pub const BODY_MAX: usize = 1024 * 1024;
 /// `Content-Type` of every answer (spec/soap.md §1.3).
-const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "text/xml; charset=utf-8";
 
 /// Takes a request and answers it, or does not, as the script says.
 pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Request) -> Response {
@@ -46,7 +48,7 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Reque
 }
 
 /// `message`, or what the script puts in its place.
-fn dressed(answer: Answer, message: Vec<u8>) -> Reply {
+pub(super) fn dressed(answer: Answer, message: Vec<u8>) -> Reply {
     let (status, content_type, message) = match &answer {
         Answer::Garbage(Garbage::Page) => (StatusCode::OK, HTML, PAGE.to_vec()),
         Answer::Garbage(Garbage::Unavailable) => {
@@ -67,18 +69,46 @@ fn dressed(answer: Answer, message: Vec<u8>) -> Reply {
 /// Checks a request, does what the script says, and keeps the exchange.
 fn decide(sim: &Arc<Sim>, body: &[u8]) -> Reply {
     let at = sim.now();
-    let (id, reply) = match admit(sim, body) {
-        Ok((order, place)) => {
-            let id = order.originator_conversation_id.clone();
-            (Some(id), obey(sim, order, place, body))
-        }
-        Err(refusal) => {
-            let answer = sim.chooser.refusal(refusal.originator_conversation_id.as_deref());
-            (refusal.originator_conversation_id.clone(), refused(&refusal, answer))
+    let mut about = None;
+    let verdict = sim.verdict(|| {
+        let traffic = scenario::by_soap(body);
+        about.clone_from(&traffic.name);
+        traffic
+    });
+    let faults = verdict.as_ref().map(|verdict| verdict.faults.as_slice()).unwrap_or_default();
+    let (id, reply) = match faults::before(faults) {
+        Some(fault) => (about, scenario::soap_wrong(&fault)),
+        None => {
+            let (id, reply) = perform(sim, body, verdict.as_ref());
+            (id, after(faults, reply))
         }
     };
     reply.keep(sim, Request { at, path: PATH, body, about: id });
     reply
+}
+
+/// Does what is asked for, and which request that was.
+fn perform(sim: &Arc<Sim>, body: &[u8], verdict: Option<&Verdict>) -> (Option<String>, Reply) {
+    match admit(sim, body) {
+        Ok((order, place)) => {
+            let id = order.originator_conversation_id.clone();
+            (Some(id), obey(sim, (order, place), body, verdict))
+        }
+        Err(refusal) => {
+            let id = refusal.originator_conversation_id.clone();
+            let drawn = || sim.chooser.refusal(id.as_deref());
+            let answer = verdict.map_or_else(drawn, |verdict| verdict.behaviour.answer.clone());
+            (id.clone(), refused(&refusal, answer))
+        }
+    }
+}
+
+/// `good`, or what comes in its place although it was done.
+pub(super) fn after(faults: &[Fault], good: Reply) -> Reply {
+    match faults::is_after(faults) {
+        Some(fault) => Reply { after_result: good.after_result, ..scenario::soap_wrong(fault) },
+        None => good,
+    }
 }
 
 /// Checks a request. A place for its result comes first: nothing is accepted whose result could
@@ -93,16 +123,25 @@ fn admit(sim: &Sim, body: &[u8]) -> Result<(Order, Place), Refusal> {
 }
 
 /// Does with a request that is in order what the script says.
-fn obey(sim: &Arc<Sim>, order: Order, place: Place, body: &[u8]) -> Reply {
+fn obey(
+    sim: &Arc<Sim>,
+    (order, place): (Order, Place),
+    body: &[u8],
+    verdict: Option<&Verdict>,
+) -> Reply {
     let id = order.originator_conversation_id.as_str();
+    let ruled = verdict.map(|verdict| &verdict.behaviour);
     let behaviour = match &order.demand {
-        Demand::Pay(demand) => sim.chooser.payment(id, demand.phone),
-        Demand::Ask(by) => sim.chooser.question(id, by.as_str()),
-        Demand::Balance(demand) => sim.chooser.question(id, demand.shortcode.as_str()),
-        Demand::Reverse(_) => sim.chooser.payment(id, None),
+        Demand::Pay(demand) => sim.chooser.payment(id, demand.phone, ruled),
+        Demand::Ask(by) => sim.chooser.question(id, by.as_str(), ruled),
+        Demand::Balance(demand) => sim.chooser.question(id, demand.shortcode.as_str(), ruled),
+        Demand::Reverse(_) => sim.chooser.payment(id, None, ruled),
     };
-    let answer = behaviour.answer.clone();
-    match behaviour.act.clone() {
+    let faults = verdict.map(|verdict| verdict.faults.as_slice()).unwrap_or_default();
+    let mut way = Way { behaviour, shape: Shape::of(faults) };
+    faults::change(faults, &mut way.behaviour);
+    let answer = way.behaviour.answer.clone();
+    match way.behaviour.act.clone() {
         Act::Refuse(code) => {
             let refusal = Refusal {
                 says: outcome::answer(&code).says.to_owned(),
@@ -121,11 +160,11 @@ fn obey(sim: &Arc<Sim>, order: Order, place: Place, body: &[u8]) -> Reply {
         Act::Cache { wait, then } => {
             tracing::info!(originator_conversation_id = id, ?wait, ?then, "request held");
             let message = code_only(CACHED);
-            hold(sim, Held { order, behaviour, place }, (wait, then), body);
+            hold(sim, Held { order, way, place }, (wait, then), body);
             dressed(answer, message)
         }
-        Act::Fail(code) => carry_out(sim, order, Some(code), &behaviour, place),
-        Act::Pay => carry_out(sim, order, None, &behaviour, place),
+        Act::Fail(code) => carry_out(sim, order, Some(code), &way, place),
+        Act::Pay => carry_out(sim, order, None, &way, place),
     }
 }
 
@@ -134,10 +173,10 @@ fn carry_out(
     sim: &Arc<Sim>,
     order: Order,
     scripted: Option<Code>,
-    behaviour: &Behaviour,
+    way: &Way,
     place: Place,
 ) -> Reply {
-    let answer = behaviour.answer.clone();
+    let answer = way.behaviour.answer.clone();
     match take(sim, &order, scripted) {
         Err(refusal) => refused(&refusal, answer),
         Ok(carried) => {
@@ -148,16 +187,22 @@ fn carry_out(
                 originator_conversation_id: Some(&order.originator_conversation_id),
                 service_status: Some("0"),
             });
-            let after_result = report(sim, order, carried, behaviour, place);
+            let after_result = report(sim, order, carried, way, place);
             Reply { after_result, ..dressed(answer, message) }
         }
     }
 }
 
+/// What becomes of a request, and how its result is written.
+struct Way {
+    behaviour: Behaviour,
+    shape: Shape,
+}
+
 /// An order that the broker holds.
 struct Held {
     order: Order,
-    behaviour: Behaviour,
+    way: Way,
     place: Place,
 }
 
@@ -185,10 +230,10 @@ fn hold(sim: &Arc<Sim>, held: Held, (wait, then): (Duration, Then), body: &[u8])
 /// The core takes what the broker held. When it has taken the same id meanwhile, its refusal comes
 /// as a result, because nobody waits for an answer (spec/soap.md §5.3).
 fn deliver_held(sim: &Arc<Sim>, held: Held) {
-    let Held { order, behaviour, place } = held;
+    let Held { order, way, place } = held;
     let refusal = match take(sim, &order, None) {
         Ok(carried) => {
-            report(sim, order, carried, &behaviour, place);
+            report(sim, order, carried, &way, place);
             return;
         }
         Err(refusal) => refusal,
@@ -197,6 +242,7 @@ fn deliver_held(sim: &Arc<Sim>, held: Held) {
         originator_conversation_id: &order.originator_conversation_id,
         conversation_id: "",
         references: &order.references,
+        shape: way.shape,
     };
     let message = subject.report(&refusal.code, None, Vec::new()).render();
     sim.outbox.send(Parcel {
@@ -335,14 +381,16 @@ fn report(
     sim: &Arc<Sim>,
     order: Order,
     carried: Carried,
-    behaviour: &Behaviour,
+    Way { behaviour, shape }: &Way,
     place: Place,
 ) -> Option<oneshot::Receiver<()>> {
     let Carried { taken, found, accounts } = carried;
+    let told = shape.name_as_told(&taken.conversation_id);
     let subject = Subject {
         originator_conversation_id: &order.originator_conversation_id,
-        conversation_id: &taken.conversation_id,
+        conversation_id: &told,
         references: &order.references,
+        shape: *shape,
     };
     let good = match (&found, &accounts) {
         (None, None) => subject.payment(&taken.fate),
@@ -371,7 +419,7 @@ fn report(
 }
 
 /// An answer of the broker's with this code and the words of the table.
-fn code_only(code: &str) -> Vec<u8> {
+pub(super) fn code_only(code: &str) -> Vec<u8> {
     response::render(&response::Answer {
         code,
         description: outcome::answer(code).says,

@@ -304,8 +304,11 @@ pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte)))
 }
 
-/// Chooses a behaviour for each request: what was laid down for it, else what its phone selects,
-/// else what the seed does.
+/// What a rule of a scenario says, if one does.
+pub(super) type Ruled<'a> = Option<&'a Behaviour>;
+
+/// Chooses a behaviour for each request: what was laid down for it or for its phone, else what a rule of a scenario
+/// says (`ruled`), else what its phone selects, else what the seed does.
 #[derive(Debug)]
 pub struct Chooser {
     chaos: Option<Chaos>,
@@ -390,29 +393,40 @@ impl Chooser {
         next
     }
 
+    /// Whether anything is laid down for this id, as a payment or as what is asked about.
+    pub(super) fn is_scripted(&self, name: &str) -> bool {
+        let scripted = lock(&self.scripted);
+        let has = |kind| scripted.contains_key(&(kind, name.to_owned()));
+        !scripted.is_empty() && (has(Kind::Payment) || has(Kind::Question))
+    }
+
     /// What becomes of a payment.
-    pub(super) fn payment(&self, id: &str, phone: Option<Msisdn>) -> Behaviour {
+    pub(super) fn payment(&self, id: &str, phone: Option<Msisdn>, ruled: Ruled<'_>) -> Behaviour {
         let by_phone = phone.map_or(Behaviour::ORDINARY, Behaviour::of);
         let seen = self.see(id);
-        let scripted = self.scripted(Kind::Payment, id).or_else(|| self.planned(id, phone));
+        let scripted = self
+            .scripted(Kind::Payment, id)
+            .or_else(|| self.planned(id, phone))
+            .or_else(|| ruled.cloned());
         let by_seed =
             || seen.filter(|_| by_phone == Behaviour::ORDINARY).map(|(c, nth)| c.payment(id, nth));
         scripted.or_else(by_seed).unwrap_or(by_phone)
     }
 
     /// What becomes of an STK push.
-    pub(super) fn prompt(&self, id: &str, phone: Msisdn) -> Behaviour {
+    pub(super) fn prompt(&self, id: &str, phone: Msisdn, ruled: Ruled<'_>) -> Behaviour {
         let by_phone = Behaviour::of_prompt(phone);
         let seen = self.see(id);
-        let scripted = self.scripted(Kind::Payment, id);
+        let scripted = self.scripted(Kind::Payment, id).or_else(|| ruled.cloned());
         let by_seed =
             || seen.filter(|_| by_phone == Behaviour::ORDINARY).map(|(c, nth)| c.prompt(id, nth));
         scripted.or_else(by_seed).unwrap_or(by_phone)
     }
 
     /// What becomes of a notice about a customer's payment: the rest is as it should be.
-    pub(super) fn notice(&self, receipt: &str) -> Behaviour {
-        self.see(receipt).map_or(Behaviour::ORDINARY, |(c, nth)| c.notice(receipt, nth))
+    pub(super) fn notice(&self, receipt: &str, ruled: Ruled<'_>) -> Behaviour {
+        let by_seed = self.see(receipt).map(|(chaos, nth)| chaos.notice(receipt, nth));
+        ruled.cloned().or(by_seed).unwrap_or(Behaviour::ORDINARY)
     }
 
     /// A number that follows from the seed, the id and how often that was seen; `None` without
@@ -429,9 +443,10 @@ impl Chooser {
     }
 
     /// What becomes of a question; phones do not select it.
-    pub(super) fn question(&self, id: &str, about: &str) -> Behaviour {
+    pub(super) fn question(&self, id: &str, about: &str, ruled: Ruled<'_>) -> Behaviour {
         let seen = self.see(id);
         self.scripted(Kind::Question, about)
+            .or_else(|| ruled.cloned())
             .or_else(|| seen.map(|(chaos, nth)| chaos.question(id, nth)))
             .unwrap_or(Behaviour::ORDINARY)
     }
@@ -551,8 +566,8 @@ mod tests {
             (0..500)
                 .flat_map(|number| {
                     let id = format!("id-{number}");
-                    let paid = chooser.payment(&id, None);
-                    let asked = chooser.question(&format!("q-{number}"), &id);
+                    let paid = chooser.payment(&id, None, None);
+                    let asked = chooser.question(&format!("q-{number}"), &id, None);
                     [paid, asked].map(|b| {
                         format!("{} {} {}", name(&b.act), name(&b.answer), name(&b.result))
                     })
@@ -575,13 +590,20 @@ mod tests {
         let phone: Msisdn = "254722000005".parse().expect("a phone");
         let forget = Behaviour { act: Act::Forget, ..Behaviour::ORDINARY };
         let fail = Behaviour { act: Act::Fail("1".into()), ..Behaviour::ORDINARY };
+        let twice = Behaviour { result: Results::Twice, ..Behaviour::ORDINARY };
+        assert_eq!(
+            chooser.payment("b", Some(phone), Some(&twice)),
+            twice,
+            "a rule, then the phone"
+        );
         chooser.script_payment("a", forget.clone());
         chooser.script_payment("a", fail.clone());
+        assert!(chooser.is_scripted("a") && !chooser.is_scripted("b"));
         chooser.script_question("a", fail.clone());
-        assert_eq!(chooser.payment("a", Some(phone)), forget);
-        assert_eq!(chooser.payment("a", Some(phone)), fail);
-        assert_eq!(chooser.payment("a", Some(phone)), Behaviour::of(phone));
-        assert_eq!(chooser.question("q", "a"), fail);
+        assert_eq!(chooser.payment("a", Some(phone), None), forget);
+        assert_eq!(chooser.payment("a", Some(phone), None), fail);
+        assert_eq!(chooser.payment("a", Some(phone), None), Behaviour::of(phone));
+        assert_eq!(chooser.question("q", "a", None), fail);
         assert!(lock(&chooser.scripted).is_empty());
     }
 }

@@ -248,6 +248,7 @@ pub(super) async fn accounts(
         Err(fault) => return Wrong::because(format!("after {fault}")),
     };
     let limit = limit(query.limit);
+    sim.settle_floats();
     let book = sim.book();
     let recipients = book.recipients(after, limit);
     let (opening, balance) = (book.opening(), book.balance());

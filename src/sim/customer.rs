@@ -25,7 +25,8 @@ use super::daraja::faults::Fault;
 use super::deliver::{Attempt, Form, Letter, Target};
 use super::notice::{Kind, Notice, PhoneForm};
 use super::report::{self, Telling, names_of};
-use super::script::{Behaviour, Results};
+use super::scenario::{self, Interface};
+use super::script::{Act, Behaviour, Results};
 use crate::domain::money::Amount;
 use crate::domain::party::{Msisdn, ShortCode};
 use crate::domain::time::Timestamp;
@@ -176,9 +177,10 @@ pub(super) async fn pays(sim: &Arc<Sim>, bill: Bill) -> Outcome {
     let faults = sim.daraja.faults().draw(Api::C2b, text.as_bytes());
     let urls = sim.urls().get(&bill.shortcode).cloned();
     let reserved = sim.book().reserve();
-    let payer = Payer { bill: &bill, receipt: &reserved.receipt, faults: &faults };
-    let mut asked = Asked::default();
-    if let Some(urls) = urls.as_ref().filter(|_| bill.till == Till::PayBill) {
+    let payer = Payer::new(sim, &bill, &reserved.receipt, (urls.as_ref(), faults));
+    let mut asked = Asked { refused: payer.cannot_pay(), ..Asked::default() };
+    let is_asked = bill.till == Till::PayBill && asked.refused.is_none();
+    if let Some(urls) = urls.as_ref().filter(|_| is_asked) {
         asked = payer.validate(sim, urls).await;
     }
     if let Some(code) = asked.refused {
@@ -217,10 +219,36 @@ struct Asked {
 struct Payer<'a> {
     bill: &'a Bill,
     receipt: &'a str,
-    faults: &'a [Fault],
+    faults: Vec<Fault>,
+    /// What a rule of a scenario says of it.
+    ruled: Option<Behaviour>,
 }
 
-impl Payer<'_> {
+impl<'a> Payer<'a> {
+    fn new(
+        sim: &Sim,
+        bill: &'a Bill,
+        receipt: &'a str,
+        (urls, mut faults): (Option<&Urls>, Vec<Fault>),
+    ) -> Self {
+        let is_soap = urls.is_some_and(|urls| urls.version == Version::Soap);
+        let interface = if is_soap { Interface::Soap } else { Interface::Daraja };
+        let verdict = sim.verdict(|| scenario::of_customer(bill, receipt, interface));
+        let ruled = verdict.map(|verdict| {
+            faults.extend(verdict.faults);
+            verdict.behaviour
+        });
+        Self { bill, receipt, faults, ruled }
+    }
+
+    /// The code with which M-Pesa refuses it, if a rule says so.
+    fn cannot_pay(&self) -> Option<String> {
+        match self.ruled.as_ref().map(|ruled| &ruled.act) {
+            Some(Act::Fail(code) | Act::Refuse(code)) => Some(code.to_string()),
+            Some(Act::Pay | Act::Forget | Act::Cache { .. }) | None => None,
+        }
+    }
+
     fn form(&self, urls: &Urls) -> Form {
         let registered = if urls.version == Version::Soap { Form::Xml } else { Form::Json };
         self.bill.form.unwrap_or(registered)
@@ -322,8 +350,8 @@ impl Payer<'_> {
     }
 
     fn behaviour(&self, sim: &Sim) -> Behaviour {
-        let mut behaviour = sim.chooser.notice(self.receipt);
-        for fault in self.faults {
+        let mut behaviour = sim.chooser.notice(self.receipt, self.ruled.as_ref());
+        for fault in &self.faults {
             if *fault == Fault::NoConfirmation {
                 behaviour.result = Results::Never;
             } else if let Fault::Told(results) = fault {
@@ -377,7 +405,7 @@ pub(super) fn confirm_prompt(sim: &Arc<Sim>, moved: &Moved) {
     };
     let (later, moved) = (Arc::clone(sim), moved.clone());
     sim.outbox.run(async move {
-        let payer = Payer { bill: &bill, receipt: &moved.receipt, faults: &faults };
+        let payer = Payer::new(&later, &bill, &moved.receipt, (Some(&urls), faults));
         drop(payer.confirm(&later, &urls, &moved, "").await);
     });
 }

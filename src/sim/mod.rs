@@ -5,8 +5,8 @@
 //! messages themselves, so that each can be wrong on its own. It has no randomness: receipts,
 //! conversation ids and delays follow from the seed and the order of requests.
 //!
-//! - [`script`] says what a phone selects, [`chaos`] what a seed does, [`check`] what a request
-//!   must hold, [`book`] what was paid: all of them pure, or nearly.
+//! - [`script`] says what a phone selects, [`scenario`] what a file does, [`chaos`] what a seed
+//!   does, [`check`] what a request must hold, [`book`] what was paid: all of them pure, or nearly.
 //! - [`report`] says what a result says, [`query`] what became of a payment.
 //! - [`daraja`] is the REST side, with its faults and its prompts; [`customer`] pays the
 //!   organisation, which drives validation and confirmation; [`sms`] is Africa's Talking.
@@ -34,6 +34,7 @@ pub mod query;
 mod register;
 mod reply;
 pub mod report;
+pub mod scenario;
 pub mod script;
 mod server;
 mod settings;
@@ -90,6 +91,7 @@ pub(crate) struct Sim {
     exchanges: Arc<Mutex<Exchanges>>,
     outbox: Arc<Outbox>,
     chooser: Chooser,
+    stage: scenario::Stage,
     daraja: daraja::Desk,
     urls: Mutex<Registry>,
     texts: Mutex<Texts>,
@@ -207,6 +209,7 @@ fn build(
         exchanges,
         outbox: Arc::new(Outbox::new(settings.delivery.clone(), carrier, tasks, record)),
         chooser: Chooser::new(settings.chaos.clone()),
+        stage: scenario::Stage::new(settings.seed),
         daraja: daraja::Desk::new(&settings),
         urls: Mutex::default(),
         texts: Mutex::default(),
@@ -228,6 +231,9 @@ fn router(sim: Arc<Sim>) -> Router {
         .route("/sim/faults", get(daraja::control::faults))
         .route("/sim/faults", post(daraja::control::add_fault))
         .route("/sim/faults", delete(daraja::control::clear_faults))
+        .route("/sim/scenarios", get(scenario::current))
+        .route("/sim/scenarios", post(scenario::play))
+        .route("/sim/scenarios", delete(scenario::stop))
         .route("/sim/urls", get(control::urls))
         .route("/sim/sms", get(sms::list))
         .route("/sim/ledger", get(control::ledger))
@@ -370,9 +376,20 @@ impl Console {
         self.sim.book().payments()
     }
 
-    /// Ends the faults that a seed chooses; what was chosen before goes its way.
+    /// Ends the faults that a seed chooses, and the scenario; what was chosen before goes its way.
     pub fn calm(&self) {
         self.sim.chooser.calm();
+        self.sim.play(None);
+    }
+
+    /// Plays this scenario from now on, from its beginning; `None`: none.
+    pub fn play(&self, scenario: Option<scenario::Scenario>) {
+        self.sim.play(scenario);
+    }
+
+    /// The rules of the scenario that is played, with what each met.
+    pub fn scenario_lines(&self) -> Vec<scenario::Line> {
+        self.sim.stage.lines()
     }
 
     /// How many results wait or are under way.

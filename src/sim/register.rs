@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use axum::extract::{self, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::Sim;
+use super::broker;
 use super::check::{Refusal, check_broker, refuse};
 use super::customer::{Otherwise, Urls, Version};
 use super::daraja::Api;
 use super::daraja::faults;
 use super::deliver::Target;
-use super::reply::{self, Reply, Request};
-use super::script::Answer;
+use super::reply::{self, Request};
+use super::scenario;
+use super::script::{Act, Answer, Behaviour};
+use crate::domain::outcome;
 use crate::domain::party::ShortCode;
 use crate::soap::request::{self, Incoming};
 use crate::soap::response;
@@ -32,36 +34,43 @@ pub(super) async fn request(State(sim): State<Arc<Sim>>, request: extract::Reque
         Err(status) => return status.into_response(),
     };
     let at = sim.now();
-    let faults = sim.daraja.faults().draw(Api::C2bRegister, &body);
+    let mut faults = sim.daraja.faults().draw(Api::C2bRegister, &body);
+    let verdict = sim.verdict(|| scenario::by_soap(&body));
+    faults.extend(verdict.iter().flat_map(|verdict| verdict.faults.iter().cloned()));
+    let behaviour = verdict.as_ref().map(|verdict| &verdict.behaviour);
     let reply = match faults::before(&faults) {
-        Some(fault) => faults::word(&sim, fault),
+        Some(fault) => scenario::soap_wrong(&fault),
         None => {
-            let (code, says) = match register(&sim, &body) {
+            let answer = behaviour.map_or(Answer::Now, |behaviour| behaviour.answer.clone());
+            let (code, says) = match ruled_out(behaviour).map_or_else(|| register(&sim, &body), Err)
+            {
                 Ok(()) => (DONE.to_owned(), "success".to_owned()),
                 Err(refusal) => (refusal.code.into_owned(), refusal.says),
             };
-            faults::after(&sim, &faults, answered(&code, &says))
+            broker::after(&faults, broker::dressed(answer, answered(&code, &says)))
         }
     };
     reply.keep(&sim, Request { at, path: PATH, body: &body, about: None });
     reply.send(&sim).await
 }
 
-fn answered(code: &str, says: &str) -> Reply {
-    let message = response::render(&response::Answer {
+/// The refusal that a rule of a scenario says, if it says one.
+fn ruled_out(behaviour: Option<&Behaviour>) -> Option<Refusal> {
+    let Some(Act::Refuse(code)) = behaviour.map(|behaviour| &behaviour.act) else {
+        return None;
+    };
+    let says = outcome::answer(code).says.to_owned();
+    Some(Refusal { code: code.clone(), says, originator_conversation_id: None })
+}
+
+fn answered(code: &str, says: &str) -> Vec<u8> {
+    response::render(&response::Answer {
         code,
         description: says,
         conversation_id: Some(""),
         originator_conversation_id: Some(""),
         service_status: Some("0"),
-    });
-    Reply {
-        answer: Answer::Now,
-        status: StatusCode::OK,
-        content_type: "text/xml; charset=utf-8",
-        message,
-        after_result: None,
-    }
+    })
 }
 
 fn register(sim: &Sim, body: &[u8]) -> Result<(), Refusal> {

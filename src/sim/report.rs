@@ -5,9 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::book::{Entry, Fate, Moved, Movement, mix};
+use super::daraja::faults::Fault;
 use super::deliver::Letter;
+use super::notice::masked_short;
 use super::query;
 use super::script::{Malformed, Place, Results};
+use crate::domain::money::Amount;
 use crate::domain::outcome;
 use crate::domain::party::Msisdn;
 use crate::domain::time::Timestamp;
@@ -28,6 +31,63 @@ pub struct Subject<'a> {
     pub conversation_id: &'a str,
     /// The request's reference items, which come back.
     pub references: &'a [(String, String)],
+    /// How it is written.
+    pub shape: Shape,
+}
+
+/// How a result over SOAP is written, where not as it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Parameters in another order.
+    pub shuffled: bool,
+    /// No parameters at all.
+    pub none: bool,
+    /// Balances without a value.
+    pub bare: bool,
+    /// Nothing of who received it.
+    pub no_phone: bool,
+    /// The receiver's phone masked.
+    pub masked_phone: bool,
+    /// Another amount than the one that moved.
+    pub wrong_amount: bool,
+    /// Another ConversationID than the one that was given.
+    pub wrong_id: bool,
+}
+
+impl Shape {
+    /// As the faults of a scenario have it.
+    pub fn of(faults: &[Fault]) -> Self {
+        let has = |fault: &Fault| faults.contains(fault);
+        Self {
+            shuffled: has(&Fault::Shuffle),
+            none: has(&Fault::NoParameters),
+            bare: has(&Fault::NoBalanceValue),
+            no_phone: has(&Fault::NoPhone),
+            masked_phone: has(&Fault::MaskedPhone),
+            wrong_amount: has(&Fault::WrongAmount),
+            wrong_id: has(&Fault::WrongId),
+        }
+    }
+
+    /// M-Pesa's name for a request, as it is told.
+    pub(super) fn name_as_told(self, conversation_id: &str) -> String {
+        let more = if self.wrong_id { "9" } else { "" };
+        format!("{conversation_id}{more}")
+    }
+
+    fn parameters<'r>(self, parameters: Vec<(&'r str, &'r str)>) -> Vec<(&'r str, &'r str)> {
+        let is_balance = |key: &str| key == "AccountBalance" || key.ends_with("AvailableFunds");
+        let is_receiver = |key: &str| matches!(key, "ReceiverPartyPublicName" | "CreditPartyName");
+        let mut shaped: Vec<(&str, &str)> = parameters
+            .into_iter()
+            .filter(|(key, _)| !(self.none || (self.no_phone && is_receiver(key))))
+            .map(|(key, value)| (key, if self.bare && is_balance(key) { "" } else { value }))
+            .collect();
+        if self.shuffled {
+            shaped.reverse();
+        }
+        shaped
+    }
 }
 
 impl Subject<'_> {
@@ -45,7 +105,7 @@ impl Subject<'_> {
             originator_conversation_id: self.originator_conversation_id,
             conversation_id: self.conversation_id,
             receipt,
-            parameters,
+            parameters: self.shape.parameters(parameters),
             references: pairs.map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         }
     }
@@ -92,9 +152,14 @@ impl Subject<'_> {
     }
 
     fn paid(&self, entry: &Entry) -> Vec<u8> {
-        let amount = entry.amount.to_string();
+        let more = Amount::from_shillings(u64::from(self.shape.wrong_amount));
+        let amount = entry.amount.checked_add(more).unwrap_or_default().to_string();
         let completed = entry.at.east_africa_stamp();
-        let recipient = public_name(entry.phone);
+        let recipient = if self.shape.masked_phone {
+            format!("{} - {}", masked_short(entry.phone), name_of(entry.phone))
+        } else {
+            public_name(entry.phone)
+        };
         let funds = entry.balance.to_string();
         let parameters = vec![
             ("TransactionReceipt", entry.receipt.as_str()),
@@ -235,8 +300,20 @@ mod tests {
     use super::*;
     use crate::soap::result;
 
-    const SUBJECT: Subject<'_> =
-        Subject { originator_conversation_id: "a", conversation_id: "AG_1", references: &[] };
+    const SUBJECT: Subject<'_> = Subject {
+        originator_conversation_id: "a",
+        conversation_id: "AG_1",
+        references: &[],
+        shape: Shape {
+            shuffled: false,
+            none: false,
+            bare: false,
+            no_phone: false,
+            masked_phone: false,
+            wrong_amount: false,
+            wrong_id: false,
+        },
+    };
 
     #[test]
     fn each_way_to_tell_a_result_sends_what_it_should() {

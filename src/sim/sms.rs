@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::book::mix;
 use super::daraja::{Api, faults};
 use super::reply::{self, Reply};
+use super::scenario::{self, Traffic};
 use super::script::Answer;
 use super::{Sim, SmsSettings};
 use crate::domain::party::Msisdn;
@@ -126,13 +127,23 @@ pub(super) async fn send(State(sim): State<Arc<Sim>>, request: Request) -> Respo
     };
     let at = sim.now();
     let text = decoded(&body);
-    let faults = sim.daraja.faults().draw(Api::Sms, text.as_bytes());
+    let mut faults = sim.daraja.faults().draw(Api::Sms, text.as_bytes());
+    let verdict = sim.verdict(|| traffic(&body));
+    faults.extend(verdict.into_iter().flat_map(|verdict| verdict.faults));
     let reply = match faults::before(&faults) {
         Some(fault) => faults::word(&sim, fault),
         None => faults::after(&sim, &faults, answer(&sim, &head.headers, &body)),
     };
     reply.keep(&sim, reply::Request { at, path: PATH, body: &body, about: None });
     reply.send(&sim).await
+}
+
+/// A text as the rules of a scenario see it: the first of those that it is for stands for all.
+fn traffic(body: &[u8]) -> Traffic {
+    let fields = form(body);
+    let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    let first = field("to").and_then(|to| to.split(',').next()).and_then(|to| to.parse().ok());
+    scenario::of_text(first, field("username").map_or("", String::as_str))
 }
 
 /// The body with its escapes undone, for rules that look for a text in it.

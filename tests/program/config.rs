@@ -8,12 +8,16 @@ use crate::house::{House, free_port};
 #[test]
 fn bad_usage_is_exit_code_2() {
     let house = House::new();
-    let table: [(&[&str], &[&str]); 12] = [
+    let table: [(&[&str], &[&str]); 13] = [
         (&[], &["Usage: mlango"]),
         (&["frob"], &["unrecognized subcommand 'frob'"]),
         (&["serve", "--now"], &["--now"]),
         (&["simulate", "--listen", "8310"], &["--listen", "8310"]),
-        (&["simulate", "--scenario", "x.toml"], &["--scenario is not in this version", "0001"]),
+        (&["simulate", "--scenario", "x.toml"], &["x.toml cannot be read"]),
+        (
+            &["simulate", "--scenario", "bad-firday"],
+            &["there is no scenario \"bad-firday\"", "did you mean \"bad-friday\"?", "vpn-flaps"],
+        ),
         (&["demo", "--config", "mlango.toml"], &["demo makes its own configuration", "--dir"]),
         (&["apps", "rotate", "42"], &["42", "app_"]),
         (&["apps", "create", "x", "--scope", "all"], &["all", "payouts:write", "admin"]),

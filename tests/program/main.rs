@@ -43,6 +43,7 @@ mod private;
 mod process;
 mod reach;
 mod readme;
+mod scenario;
 mod stop;
 mod verify;
 mod watch;

@@ -88,16 +88,17 @@ async fn every_item_of_the_checklist_can_be_brought_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_readme_names_every_api_and_every_fault() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("a README");
+async fn the_manual_names_every_api_and_every_fault() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = ["README.md", "docs/scenarios.md"];
+    let manual = pages.map(|page| fs::read_to_string(root.join(page)).expect(page)).concat();
     let known = Stage::new().await.get("/sim/faults").await;
     for list in ["apis", "faults"] {
         let names = known[list].as_array().expect("a list");
         assert!(names.len() > 10, "{list}");
         for name in names {
             let name = format!("`{}`", name.as_str().expect("a name"));
-            assert!(readme.contains(&name), "README.md does not name {name} of {list}");
+            assert!(manual.contains(&name), "{pages:?} do not name {name} of {list}");
         }
     }
 }

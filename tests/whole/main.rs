@@ -28,6 +28,7 @@ mod fate;
 mod income;
 mod life;
 mod net;
+mod scenarios;
 mod seeds;
 mod store;
 mod till;

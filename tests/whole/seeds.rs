@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mlango::daraja::B2cVersion;
-use mlango::domain::payout::{NotFoundRule, Policy};
+use mlango::domain::payout::{NotFoundRule, Policy, Rail};
+use mlango::sim::scenario::ready;
 use tokio::time::sleep;
 
 use crate::check::{self, Ends};
@@ -90,6 +91,16 @@ fn try_seed(seed: u64, payouts: u64) -> Ends {
 
 /// What becomes of one seed, and what happened.
 fn live(seed: u64, payouts: u64, keeps_log: bool) -> (Ends, Vec<String>) {
+    live_under(seed, payouts, keeps_log, None)
+}
+
+/// The same, while M-Pesa plays a scenario until all is calm.
+pub fn live_under(
+    seed: u64,
+    payouts: u64,
+    keeps_log: bool,
+    scenario: Option<&str>,
+) -> (Ends, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -98,11 +109,15 @@ fn live(seed: u64, payouts: u64, keeps_log: bool) -> (Ends, Vec<String>) {
     runtime.block_on(async {
         let mut dice = Dice::new(seed, "the plan");
         let world = World::make(make(seed, &mut dice)).await;
+        if let Some(name) = scenario {
+            let shipped = ready::scenario(name).expect("one that ships").expect("in order");
+            world.mpesa.play(Some(shipped));
+        }
         if keeps_log {
             world.net.keep_log();
         }
         let printer = Printer { world: &world, is_on: keeps_log };
-        play(&world, &mut dice, payouts).await;
+        play(&world, &mut dice, payouts, scenario.is_some()).await;
         let ends = check::everything(&world, Again::No).await;
         std::mem::forget(printer);
         (ends, world.net.log())
@@ -148,7 +163,7 @@ fn make(seed: u64, dice: &mut Dice) -> Make {
 
 /// Several lives of the program, one after the other, while everything goes wrong; then one in
 /// which nothing does.
-async fn play(world: &World, dice: &mut Dice, payouts: u64) {
+async fn play(world: &World, dice: &mut Dice, payouts: u64, mends: bool) {
     let mut begun = Begun::default();
     let lives = 1 + dice.below(5);
     for _ in 0..lives {
@@ -180,6 +195,10 @@ async fn play(world: &World, dice: &mut Dice, payouts: u64) {
     let trips = Arc::new(Trips::at(&[]));
     let life = Life::begin(world, trips, Again::No, Troubles::default()).await;
     let life = life.expect("nothing kills it");
+    // Somebody mended what a scenario broke: an operator that was locked, a password.
+    for rail in [Rail::Soap, Rail::Daraja].into_iter().filter(|_| mends) {
+        drop(life.engine.resume_rail(rail, "a person").await);
+    }
     while begun.payouts < payouts {
         submit(world, &life, dice, begun.payouts).await;
         begun.payouts += 1;

@@ -14,9 +14,27 @@ impl Book {
         self.balance
     }
 
-    /// What it held at the start.
+    /// What it held at the start, and what was put into it or taken out by hand since.
     pub const fn opening(&self) -> Amount {
         self.opening
+    }
+
+    /// Has an account hold this: the utility account, or the working account of a short code. No
+    /// payment is behind it; somebody in the organisation moved money by hand.
+    pub fn set_balance(&mut self, shortcode: Option<&ShortCode>, balance: Amount) {
+        match shortcode {
+            Some(shortcode) => {
+                if let Some(held) = self.working.get_mut(shortcode) {
+                    *held = balance;
+                }
+            }
+            None => {
+                let without = self.opening.checked_add(balance);
+                let opening = without.and_then(|sum| sum.checked_sub(self.balance));
+                self.opening = opening.unwrap_or_default();
+                self.balance = balance;
+            }
+        }
     }
 
     /// What the working account of a short code holds, if it is the organisation's.

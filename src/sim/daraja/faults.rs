@@ -19,7 +19,8 @@
 //! - no answer, after a while or at once: `hang_before`, `hang_after`, `drop_before`,
 //!   `drop_after`;
 //! - the token is refused, and no good any more: `token_400_003_01`, `token_401_002_01`,
-//!   `token_404_001_03`, `token_401_001`, `token_401_003_01`;
+//!   `token_404_001_03`, `token_401_001`, `token_401_003_01`; `token_refused`: as each API spells
+//!   it;
 //! - of `oauth`: `expires_in_number`, `token_life:SECONDS`;
 //! - what the result is: `rule_17`, `fail:CODE`; or that it is given up in the queue, which is
 //!   said to the address for timeouts: `timeout_notice`, `timeout_notice_thin`;
@@ -55,7 +56,7 @@ const CONTAINS_MAX: usize = 200;
 /// The longest that a fault may last.
 const LATE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What the firewall says (spec/daraja.md §1).
-const FIREWALL: &str = "<html><head><META NAME=\"ROBOTS\" CONTENT=\"NOINDEX, NOFOLLOW\"></head>\
+pub(in crate::sim) const FIREWALL: &str = "<html><head><META NAME=\"ROBOTS\" CONTENT=\"NOINDEX, NOFOLLOW\"></head>\
 <body>Request unsuccessful. Incapsula incident ID: 0-0000000000000000</body></html>";
 
 /// What goes wrong with an answer.
@@ -210,6 +211,7 @@ const NAMED: &[(&str, Fault)] = &[
     ("token_404_001_03", Fault::TokenRefused(Spelling::NotFound)),
     ("token_401_001", Fault::TokenRefused(Spelling::Pull)),
     ("token_401_003_01", Fault::TokenRefused(Spelling::Variant)),
+    ("token_refused", Fault::TokenRefused(Spelling::Usual)),
     ("expires_in_number", Fault::ExpiresInNumber),
     ("timeout_notice", Fault::TimeoutNotice { thin: false }),
     ("timeout_notice_thin", Fault::TimeoutNotice { thin: true }),
@@ -268,7 +270,7 @@ impl Fault {
 }
 
 /// Every fault that there is, as it is named; what follows a colon is to be filled in.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(in crate::sim) fn names() -> impl Iterator<Item = &'static str> {
     let filled_in = ["rule_17", "fail:CODE", "late_callback:MS", "token_life:SECONDS"];
     NAMED.iter().map(|(name, _)| *name).chain(filled_in)
 }
@@ -406,18 +408,23 @@ pub(in crate::sim) fn word(sim: &Sim, fault: Fault) -> Reply {
     }
 }
 
-/// `good`, or what comes in its place although it was done.
-pub(in crate::sim) fn after(sim: &Sim, faults: &[Fault], good: Reply) -> Reply {
+/// The first that has it done and answers something else.
+pub(in crate::sim) fn is_after(faults: &[Fault]) -> Option<&Fault> {
     let is_after =
         |fault: &&Fault| matches!(fault, Fault::After(_) | Fault::HangAfter | Fault::DropAfter);
-    match faults.iter().find(is_after) {
+    faults.iter().find(is_after)
+}
+
+/// `good`, or what comes in its place although it was done.
+pub(in crate::sim) fn after(sim: &Sim, faults: &[Fault], good: Reply) -> Reply {
+    match is_after(faults) {
         Some(fault) => Reply { after_result: good.after_result, ..word(sim, fault.clone()) },
         None => good,
     }
 }
 
 /// A behaviour as the faults change it.
-pub(super) fn change(faults: &[Fault], behaviour: &mut Behaviour) {
+pub(in crate::sim) fn change(faults: &[Fault], behaviour: &mut Behaviour) {
     for fault in faults {
         if let Fault::Fail(code) = fault {
             behaviour.act = Act::Fail(Code::Owned(code.clone()));

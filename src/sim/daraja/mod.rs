@@ -39,10 +39,12 @@ use self::faults::{Fault, Faults};
 use self::form::Form;
 use self::prompts::Prompts;
 use self::refusal::Refusal;
-use self::token::Tokens;
+use self::token::{Spelling, Tokens};
 use super::book::daraja_id;
+use super::chaos::Ruled;
 use super::reply::{self, Reply};
-use super::script::Answer;
+use super::scenario::{self, Traffic};
+use super::script::{Act, Answer};
 use super::{Settings, Sim, lock};
 use crate::domain::party::ShortCode;
 use crate::domain::time::Timestamp;
@@ -286,11 +288,16 @@ async fn serve(sim: Arc<Sim>, route: &'static Route, request: Request) -> Respon
 
 /// Does what is asked for and what testers put in its way, and keeps the exchange.
 fn decide(sim: &Arc<Sim>, call: &Call) -> Reply {
-    let faults = sim.daraja.faults().draw(call.route.api, &call.body);
+    let mut faults = sim.daraja.faults().draw(call.route.api, &call.body);
+    let verdict = sim.verdict(|| call.traffic(sim));
+    if let Some(verdict) = &verdict {
+        faults.extend(verdict.faults.iter().cloned());
+    }
     let Done { reply, about } = match faults::before(&faults) {
         Some(fault) => Done::of(in_place(sim, call, fault)),
         None => {
-            let done = perform(sim, call, &faults)
+            let ruled = verdict.as_ref().map(|verdict| &verdict.behaviour);
+            let done = perform(sim, call, Way { faults: &faults, ruled })
                 .unwrap_or_else(|refused| Done { reply: refused.reply(sim), about: None });
             Done { reply: faults::after(sim, &faults, done.reply), about: done.about }
         }
@@ -305,12 +312,20 @@ fn in_place(sim: &Sim, call: &Call, fault: Fault) -> Reply {
     if let Fault::TokenRefused(spelling) = fault {
         let token = call.bearer();
         sim.daraja.tokens().revoke(token);
+        let usual = Spelling::of(call.route.api);
+        let spelling = if spelling == Spelling::Usual { usual } else { spelling };
         return spelling.refusal(token).reply(sim);
     }
     faults::word(sim, fault)
 }
 
 impl Call {
+    /// The request as the rules of a scenario see it.
+    fn traffic(&self, sim: &Sim) -> Traffic {
+        let app = &sim.settings().daraja.consumer_key;
+        scenario::by_daraja(self.route.api, self.authorization.as_deref(), &self.body, app)
+    }
+
     /// The token that came, whatever it is worth.
     fn bearer(&self) -> &str {
         let text = self.authorization.as_deref().unwrap_or_default();
@@ -319,9 +334,38 @@ impl Call {
     }
 }
 
-fn perform(sim: &Arc<Sim>, call: &Call, faults: &[Fault]) -> Result<Done, Refusal> {
+/// What is put in a request's way.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    faults: &'a [Fault],
+    /// What a rule of a scenario says of it.
+    ruled: Ruled<'a>,
+}
+
+impl Way<'_> {
+    /// Does what is told at once and never again: a rule may still refuse it, and say something
+    /// else than what was done.
+    fn go(
+        self,
+        sim: &Arc<Sim>,
+        does: impl FnOnce() -> Result<Done, Refusal>,
+    ) -> Result<Done, Refusal> {
+        let Some(behaviour) = self.ruled else {
+            return does();
+        };
+        let done = match &behaviour.act {
+            Act::Refuse(code) => Done::of(order::refusal(sim, code, "request")),
+            Act::Forget => Done::of(good(&Value::Null)),
+            Act::Pay | Act::Fail(_) | Act::Cache { .. } => does()?,
+        };
+        Ok(Done { reply: order::dressed(sim, &behaviour.answer, done.reply), ..done })
+    }
+}
+
+fn perform(sim: &Arc<Sim>, call: &Call, way: Way<'_>) -> Result<Done, Refusal> {
+    let faults = way.faults;
     if call.route.api == Api::OAuth {
-        return token::generate(sim, call, faults).map(Done::of);
+        return way.go(sim, || token::generate(sim, call, faults).map(Done::of));
     }
     if call.method != Method::POST {
         return Err(Refusal::new(405, "405.001", "Method Not Allowed"));
@@ -329,17 +373,17 @@ fn perform(sim: &Arc<Sim>, call: &Call, faults: &[Fault]) -> Result<Done, Refusa
     token::admit(sim, call)?;
     let form = if call.is_json { Form::read(&call.body)? } else { Form::default() };
     match call.route.api {
-        Api::Stk => stk::push(sim, &form, faults),
-        Api::StkQuery => stk::query(sim, &form, faults),
-        Api::C2bRegister => urls::register(sim, &form, call.route.version, faults),
-        Api::C2bSimulate => urls::simulate(sim, &form),
+        Api::Stk => stk::push(sim, &form, way),
+        Api::StkQuery => stk::query(sim, &form, way),
+        Api::C2bRegister => way.go(sim, || urls::register(sim, &form, call.route.version, faults)),
+        Api::C2bSimulate => way.go(sim, || urls::simulate(sim, &form)),
         Api::B2c | Api::B2b | Api::Tax | Api::Status | Api::Balance | Api::Reversal => {
             let order = demand::read(sim, call, &form)?;
-            order::obey(sim, order, call, faults)
+            order::obey(sim, order, call, way)
         }
-        Api::Qr => look::qr(sim, &form),
-        Api::PullRegister => look::pull_register(sim, &form),
-        Api::Pull => look::pull(sim, &form),
+        Api::Qr => way.go(sim, || look::qr(sim, &form)),
+        Api::PullRegister => way.go(sim, || look::pull_register(sim, &form)),
+        Api::Pull => way.go(sim, || look::pull(sim, &form)),
         Api::OAuth | Api::C2b | Api::Sms => {
             Err(Refusal::new(404, "404.001.01", "Resource not found"))
         }

@@ -9,17 +9,19 @@ use tokio::sync::oneshot;
 
 use super::demand::{Demand, Order, duplicate};
 use super::faults::{self, Fault, Wrong, wrong};
+use super::prompts::PhoneShape;
 use super::refusal::Refusal;
 use super::result::{self, Document, Shape, braced, decimal, digits, number};
-use super::{Call, Done, good};
+use super::{Call, Done, Way, good};
 use crate::domain::money::Amount;
 use crate::domain::outcome::{self, AnswerClass};
 use crate::domain::party::ShortCode;
 use crate::sim::book::{Entry, Fate, Moved, Movement, NotTaken, Record, Taken, Wish, mix};
 use crate::sim::deliver::{Letter, Parcel, Place};
+use crate::sim::notice::masked_short;
 use crate::sim::query::{self, Facts, Found};
 use crate::sim::reply::Reply;
-use crate::sim::report::{self, public_name};
+use crate::sim::report::{self, name_of, public_name};
 use crate::sim::script::{Act, Answer, Behaviour, Code, Garbage, Results, Then};
 use crate::sim::{Sim, without_token};
 
@@ -62,14 +64,14 @@ pub(super) fn obey(
     sim: &Arc<Sim>,
     order: Order,
     call: &Call,
-    faults: &[Fault],
+    Way { faults, ruled }: Way<'_>,
 ) -> Result<Done, Refusal> {
     let place = sim.outbox.place().ok_or_else(overload)?;
     let name = order.name.clone();
     let mut behaviour = match &order.demand {
-        Demand::Move(_) => sim.chooser.payment(&name, order.phone()),
-        Demand::Status(by) => sim.chooser.question(&name, by.as_str()),
-        Demand::Balance(party) => sim.chooser.question(&name, party.as_str()),
+        Demand::Move(_) => sim.chooser.payment(&name, order.phone(), ruled),
+        Demand::Status(by) => sim.chooser.question(&name, by.as_str(), ruled),
+        Demand::Balance(party) => sim.chooser.question(&name, party.as_str(), ruled),
     };
     faults::change(faults, &mut behaviour);
     let shape = shape(sim, &order, faults);
@@ -323,11 +325,18 @@ fn paid(entry: &Entry, shape: Shape) -> Parameters {
     let whole = amount.cents().checked_div(100).unwrap_or_default();
     let completed = entry.at.east_africa_stamp();
     let funds = (!shape.bare).then(|| decimal(entry.balance));
+    let receiver = match shape.phone {
+        PhoneShape::Whole => Some(public_name(entry.phone)),
+        PhoneShape::Masked => {
+            Some(format!("{} - {}", masked_short(entry.phone), name_of(entry.phone)))
+        }
+        PhoneShape::Absent => None,
+    };
     vec![
         ("TransactionReceipt", Some(json!(entry.receipt))),
         ("TransactionAmount", Some(json!(whole))),
         ("B2CChargesPaidAccountAvailableFunds", Some(decimal(Amount::ZERO))),
-        ("ReceiverPartyPublicName", Some(json!(public_name(entry.phone)))),
+        ("ReceiverPartyPublicName", receiver.map(Value::String)),
         ("TransactionCompletedDateTime", Some(json!(completed))),
         ("B2CUtilityAccountAvailableFunds", funds),
         ("B2CWorkingAccountAvailableFunds", Some(decimal(Amount::ZERO))),
@@ -403,6 +412,13 @@ fn shape(sim: &Sim, order: &Order, faults: &[Fault]) -> Shape {
         texts: has(&Fault::CodeAsString) || bit(4),
         bare: has(&Fault::NoBalanceValue),
         none: has(&Fault::NoParameters),
+        phone: if has(&Fault::NoPhone) {
+            PhoneShape::Absent
+        } else if has(&Fault::MaskedPhone) {
+            PhoneShape::Masked
+        } else {
+            PhoneShape::Whole
+        },
         wrong_id: has(&Fault::WrongId),
         wrong_amount: has(&Fault::WrongAmount),
     }

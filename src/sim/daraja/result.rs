@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::prompts::PhoneShape;
 use crate::domain::money::Amount;
 use crate::domain::outcome;
 use crate::sim::report::{NO_RECEIPT, Telling, without};
@@ -58,6 +59,8 @@ pub(super) struct Shape {
     pub(super) bare: bool,
     /// No parameters at all.
     pub(super) none: bool,
+    /// How a payout's receiver stands in it.
+    pub(super) phone: PhoneShape,
     /// Another id than the one that was given.
     pub(super) wrong_id: bool,
     /// Another amount than the one that moved.

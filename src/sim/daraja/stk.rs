@@ -14,11 +14,11 @@ use super::form::Form;
 use super::prompts::{LIFE, PhoneShape, Prompt, Shape, State};
 use super::refusal::Refusal;
 use super::result::{self, decimal, digits};
-use super::{Done, good, order, said};
+use super::{Done, Way, good, order, said};
 use crate::domain::money::Amount;
 use crate::domain::party::ShortCode;
 use crate::sim::book::{Channel, Deposit, MOST, Moved, Till, mix};
-use crate::sim::chaos::hash;
+use crate::sim::chaos::{Ruled, hash};
 use crate::sim::customer;
 use crate::sim::deliver::{Parcel, Place};
 use crate::sim::reply::Reply;
@@ -64,7 +64,7 @@ struct Push {
     failure: Option<&'static str>,
 }
 
-fn read(sim: &Sim, form: &Form) -> Result<Push, Refusal> {
+fn read(sim: &Sim, form: &Form, ruled: Ruled<'_>) -> Result<Push, Refusal> {
     let shortcode = admit(sim, form)?;
     let kinds = ["CustomerPayBillOnline", "CustomerBuyGoodsOnline"];
     let kind = form.one_of("TransactionType", &kinds)?;
@@ -87,7 +87,7 @@ fn read(sim: &Sim, form: &Form) -> Result<Push, Refusal> {
     } else {
         None
     };
-    let behaviour = sim.chooser.prompt(callback.path(), phone);
+    let behaviour = sim.chooser.prompt(callback.path(), phone, ruled);
     let prompt = Prompt {
         checkout: String::new(),
         merchant: sim.daraja.fresh_id(),
@@ -106,9 +106,13 @@ fn read(sim: &Sim, form: &Form) -> Result<Push, Refusal> {
 }
 
 /// `POST /mpesa/stkpush/v1/processrequest`.
-pub(super) fn push(sim: &Arc<Sim>, form: &Form, faults: &[Fault]) -> Result<Done, Refusal> {
+pub(super) fn push(
+    sim: &Arc<Sim>,
+    form: &Form,
+    Way { faults, ruled }: Way<'_>,
+) -> Result<Done, Refusal> {
     let place = sim.outbox.place().ok_or_else(order::overload)?;
-    let Push { mut prompt, failure } = read(sim, form)?;
+    let Push { mut prompt, failure } = read(sim, form, ruled)?;
     faults::change(faults, &mut prompt.behaviour);
     prompt.shape = shape(sim, &prompt, faults);
     let behaviour = prompt.behaviour.clone();
@@ -122,7 +126,9 @@ pub(super) fn push(sim: &Arc<Sim>, form: &Form, faults: &[Fault]) -> Result<Done
         }
         Act::Pay | Act::Fail(_) | Act::Cache { .. } => {}
     }
+    let (phone, amount) = (prompt.phone, prompt.amount);
     let (checkout, merchant) = begin(sim, prompt)?;
+    sim.stage.learn(&checkout, Some(phone), Some(amount));
     let first = go_on(sim, &checkout, failure, place);
     let says = "Success. Request accepted for processing";
     let mut reply = good(&json!({
@@ -384,7 +390,11 @@ fn shape(sim: &Sim, prompt: &Prompt, faults: &[Fault]) -> Shape {
 }
 
 /// `POST /mpesa/stkpushquery/v1/query`.
-pub(super) fn query(sim: &Sim, form: &Form, faults: &[Fault]) -> Result<Done, Refusal> {
+pub(super) fn query(
+    sim: &Sim,
+    form: &Form,
+    Way { faults, ruled }: Way<'_>,
+) -> Result<Done, Refusal> {
     admit(sim, form)?;
     let checkout = form.text("CheckoutRequestID")?;
     if sim.settings().daraja.limit_stk_queries && sim.daraja.prompts().is_query_too_many(sim.now())
@@ -392,7 +402,7 @@ pub(super) fn query(sim: &Sim, form: &Form, faults: &[Fault]) -> Result<Done, Re
         return Ok(Done::about(spike(), checkout));
     }
     let state = lock(&sim.daraja.prompts).state(&checkout);
-    let behaviour = sim.chooser.question(&format!("stk:{checkout}"), &checkout);
+    let behaviour = sim.chooser.question(&format!("stk:{checkout}"), &checkout, ruled);
     let reply = word(sim, &checkout, &state, faults).unwrap_or_else(|| match &behaviour.act {
         Act::Pay | Act::Cache { .. } => found(sim, &checkout, &state),
         Act::Refuse(code) => order::refusal(sim, code, "CheckoutRequestID"),

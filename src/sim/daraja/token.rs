@@ -37,10 +37,12 @@ pub enum Spelling {
     Pull,
     /// `401.003.01`, a variant.
     Variant,
+    /// As the API spells it that was called.
+    Usual,
 }
 
 impl Spelling {
-    const fn of(api: Api) -> Self {
+    pub(super) const fn of(api: Api) -> Self {
         match api {
             Api::B2c | Api::Balance => Self::Echo,
             Api::C2bRegister | Api::C2bSimulate | Api::Status => Self::BadRequest,
@@ -60,7 +62,7 @@ impl Spelling {
     pub(super) fn refusal(self, token: &str) -> Refusal {
         let says = "Invalid Access Token";
         match self {
-            Self::NotFound => Refusal::new(404, "404.001.03", says),
+            Self::NotFound | Self::Usual => Refusal::new(404, "404.001.03", says),
             Self::Echo => {
                 Refusal::new(401, "401.002.01", format!("Error Occurred - {says} - {token}"))
             }
