@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use self::ledger::Books;
 use self::stage::Stage;
 use self::target::Target;
-use super::{Context, Failure, out};
+use super::{Asked, Context, Failure, out};
 use crate::certify::case::{Case, Pace, Task, tasks};
 use crate::certify::json as as_json;
 use crate::certify::report::Report;
@@ -124,8 +124,14 @@ impl Certify {
                        to --front ADDR";
             return Err(Failure::Usage(why.to_owned()));
         }
+        let mut stop = Asked::listen()?;
         let stage = Stage::set_up(context, &self).await?;
-        let report = self.certify(&stage, cases, target, books).await;
+        let report = tokio::select! {
+            report = self.certify(&stage, cases, target, books) => report,
+            () = stop.wait() => {
+                Err(Failure::Failed("stopped before the end: there is no verdict".to_owned()))
+            }
+        };
         stage.end().await;
         self.tell(&report?, context.json)
     }

@@ -307,8 +307,8 @@ pub(super) fn hash(text: &str) -> u64 {
 /// What a rule of a scenario says, if one does.
 pub(super) type Ruled<'a> = Option<&'a Behaviour>;
 
-/// Chooses a behaviour for each request: what was laid down for it, else what a rule of a scenario
-/// says (`ruled`), else what its phone selects, else what the seed does.
+/// Chooses a behaviour for each request: what was laid down for it or for its phone, else what a
+/// rule of a scenario says (`ruled`), else what its phone selects, else what the seed does.
 #[derive(Debug)]
 pub struct Chooser {
     chaos: Option<Chaos>,

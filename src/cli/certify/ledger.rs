@@ -44,7 +44,9 @@ impl Books {
             Self::Url(url) => ("the books", fetch(url).await),
             Self::File(path) => {
                 let shown = path.display();
-                target.enter(&format!("press Enter when your books are written to {shown}"))?;
+                target
+                    .enter(&format!("press Enter when your books are written to {shown}"))
+                    .await?;
                 ("the books", read(path))
             }
         };

@@ -111,7 +111,7 @@ impl Stage {
         target: &Target,
         tasks: &[Task],
     ) -> Result<Vec<Trial>, Failure> {
-        target.hand_over(tasks)?;
+        target.hand_over(tasks).await?;
         let mut wire = Wire { simulator: &self.simulator, after: 0, seen: Vec::new() };
         let mut asking = ask_all(target, tasks, asked.parallel)?;
         let mut taken: Vec<Option<String>> = vec![None; tasks.len()];

@@ -97,7 +97,7 @@ impl Target {
     }
 
     /// Where a person sends them: writes them all down, and waits until he has.
-    pub(super) fn hand_over(&self, tasks: &[Task]) -> Result<(), Failure> {
+    pub(super) async fn hand_over(&self, tasks: &[Task]) -> Result<(), Failure> {
         let Self::Manual(path) = self else {
             return Ok(());
         };
@@ -109,17 +109,18 @@ impl Target {
         }
         super::write(path, &text)?;
         out::say(&format!("{} payments are in {}", tasks.len(), path.display()));
-        self.enter("press Enter when your system has been given all of them")
+        self.enter("press Enter when your system has been given all of them").await
     }
 
     /// Waits for a person, where there is one.
-    pub(super) fn enter(&self, what: &str) -> Result<(), Failure> {
+    pub(super) async fn enter(&self, what: &str) -> Result<(), Failure> {
         if !matches!(self, Self::Manual(_)) {
             return Ok(());
         }
         out::say(what);
-        let mut line = String::new();
-        match std::io::stdin().read_line(&mut line) {
+        // In a thread of its own, so that whoever would rather stop is heard meanwhile.
+        let read = || std::io::stdin().read_line(&mut String::new());
+        match tokio::task::spawn_blocking(read).await.map_err(Failure::failed)? {
             Ok(0) => {
                 let why = "manual: nobody is there to press Enter (standard input has ended)";
                 Err(Failure::Failed(why.to_owned()))

@@ -1,10 +1,12 @@
 //! What may go wrong with a run: the target, the books, the command line.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use super::{Done, Run};
 use crate::house::BINARY;
+use crate::process::eventually;
 
 /// One payment, quickly; the references of seed 7.
 const QUICK: [&str; 8] =
@@ -97,6 +99,23 @@ fn a_person_is_handed_the_payments_and_asked_for_the_books() {
                     CERT-000007-01,254709001001,101.00,BusinessPayment,paid\n";
     assert_eq!(list, expected);
     says(&done, 1, &["1 payments are in list.csv", "press Enter when your books are written"]);
+}
+
+#[test]
+fn whoever_stops_it_gets_no_verdict_and_no_credentials_are_left() {
+    let run = Run::new();
+    let mut command = Command::new(BINARY);
+    command.current_dir(run.dir.path()).args(["certify", "--listen", "127.0.0.1:0"]);
+    command.args(["--target", "exec:true", "--books", "books.csv", "--connection", "known.json"]);
+    let child = run.begin(command, "");
+    let known = run.path("known.json");
+    eventually("it says what must be known", || known.exists().then_some(()));
+    let secret = fs::metadata(&known).expect("the file").permissions().mode();
+    assert_eq!(secret & 0o777, 0o600);
+    let pid = child.0.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &pid]).status().expect("kill").success());
+    says(&run.end(child), 1, &["stopped before the end: there is no verdict"]);
+    assert!(!known.exists());
 }
 
 #[test]

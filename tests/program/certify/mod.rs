@@ -91,25 +91,35 @@ impl Run {
     }
 
     /// Runs a command to its end.
-    fn finish(&self, mut command: Command, input: &str) -> Done {
-        let (out, err, given) = (self.path("out"), self.path("err"), self.path("in"));
+    fn finish(&self, command: Command, input: &str) -> Done {
+        let child = self.begin(command, input);
+        self.end(child)
+    }
+
+    /// Starts a command.
+    fn begin(&self, mut command: Command, input: &str) -> Client {
+        let given = self.path("in");
         fs::write(&given, input).expect("a file");
-        let mut child = command
+        let child = command
             .stdin(fs::File::open(given).expect("a file"))
-            .stdout(fs::File::create(&out).expect("a file"))
-            .stderr(fs::File::create(&err).expect("a file"))
-            .spawn()
-            .expect("a process");
+            .stdout(fs::File::create(self.path("out")).expect("a file"))
+            .stderr(fs::File::create(self.path("err")).expect("a file"))
+            .spawn();
+        Client(child.expect("a process"))
+    }
+
+    /// Waits for its end.
+    fn end(&self, mut child: Client) -> Done {
         let until = Instant::now() + PATIENCE;
         let status = loop {
-            if let Some(status) = child.try_wait().expect("a status") {
+            if let Some(status) = child.0.try_wait().expect("a status") {
                 break status;
             }
             assert!(Instant::now() < until, "certify does not end");
             sleep(Duration::from_millis(20));
         };
-        let text = fs::read_to_string(out).expect("UTF-8");
-        let err = fs::read_to_string(err).expect("UTF-8");
+        let text = fs::read_to_string(self.path("out")).expect("UTF-8");
+        let err = fs::read_to_string(self.path("err")).expect("UTF-8");
         assert!(!err.contains("panicked"), "{err}");
         let report = serde_json::from_str(&text).unwrap_or(Value::Null);
         Done { code: status.code().expect("an exit code"), report, err }
