@@ -49,7 +49,7 @@ pub(super) struct Certify {
     /// The system's books: a file, or an http(s) address; CSV or JSON with reference and status.
     #[arg(long, value_name = "FILE|URL", required_unless_present = "list")]
     books: Option<Books>,
-    /// Where the simulated M-Pesa listens; without it, [simulator] listen.
+    /// Where the simulated M-Pesa listens; without it, `[simulator] listen`.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// Where the gateway's API is for the system, with --interface gateway: in front of the

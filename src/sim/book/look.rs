@@ -164,7 +164,7 @@ impl Book {
     }
 
     /// Up to `limit` movements that a person looks for: of this phone, or with this text as a
-    /// receipt, an account or a name; the last of the last [`LOOKED_MAX`], in order.
+    /// receipt, an account or a name; the last of the last `LOOKED_MAX`, in order.
     pub fn sought(&self, text: &str, limit: usize) -> Vec<Moved> {
         let phone: Option<Msisdn> = text.parse().ok();
         let start = self.lines.len().saturating_sub(LOOKED_MAX);
