@@ -58,6 +58,11 @@ have cc || have gcc || have clang || fail "there is no C compiler: apt-get insta
 have cargo || fail "there is no Rust: https://rustup.rs installs it"
 
 if [ "${1:-}" = test ]; then
+    # What the programs of others need (docs/foreign-clients.md).
+    node -e 'process.exit(parseInt(process.versions.node) < 18)' ||
+        fail "node is $(node --version); the tests need 18 or later"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "python3 is $(python3 --version); the tests need 3.11 or later"
     for component in rustfmt clippy; do
         case $component in
             rustfmt) tool=fmt ;;

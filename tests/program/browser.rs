@@ -9,10 +9,15 @@ use std::process::Command;
 use crate::house::House;
 
 const SCOPES: [&str; 4] = ["payouts:write", "payouts:read", "payments:write", "payments:read"];
-const CHROMIUM: &str = "/usr/bin/chromium";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where the browser is, as the shell would find it.
+fn chromium() -> Option<PathBuf> {
+    let places = std::env::var_os("PATH")?;
+    std::env::split_paths(&places).map(|place| place.join("chromium")).find(|file| file.is_file())
 }
 
 /// What is missing, if anything is.
@@ -21,7 +26,7 @@ fn missing(modules: &Path) -> Option<&'static str> {
     if !node.is_ok_and(|done| done.status.success()) {
         return Some("node");
     }
-    if !Path::new(CHROMIUM).exists() {
+    if chromium().is_none() {
         return Some("chromium");
     }
     (!modules.join("playwright-core").exists()).then_some("playwright-core")
@@ -49,7 +54,7 @@ fn a_tester_sees_and_steers_the_simulator_in_a_browser() {
         .env("MLANGO_SIM", &daraja)
         .env("MLANGO_API", format!("http://127.0.0.1:{}", house.api))
         .env("MLANGO_API_KEY", &api.key)
-        .env("MLANGO_CHROMIUM", CHROMIUM)
+        .env("MLANGO_CHROMIUM", chromium().expect("a browser"))
         .env("MLANGO_SHOTS", &shots)
         .output()
         .expect("node");
