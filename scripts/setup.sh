@@ -59,7 +59,7 @@ have cargo || fail "there is no Rust: https://rustup.rs installs it"
 
 if [ "${1:-}" = test ]; then
     # What the programs of others need (docs/foreign-clients.md).
-    node -e 'process.exit(parseInt(process.versions.node) < 18)' ||
+    node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
         fail "node is $(node --version); the tests need 18 or later"
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "python3 is $(python3 --version); the tests need 3.11 or later"
