@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use mlango::fixture::conformity::Judge;
 use mlango::fixture::{Direction, Fixture, check, exchange, reading};
+use mlango::schema::deviation;
 
 use crate::shipped;
 
@@ -98,6 +100,24 @@ fn every_kind_of_message_has_one() {
     }
 }
 
+/// The table of docs/messages.md, shown: each exchange names all its deviations, and each deviation
+/// is shown by an exchange at least.
+#[test]
+fn every_deviation_from_the_schema_is_shown_and_named() {
+    let judge = Judge::new().expect("our own schema");
+    let mut shown = BTreeSet::new();
+    for fixture in shipped() {
+        let found = judge.deviations(&fixture);
+        let reads = fixture.exchange.reads.unwrap_or_default();
+        let named = reads.deviations.unwrap_or_default();
+        let named: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+        assert_eq!(named, found, "{}", fixture.name);
+        shown.extend(found);
+    }
+    let table: BTreeSet<&str> = deviation::ALL.iter().map(|known| known.name).collect();
+    assert_eq!(shown, table);
+}
+
 /// Each kind of damage, done to a good exchange, is found.
 #[test]
 fn what_is_wrong_with_an_exchange_is_found_and_named() {
@@ -122,6 +142,15 @@ fn what_is_wrong_with_an_exchange_is_found_and_named() {
         bad.reads.as_mut().expect("reads").amount = Some("151.00".to_owned());
     };
     let id = |bad: &mut exchange::Exchange| bad.ids.conversation_id = Some("AG_1".to_owned());
+    let deviations = |names: &'static [&'static str]| {
+        move |bad: &mut exchange::Exchange| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            bad.reads.as_mut().expect("reads").deviations = Some(names);
+        }
+    };
+    let schema = |bad: &mut exchange::Exchange| {
+        bad.reads.as_mut().expect("reads").schema = Some("to the schema".to_owned());
+    };
     let header = |bad: &mut exchange::Exchange| {
         bad.request_headers.push(("Authorization".to_owned(), "Bearer x".to_owned()));
     };
@@ -141,6 +170,26 @@ fn what_is_wrong_with_an_exchange_is_found_and_named() {
         (
             other("</ResultDesc>", "</ResultDesc><Password>hunter2x</Password>"),
             "request.xml: holds a secret",
+        ),
+        (
+            other("</ResultDesc>", "</ResultDesc><Extra>x</Extra>"),
+            "request.xml:8: result/Extra: is not to the schema: found",
+        ),
+        (
+            read_otherwise(&deviations(&["inner-root", "order"])),
+            "exchange.toml: reads.deviations: names \"order\", which no message of it shows",
+        ),
+        (
+            read_otherwise(&deviations(&["inner-roots"])),
+            "names \"inner-roots\", which is no known deviation (docs/messages.md)",
+        ),
+        (
+            read_otherwise(&deviations(&[])),
+            "reads.deviations: leaves out \"inner-root\", which is shown",
+        ),
+        (
+            read_otherwise(&schema),
+            "reads.schema: says \"to the schema\", and it is accepted, but not to the schema",
         ),
         (read_otherwise(&paid), "reads.amount: says \"151.00\", and \"150.00\" is read"),
         (read_otherwise(&id), "ids.conversation_id: is \"AG_1\", and \"AG_2026"),
