@@ -292,7 +292,7 @@ fn a_faulty_collection_is_told_file_by_file() {
     );
 }
 
-/// Upstream over TLS, as brokers have it: it is known by its authority, and wants to know who calls.
+/// Upstream over TLS, as brokers have it: known by its authority, and it wants to know who calls.
 #[test]
 fn a_proxy_shows_its_certificate_and_knows_the_broker_by_its_authority() {
     let house = House::new();

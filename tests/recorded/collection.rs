@@ -142,15 +142,6 @@ fn what_is_wrong_with_an_exchange_is_found_and_named() {
         bad.reads.as_mut().expect("reads").amount = Some("151.00".to_owned());
     };
     let id = |bad: &mut exchange::Exchange| bad.ids.conversation_id = Some("AG_1".to_owned());
-    let deviations = |names: &'static [&'static str]| {
-        move |bad: &mut exchange::Exchange| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
-            bad.reads.as_mut().expect("reads").deviations = Some(names);
-        }
-    };
-    let schema = |bad: &mut exchange::Exchange| {
-        bad.reads.as_mut().expect("reads").schema = Some("to the schema".to_owned());
-    };
     let header = |bad: &mut exchange::Exchange| {
         bad.request_headers.push(("Authorization".to_owned(), "Bearer x".to_owned()));
     };
@@ -171,26 +162,6 @@ fn what_is_wrong_with_an_exchange_is_found_and_named() {
             other("</ResultDesc>", "</ResultDesc><Password>hunter2x</Password>"),
             "request.xml: holds a secret",
         ),
-        (
-            other("</ResultDesc>", "</ResultDesc><Extra>x</Extra>"),
-            "request.xml:8: result/Extra: is not to the schema: found",
-        ),
-        (
-            read_otherwise(&deviations(&["inner-root", "order"])),
-            "exchange.toml: reads.deviations: names \"order\", which no message of it shows",
-        ),
-        (
-            read_otherwise(&deviations(&["inner-roots"])),
-            "names \"inner-roots\", which is no known deviation (docs/messages.md)",
-        ),
-        (
-            read_otherwise(&deviations(&[])),
-            "reads.deviations: leaves out \"inner-root\", which is shown",
-        ),
-        (
-            read_otherwise(&schema),
-            "reads.schema: says \"to the schema\", and it is accepted, but not to the schema",
-        ),
         (read_otherwise(&paid), "reads.amount: says \"151.00\", and \"150.00\" is read"),
         (read_otherwise(&id), "ids.conversation_id: is \"AG_1\", and \"AG_2026"),
         (read_otherwise(&header), "Authorization: is a secret; take it out"),
@@ -210,4 +181,43 @@ fn what_is_wrong_with_an_exchange_is_found_and_named() {
     let faults = check::check(&[good, twin]);
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].to_string().contains("twin/exchange.toml: ids.conversation_id: is"));
+}
+
+/// What is no known deviation is a fault, and so is every verdict and deviation that is not said.
+#[test]
+fn what_is_not_to_the_schema_is_found_and_named() {
+    let mut fixtures = shipped().into_iter();
+    let good = fixtures.find(|one| one.name == "soap-result-0-paid-business-payment");
+    let good = good.expect("it ships");
+    let faults = |schema: Option<&str>, names: Option<&[&str]>, more: &str| -> Vec<String> {
+        let mut bad = good.clone();
+        let reads = bad.exchange.reads.as_mut().expect("reads");
+        reads.schema = schema.map(str::to_owned);
+        reads.deviations = names.map(|all| all.iter().map(|name| (*name).to_owned()).collect());
+        let body = bad.request.as_mut().expect("a request");
+        let text = String::from_utf8(body.bytes.clone()).expect("text");
+        body.bytes = text.replace("</ResultDesc>", &format!("</ResultDesc>{more}")).into_bytes();
+        check::check(&[bad]).iter().map(ToString::to_string).collect()
+    };
+    let extra = "<Extra>x</Extra>";
+    let table: [(_, Option<&[&str]>, _, _); 8] = [
+        (None, None, "", ""),
+        (Some("accepted, but not to the schema"), Some(&["inner-root"]), "", ""),
+        (Some("not to the schema"), Some(&["inner-root"]), extra, ""),
+        (None, None, extra, "request.xml:8: result/Extra: is not to the schema: found Extra in"),
+        (
+            Some("to the schema"),
+            None,
+            "",
+            "toml: reads.schema: says \"to the schema\", and it is accepted, but not to the schema",
+        ),
+        (None, Some(&["inner-root", "order"]), "", "names \"order\", which no message of it shows"),
+        (None, Some(&["inner-root", "roots"]), "", "names \"roots\", which is no known deviation"),
+        (None, Some(&[]), "", "toml: reads.deviations: leaves out \"inner-root\", which is shown"),
+    ];
+    for (schema, names, more, words) in table {
+        let found = faults(schema, names, more);
+        assert_eq!(found.is_empty(), words.is_empty(), "{words}: {found:?}");
+        assert!(found.iter().all(|fault| fault.contains(words)), "no \"{words}\": {found:?}");
+    }
 }
