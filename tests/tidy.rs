@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &["domain", "soap"]),
     ("soap", &["domain"]),
     ("daraja", &["domain"]),
-    ("fixture", &["daraja", "domain", "soap"]),
+    ("fixture", &["daraja", "domain", "schema", "soap"]),
     ("telemetry", &["config"]),
     ("tls", &["credential", "domain"]),
     ("store", &["clock", "domain", "telemetry"]),

@@ -9,7 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::api::{id_of, payout};
+use crate::certificates::file;
 use crate::house::{Done, House, free_port};
+use crate::s_server;
 use crate::wire::ask;
 
 /// A collection that ships, from this project's own root.
@@ -158,7 +160,7 @@ fn a_recorded_result_is_played_about_a_live_payout() {
     house.set("BROKER__URL", &format!("http://127.0.0.1:{}", house.broker));
     let gateway = house.serve();
     let api = house.client("other", &["payouts:write", "payouts:read"]);
-    let live = api.submit("k9", &payout("254700000005", "150"));
+    let live = api.submit("k9", &payout("254700000005", "275"));
     let live = api.until(id_of(&live), "accepted");
     let name = live["originator_conversation_id"].as_str().expect("a name");
     let toml = |folder: &str| {
@@ -171,13 +173,10 @@ fn a_recorded_result_is_played_about_a_live_payout() {
         let line = text.lines().find_map(|line| line.strip_prefix(&head)).expect(key);
         line.trim_end_matches('"').to_owned()
     };
-    // Whom it pays must be whom the live payout pays.
-    let path = house.path(&format!("rec/{folder}/request.xml"));
-    let text = fs::read_to_string(&path).expect("a result");
-    fs::write(&path, text.replace("254700771000", "254700000005")).expect("changed");
     let conversation = live["conversation_id"].as_str().expect("M-Pesa's name");
     let ids = format!(
-        "# recorded = live\n{} = {name}\n{} = {conversation}\n{} = UB5EX00001\n",
+        "# recorded = live\n{} = {name}\n{} = {conversation}\n{} = UB5EX00001\n\
+         254700771000 = 254700000005\n",
         recorded_id("originator_conversation_id"),
         recorded_id("conversation_id"),
         recorded_id("receipt"),
@@ -186,7 +185,12 @@ fn a_recorded_result_is_played_about_a_live_payout() {
     let to = format!("http://127.0.0.1:{}/cb/{}", house.callbacks, house.written("token"));
     let args =
         ["fixtures", "replay", "rec", "--to", &to, "--map", "ids.txt", "--only", folder.as_str()];
-    house.run(&args).done();
+    // Of another amount than was recorded: a slip is told before anything is played.
+    let slip = house.run(&[&args[..], &["--id", "15.00=275.00"]].concat());
+    slip.failed(2, &["15.00=275.00: the recorded one stands in none of the calls"]);
+    let unlike = house.run(&[&args[..], &["--id", "150.00=275"]].concat());
+    unlike.failed(2, &["--id: \"150.00\" is an amount, and \"275\" is neither"]);
+    house.run(&[&args[..], &["--id", "150.00=275.00"]].concat()).done();
     api.until(id_of(&live), "succeeded");
     drop((silent, gateway));
 }
@@ -286,6 +290,43 @@ fn a_faulty_collection_is_told_file_by_file() {
         "{}",
         none.out
     );
+}
+
+/// Upstream over TLS, as brokers have it: known by its authority, and it wants to know who calls.
+#[test]
+fn a_proxy_shows_its_certificate_and_knows_the_broker_by_its_authority() {
+    let house = House::new();
+    let body = "{\"taken\":1}";
+    let broker = s_server::broker("broker", &[], body);
+    let pem = |name: &str| fs::read_to_string(file(name)).expect("make.sh made it");
+    house.write("identity.pem", &(pem("client.pem") + &pem("client-key.pem")));
+    let (ca, to) =
+        (file("ca.pem").display().to_string(), format!("https://127.0.0.1:{}", broker.port));
+    let ask_through = |dir: &str, more: &[&str]| {
+        let listen = free_port();
+        let at = format!("127.0.0.1:{listen}");
+        let args = ["fixtures", "record", "--out", dir, "--listen", &at, "--to", &to];
+        let mut proxy = house.start(&[&args[..], more].concat());
+        let listens =
+            |it: &crate::process::Process| it.err().contains("recording to-mpesa").then_some(());
+        proxy.until("the proxy listens", listens);
+        let told = ask(listen, "POST", "/x", &[], "{\"asked\":1}").expect("an answer");
+        proxy.stop();
+        (told.status, told.body)
+    };
+    let both = ["--ca", ca.as_str(), "--identity", "identity.pem"];
+    assert_eq!(ask_through("rec", &both), (200, body.to_owned()));
+    let heard = broker.request();
+    assert!(heard.starts_with("POST /x HTTP/1.1\r\n"), "{heard}");
+    assert!(heard.ends_with("{\"asked\":1}"), "{heard}");
+    let name = names(&house, "rec").remove(0);
+    let written = |what: &str| fs::read_to_string(house.path(&format!("rec/{name}/{what}")));
+    assert_eq!(written("response.json").expect("an answer"), body);
+    // Neither goes without the other: whoever trusts nobody, or is nobody, gets no answer.
+    for (dir, more) in [("no-ca", &both[2..]), ("nobody", &both[..2])] {
+        assert_eq!(ask_through(dir, more).0, 502, "{dir}");
+    }
+    assert!(broker.requests.try_recv().is_err(), "and nothing of theirs was heard");
 }
 
 #[test]

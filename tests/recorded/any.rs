@@ -1,5 +1,6 @@
 //! Whatever comes: nothing panics, places are right, and no phone gets through.
 
+use mlango::fixture::BODY_BYTES_MAX;
 use mlango::fixture::compare::compare;
 use mlango::fixture::leaf;
 use mlango::fixture::relabel::Labels;
@@ -111,12 +112,27 @@ fn numbers_of_json_that_become_words_become_texts() {
     assert_eq!(String::from_utf8_lossy(&made), expected);
 }
 
+/// As long as a message may be, and made of what is looked for everywhere: what cost the square of
+/// its length would not come to an end here.
 #[test]
 fn what_costs_much_to_look_through_is_looked_through_in_time() {
     for unit in ["<", "&lt;", "&", "<a ", "\"", "[", "1", "*", "A&", "<Value>&"] {
-        let text = unit.repeat(64 * 1024 / unit.len());
-        for begin in ["", "<FirstName>", "{\"FirstName\":\""] {
+        let text = unit.repeat(BODY_BYTES_MAX / unit.len());
+        for begin in ["<FirstName>", "{\"FirstName\":\""] {
             StandIns::new().body(format!("{begin}{text}</FirstName>").as_bytes()).expect("nobody");
         }
     }
+}
+
+#[test]
+fn many_people_and_many_blanks_are_looked_through_in_time() {
+    let people =
+        |nth: u32| format!("2547{:04}*{:03} 2547{:08} ", nth % 9_999, nth % 997, nth * 999);
+    let people: String = (0..40_000).map(people).collect();
+    let made = StandIns::new().body(people.as_bytes()).expect("not too many").bytes;
+    assert_eq!(made.len(), people.len(), "each in its own form");
+    let half = BODY_BYTES_MAX / 2;
+    let parts = "<![CDATA[".repeat(half / 9);
+    let blanks = format!("<a>{}x{parts}</a>", " ".repeat(half));
+    assert_eq!(StandIns::new().body(blanks.as_bytes()).expect("nobody").bytes, blanks.as_bytes());
 }

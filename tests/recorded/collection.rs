@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use mlango::fixture::conformity::Judge;
 use mlango::fixture::{Direction, Fixture, check, exchange, reading};
+use mlango::schema::deviation;
 
 use crate::shipped;
 
@@ -98,6 +100,24 @@ fn every_kind_of_message_has_one() {
     }
 }
 
+/// The table of docs/messages.md, shown: each exchange names all its deviations, and each deviation
+/// is shown by an exchange at least.
+#[test]
+fn every_deviation_from_the_schema_is_shown_and_named() {
+    let judge = Judge::new().expect("our own schema");
+    let mut shown = BTreeSet::new();
+    for fixture in shipped() {
+        let found = judge.deviations(&fixture);
+        let reads = fixture.exchange.reads.unwrap_or_default();
+        let named = reads.deviations.unwrap_or_default();
+        let named: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+        assert_eq!(named, found, "{}", fixture.name);
+        shown.extend(found);
+    }
+    let table: BTreeSet<&str> = deviation::ALL.iter().map(|known| known.name).collect();
+    assert_eq!(shown, table);
+}
+
 /// Each kind of damage, done to a good exchange, is found.
 #[test]
 fn what_is_wrong_with_an_exchange_is_found_and_named() {
@@ -161,4 +181,43 @@ fn what_is_wrong_with_an_exchange_is_found_and_named() {
     let faults = check::check(&[good, twin]);
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].to_string().contains("twin/exchange.toml: ids.conversation_id: is"));
+}
+
+/// What is no known deviation is a fault, and so is every verdict and deviation that is not said.
+#[test]
+fn what_is_not_to_the_schema_is_found_and_named() {
+    let mut fixtures = shipped().into_iter();
+    let good = fixtures.find(|one| one.name == "soap-result-0-paid-business-payment");
+    let good = good.expect("it ships");
+    let faults = |schema: Option<&str>, names: Option<&[&str]>, more: &str| -> Vec<String> {
+        let mut bad = good.clone();
+        let reads = bad.exchange.reads.as_mut().expect("reads");
+        reads.schema = schema.map(str::to_owned);
+        reads.deviations = names.map(|all| all.iter().map(|name| (*name).to_owned()).collect());
+        let body = bad.request.as_mut().expect("a request");
+        let text = String::from_utf8(body.bytes.clone()).expect("text");
+        body.bytes = text.replace("</ResultDesc>", &format!("</ResultDesc>{more}")).into_bytes();
+        check::check(&[bad]).iter().map(ToString::to_string).collect()
+    };
+    let extra = "<Extra>x</Extra>";
+    let table: [(_, Option<&[&str]>, _, _); 8] = [
+        (None, None, "", ""),
+        (Some("accepted, but not to the schema"), Some(&["inner-root"]), "", ""),
+        (Some("not to the schema"), Some(&["inner-root"]), extra, ""),
+        (None, None, extra, "request.xml:8: result/Extra: is not to the schema: found Extra in"),
+        (
+            Some("to the schema"),
+            None,
+            "",
+            "toml: reads.schema: says \"to the schema\", and it is accepted, but not to the schema",
+        ),
+        (None, Some(&["inner-root", "order"]), "", "names \"order\", which no message of it shows"),
+        (None, Some(&["inner-root", "roots"]), "", "names \"roots\", which is no known deviation"),
+        (None, Some(&[]), "", "toml: reads.deviations: leaves out \"inner-root\", which is shown"),
+    ];
+    for (schema, names, more, words) in table {
+        let found = faults(schema, names, more);
+        assert_eq!(found.is_empty(), words.is_empty(), "{words}: {found:?}");
+        assert!(found.iter().all(|fault| fault.contains(words)), "no \"{words}\": {found:?}");
+    }
 }

@@ -45,7 +45,7 @@ fn request(name: &str) -> String {
     let credential = credential();
     format!(
         r#"<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:req="http://api-v1.gen.mm.vodafone.com/mminterface/request"><soapenv:Header><t:RequestSOAPHeader xmlns:t="http://www.huawei.com/schema/osg/common/v2_1"><t:spId>100001</t:spId><t:spPassword>NUI5NDE5QTc3RUM4MTBCQkZERDZCQzIzOTIzRTIwM0VEQUM2Rjc0Mzc3RkE2MjRCN0UyMUU1NTNDQzAwNzhENg==</t:spPassword></t:RequestSOAPHeader></soapenv:Header><soapenv:Body><req:RequestMsg><![CDATA[<?xml version="1.0" encoding="UTF-8"?>
-<request xmlns="http://api-v1.gen.mm.vodafone.com/mminterface/request"><Transaction><CommandID>BusinessPayment</CommandID><OriginatorConversationID>{name}</OriginatorConversationID><Remark>School fees of Amina</Remark><Parameters><Parameter><Key>Amount</Key><Value>150.00</Value></Parameter></Parameters><ReferenceData><ReferenceItem><Key>QueueTimeoutURL</Key><Value>https://gw.example.org/cb/{TOKEN}/b2c/timeout</Value></ReferenceItem><ReferenceItem><Value>for WANJIRU 0722345678</Value><Key>Occasion</Key></ReferenceItem></ReferenceData></Transaction><Identity><Caller><CallerType>2</CallerType><Password>hash-of-broker</Password><ResultURL>https://gw.example.org/cb/{TOKEN}/b2c/result</ResultURL></Caller><Initiator><IdentifierType>11</IdentifierType><Identifier>apiop-secretname</Identifier><SecurityCredential>{credential}</SecurityCredential></Initiator><ReceiverParty><IdentifierType>1</IdentifierType><Identifier>254722345678</Identifier></ReceiverParty></Identity><KeyOwner>1</KeyOwner></request>]]></req:RequestMsg></soapenv:Body></soapenv:Envelope>"#
+<request xmlns="http://api-v1.gen.mm.vodafone.com/mminterface/request"><Transaction><CommandID>BusinessPayment</CommandID><OriginatorConversationID>{name}</OriginatorConversationID><Remark>School fees of Amina</Remark><Parameters><Parameter><Key>Amount</Key><Value>150.00</Value></Parameter></Parameters><ReferenceData><ReferenceItem><Key>QueueTimeoutURL</Key><Value>https://gw.example.org/cb/{TOKEN}/b2c/timeout</Value></ReferenceItem><ReferenceItem><Value>for WANJIRU 0722345678</Value><Key>Occasion</Key></ReferenceItem></ReferenceData><Timestamp>2026-01-05T06:01:00.0000000Z</Timestamp></Transaction><Identity><Caller><CallerType>2</CallerType><ThirdPartyID/><Password>hash-of-broker</Password><ResultURL>https://gw.example.org/cb/{TOKEN}/b2c/result</ResultURL></Caller><Initiator><IdentifierType>11</IdentifierType><Identifier>apiop-secretname</Identifier><SecurityCredential>{credential}</SecurityCredential></Initiator><ReceiverParty><IdentifierType>1</IdentifierType><Identifier>254722345678</Identifier></ReceiverParty></Identity><KeyOwner>1</KeyOwner></request>]]></req:RequestMsg></soapenv:Body></soapenv:Envelope>"#
     )
 }
 
@@ -73,7 +73,7 @@ fn timeout(name: &str) -> String {
 
 fn confirmation(phone: &str) -> String {
     format!(
-        r#"<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/"><E:Body><c:C2BPaymentConfirmationRequest xmlns:c="http://cps.huawei.com/cpsinterface/c2bpayment"><TransType>Pay Bill</TransType><TransID>UA5AB12CD4</TransID><TransAmount>25.00</TransAmount><BusinessShortCode>600999</BusinessShortCode><BillRefNumber>0722345678</BillRefNumber><MSISDN>{phone}</MSISDN><KYCInfo><KYCName>[Personal Details][First Name]</KYCName><KYCValue>AMINA</KYCValue></KYCInfo><KYCInfo><KYCName>[Personal Details][ID Number]</KYCName><KYCValue>A31415926</KYCValue></KYCInfo></c:C2BPaymentConfirmationRequest></E:Body></E:Envelope>"#
+        r#"<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/"><E:Body><c:C2BPaymentConfirmationRequest xmlns:c="http://cps.huawei.com/cpsinterface/c2bpayment"><TransType>Pay Bill</TransType><TransID>UA5AB12CD4</TransID><TransTime>20260105090000</TransTime><TransAmount>25.00</TransAmount><BusinessShortCode>600999</BusinessShortCode><BillRefNumber>0722345678</BillRefNumber><OrgAccountBalance>1025.00</OrgAccountBalance><ThirdPartyTransID>0</ThirdPartyTransID><MSISDN>{phone}</MSISDN><KYCInfo><KYCName>[Personal Details][First Name]</KYCName><KYCValue>AMINA</KYCValue></KYCInfo><KYCInfo><KYCName>[Personal Details][ID Number]</KYCName><KYCValue>A31415926</KYCValue></KYCInfo></c:C2BPaymentConfirmationRequest></E:Body></E:Envelope>"#
     )
 }
 
@@ -222,9 +222,18 @@ fn what_belonged_together_still_does() {
 
 #[test]
 fn a_recording_passes_the_check_of_collections() {
-    let faults = check::check(&recorded());
+    let recorded = recorded();
+    let faults = check::but_for_schema(&recorded);
     let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert!(words.is_empty(), "{}", words.join("\n"));
+    // A page in place of an answer is no fault of the recording, and is told apart.
+    let page: Vec<String> =
+        check::not_to_schema(&recorded).iter().map(ToString::to_string).collect();
+    assert_eq!(page.len(), 1, "{page:?}");
+    assert!(
+        page[0].contains("0011-daraja-answer-unreadable/response.xml:1: html: is not"),
+        "{page:?}"
+    );
 }
 
 #[test]
