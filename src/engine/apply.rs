@@ -194,7 +194,7 @@ impl Engine {
                     tracing::error!(payout = %id, code, "M-Pesa refused our credentials: sending \
                         stops before it locks the operator. Queued payouts wait; nothing is lost. \
                         Mend the credentials, then resume the rail");
-                    track.inspect(|track| track.gate.refuse(code, now));
+                    self.tracks.stop(rail, code, now);
                 }
                 Effect::SlowRail { code } => {
                     tracing::warn!(payout = %id, code, "M-Pesa is too busy: sending slows down");
@@ -308,12 +308,9 @@ impl Turn<'_> {
         let told = self.engine.tell_payee(&after, self.now);
         let rails = effects
             .iter()
-            .filter_map(|effect| match effect {
-                // Stopped at once: a stop that is not on the disk yet is a stop all the same.
+            .flat_map(|effect| match effect {
                 Effect::StopRail { code } => {
-                    let track = self.engine.tracks.get(after.details.rail)?;
-                    track.gate.refuse(code, self.now);
-                    Some(track.gate.record(track.name))
+                    self.engine.tracks.stop(after.details.rail, code, self.now)
                 }
                 Effect::Transmit { .. }
                 | Effect::WakeAt(_)
@@ -321,7 +318,7 @@ impl Turn<'_> {
                 | Effect::Ask { .. }
                 | Effect::Announce(_)
                 | Effect::OpenCase(_)
-                | Effect::SlowRail { .. } => None,
+                | Effect::SlowRail { .. } => Vec::new(),
             })
             .collect();
         let mut commit = Commit { rails, ..self.commit(after.clone(), event, cases) };

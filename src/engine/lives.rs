@@ -298,12 +298,8 @@ impl<L: Lived> Turn<'_, L> {
         let stood = trace::is_wanted_of(life.subject())
             .then(|| (self.kept.value.clone().into_life(), life.clone()));
         lives.push(LifeWrite { life, expected_version: self.kept.version });
-        let track = engine.tracks.get(after.rail());
-        let rails = follows.stop.iter().zip(track).map(|(code, track)| {
-            // Stopped at once: a stop that is not on the disk yet is a stop all the same.
-            track.gate.refuse(code, now);
-            track.gate.record(track.name)
-        });
+        let stop = |code: &String| engine.tracks.stop(after.rail(), code, now);
+        let rails = follows.stop.iter().flat_map(stop);
         let commit = Commit {
             lives,
             events,
@@ -321,7 +317,8 @@ impl<L: Lived> Turn<'_, L> {
                 for at in &follows.wake {
                     engine.timers.add(*at, self.id);
                 }
-                if let (Some(_code), Some(track)) = (&follows.slow, track) {
+                if let (Some(_code), Some(track)) = (&follows.slow, engine.tracks.get(after.rail()))
+                {
                     track.gate.slow(now);
                 }
                 if let Some(code) = &follows.alarm {

@@ -7,7 +7,10 @@ use super::gate::{Gate, Line};
 use super::outbox::Outbox;
 use super::port::{self, Rails};
 use crate::domain::id::PayoutId;
+use crate::domain::outcome;
 use crate::domain::payout::Rail;
+use crate::domain::time::Timestamp;
+use crate::store::RailRecord;
 use crate::telemetry::metric::{self, Gauge};
 
 /// One rail at work.
@@ -69,6 +72,20 @@ impl Tracks {
 
     pub(super) fn each(&self) -> impl Iterator<Item = &Arc<Track>> {
         self.0.values()
+    }
+
+    /// Those that a refusal with this code stops, which came over `rail`: all, if it is the operator
+    /// who was refused, as he is the same on every way to M-Pesa (law 7).
+    pub(super) fn stopped_by(&self, rail: Rail, code: &str) -> impl Iterator<Item = &Arc<Track>> {
+        let is_operator = outcome::is_about_the_operator(code);
+        self.each().filter(move |track| is_operator || track.name == rail)
+    }
+
+    /// Stops what a refusal stops, at once: a stop that is not on the disk yet is a stop all the
+    /// same. What is returned is to be written down.
+    pub(super) fn stop(&self, rail: Rail, code: &str, now: Timestamp) -> Vec<RailRecord> {
+        let stopped = self.stopped_by(rail, code).inspect(|track| track.gate.refuse(code, now));
+        stopped.map(|track| track.gate.record(track.name)).collect()
     }
 
     pub(super) fn look_through_store(&self) {

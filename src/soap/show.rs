@@ -253,7 +253,7 @@ mod tests {
 <Body>
   <ResponseMsg>
     <response>
-      <ResponseCode>00000000</ResponseCode>  (accepted for processing; not paid yet)
+      <ResponseCode>00000000</ResponseCode>  (accepted for processing; no result yet)
       <ResponseDesc>success</ResponseDesc>
     </response>
   </ResponseMsg>

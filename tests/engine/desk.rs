@@ -29,7 +29,7 @@ async fn in_doubt(house: &House, phone: &str) -> PayoutId {
 /// What the disk says of the rail.
 async fn on_the_disk(house: &House) -> RailRecord {
     let rails = house.store.rails().await.expect("readable");
-    rails.into_iter().next().expect("it was written down")
+    rails.into_iter().find(|record| record.rail == Rail::Soap).expect("it was written down")
 }
 
 /// A house whose rail waits so long for the first result.
@@ -96,6 +96,29 @@ async fn the_first_message_goes_alone_until_its_result_shows_that_credentials_ar
     assert!(house.rail_state().proven, "so M-Pesa takes our credentials");
     tokio::time::sleep(secs(1)).await;
     assert_eq!(house.rail.sends().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_operator_stops_every_rail_and_one_of_the_caller_its_own() {
+    // The code of the result; whether Daraja stops, too.
+    for (code, all) in [("2001", true), ("8006", true), ("18", true), ("100000007", false)] {
+        let house = House::open().await;
+        let id = house.submit(&phone(0)).await;
+        house.start().await;
+        house.until(id, Status::Accepted).await;
+        assert_eq!(house.result(id, result(code)).await, Hearing::Applied, "{code}");
+        let stopped = |rail| {
+            let states = house.engine.rail_states();
+            let state = states.into_iter().find(|(name, _)| *name == rail).expect("a rail").1;
+            state.refused.map(|stop| stop.code)
+        };
+        let all = all.then(|| code.to_owned());
+        assert_eq!(stopped(Rail::Soap).as_deref(), Some(code), "{code}");
+        assert_eq!(stopped(Rail::Daraja), all, "{code}");
+        let kept = house.store.rails().await.expect("records");
+        let kept = kept.into_iter().find(|record| record.rail == Rail::Daraja);
+        assert_eq!(kept.and_then(|it| it.credential).map(|it| it.code), all, "on the disk: {code}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ const fn a(
 /// Answers: `ResponseCode` (spec/soap.md §4.2), then what Daraja adds (spec/daraja.md §3.2, §4).
 /// All zeros stand for themselves, whatever their number.
 pub const ANSWERS: &[Meaning<AnswerClass>] = &[
-    a("0", Taken, Blame::Nobody, "accepted for processing; not paid yet"),
+    a("0", Taken, Blame::Nobody, "accepted for processing; no result yet"),
     a("100000000", Cached, Blame::Nobody, "the broker holds the request and will pass it on"),
     a("100000001", TryLater, Blame::Capacity, "the broker is overloaded"),
     a("100000002", TryLater, Blame::Capacity, "the broker throttles"),

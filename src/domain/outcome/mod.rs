@@ -79,6 +79,12 @@ pub enum Blame {
     Unknown,
 }
 
+/// Whether a code that blames a credential is about the initiator, who is the same whichever way
+/// M-Pesa is reached, and not about the caller of one interface (spec/soap.md §4.2, §5.2).
+pub fn is_about_the_operator(code: &str) -> bool {
+    matches!(code.trim_start_matches('0'), "2001" | "8006" | "18")
+}
+
 impl Blame {
     /// Whether all sending must stop at once, before M-Pesa locks the operator (law 7).
     pub const fn stops_the_rail(self) -> bool {

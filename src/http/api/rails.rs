@@ -249,7 +249,7 @@ fn why(
     if let Some(CredentialStop { at, code }) = &state.refused {
         why.push(format!(
             "M-Pesa refused our credentials with code {code} at {at}: nothing is sent. Correct \
-             them, restart the gateway if they changed, then resume the rail."
+             them, which the gateway reads again by itself, then resume the rail."
         ));
     }
     if let Some(pause) = &state.paused {

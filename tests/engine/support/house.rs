@@ -93,7 +93,8 @@ impl House {
             notifier: None,
             validators: None,
             store: Arc::<TroubledStore>::clone(&store),
-            rails: Rails::only(Way::Soap, Arc::<ScriptedRail>::clone(&rail)),
+            rails: Rails::only(Way::Soap, Arc::<ScriptedRail>::clone(&rail))
+                .with(Way::Daraja, Arc::<ScriptedRail>::clone(&rail)),
             clock: Arc::<TokioClock>::clone(&clock),
             ids: Arc::<CountedIds>::clone(&ids),
         };
