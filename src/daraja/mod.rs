@@ -10,6 +10,7 @@ pub mod c2b;
 pub mod error;
 mod json;
 pub mod oauth;
+pub mod people;
 pub mod pull;
 pub mod redact;
 pub mod request;

@@ -2,14 +2,16 @@
 //! masked.
 
 use super::json::{Json, Unreadable};
-use super::redact;
+use super::{people, redact};
 use crate::domain::mask::MASK;
 use crate::domain::outcome;
 use crate::domain::party::Msisdn;
 use crate::domain::told::{is_key, split_party};
 
-/// Members that name a person; a payer's phone may be a digest (spec/daraja.md §2.3).
-const PERSONAL: [&str; 4] = ["FirstName", "MiddleName", "LastName", "MSISDN"];
+/// Members that are somebody's where no phone is read; a payer's phone may be a digest
+/// (spec/daraja.md §2.3).
+const PERSONAL: [&[&str]; 3] = [&people::NAMES, &people::IDENTITY, &people::TYPED];
+const DIGEST: &str = "MSISDN";
 /// Keys whose values name a person, possibly after his phone.
 const PERSONAL_KEYS: [&str; 3] = ["PublicName", "PartyName", "CustomerName"];
 /// The longest text that is shown whole: a picture of a code is far longer.
@@ -123,7 +125,9 @@ fn masked(word: &str, place: Place<'_>) -> String {
     }
     match word.parse::<Msisdn>() {
         Ok(phone) => phone.to_string(),
-        Err(_) if is_one_of(&PERSONAL, name) => MASK.to_owned(),
+        Err(_) if is_key(name, DIGEST) || PERSONAL.iter().any(|all| is_one_of(all, name)) => {
+            MASK.to_owned()
+        }
         Err(_) => cut(&plain(&redact::mask_tokens(word))),
     }
 }
@@ -185,6 +189,20 @@ mod tests {
         .expect("shows");
         assert!(text.contains("1032  (the payer cancelled)"), "{text}");
         assert!(!text.contains("722000111"), "{text}");
+    }
+
+    #[test]
+    fn what_is_somebodys_is_not_shown() {
+        let text = show(
+            br#"{"fullName":"Jane Doe","IDNumber":31415926,"billedFullName":"Jane Doe",
+            "BillRefNumber":"House of Jane","billreference":"Jane 7","Full Name":"Jane",
+            "billedPhoneNumber":"0722-000-111","amount":25}"#,
+        )
+        .expect("shows");
+        for hidden in ["Jane", "31415926", "000-111"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+        assert!(text.contains("\"amount\": 25"), "{text}");
     }
 
     #[test]

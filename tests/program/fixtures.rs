@@ -330,6 +330,36 @@ fn a_proxy_shows_its_certificate_and_knows_the_broker_by_its_authority() {
 }
 
 #[test]
+fn a_proxy_asks_for_plain_answers_and_leaves_out_what_is_compressed() {
+    let house = House::new();
+    let behind = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = behind.local_addr().expect("an address").port();
+    let peer = std::thread::spawn(move || {
+        let (stream, _) = behind.accept().expect("a call");
+        let mut reader = std::io::BufReader::new(stream);
+        let asked = crate::wire::Message::read(&mut reader).expect("a request");
+        let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+            Content-Encoding: gzip\r\nContent-Length: 24\r\n\r\nrubbish with AminaOtieno";
+        std::io::Write::write_all(reader.get_mut(), answer.as_bytes()).expect("sent");
+        asked
+    });
+    let listen = free_port();
+    let (at, to) = (format!("127.0.0.1:{listen}"), format!("http://127.0.0.1:{port}"));
+    let mut proxy =
+        house.start(&["fixtures", "record", "--out", "rec", "--listen", &at, "--to", &to]);
+    proxy.until("the proxy listens", |it| it.err().contains("recording to-mpesa").then_some(()));
+    let headers = [("Accept-Encoding", "gzip, br")];
+    let told = ask(listen, "POST", "/x?key=AminaOtieno", &headers, "{}").expect("an answer");
+    assert_eq!(told.body, "rubbish with AminaOtieno", "the client has it as it came");
+    assert_eq!(peer.join().expect("it ended").header("accept-encoding"), None);
+    let said = "the body of the answer is left out, as it came encoded (gzip)";
+    proxy.until("it is said", |it| it.err().contains(said).then_some(()));
+    proxy.stop();
+    let all = all_of(&house.path("rec"));
+    assert!(all.contains(said) && !all.contains("Amina"), "{all}");
+}
+
+#[test]
 fn a_proxy_passes_everything_byte_for_byte() {
     let house = House::new();
     let behind = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use mlango::domain::time::Timestamp;
 use mlango::fixture::stand_in::StandIns;
 use mlango::fixture::stored::{Kept, Role, exchanges};
-use mlango::fixture::{Fixture, check, leaf, reading};
+use mlango::fixture::{Body, Fixture, check, leaf, reading};
 
 /// A credential as long as real ones are: 344 letters.
 fn credential() -> String {
@@ -73,7 +73,7 @@ fn timeout(name: &str) -> String {
 
 fn confirmation(phone: &str) -> String {
     format!(
-        r#"<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/"><E:Body><c:C2BPaymentConfirmationRequest xmlns:c="http://cps.huawei.com/cpsinterface/c2bpayment"><TransType>Pay Bill</TransType><TransID>UA5AB12CD4</TransID><TransTime>20260105090000</TransTime><TransAmount>25.00</TransAmount><BusinessShortCode>600999</BusinessShortCode><BillRefNumber>0722345678</BillRefNumber><OrgAccountBalance>1025.00</OrgAccountBalance><ThirdPartyTransID>0</ThirdPartyTransID><MSISDN>{phone}</MSISDN><KYCInfo><KYCName>[Personal Details][First Name]</KYCName><KYCValue>AMINA</KYCValue></KYCInfo><KYCInfo><KYCName>[Personal Details][ID Number]</KYCName><KYCValue>A31415926</KYCValue></KYCInfo></c:C2BPaymentConfirmationRequest></E:Body></E:Envelope>"#
+        r#"<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/"><E:Body><c:C2BPaymentConfirmationRequest xmlns:c="http://cps.huawei.com/cpsinterface/c2bpayment"><TransType>Pay Bill</TransType><TransID>UA5AB12CD4</TransID><TransTime>20260105090000</TransTime><TransAmount>25.00</TransAmount><BusinessShortCode>600999</BusinessShortCode><BillRefNumber>0722345678</BillRefNumber><OrgAccountBalance>1025.00</OrgAccountBalance><ThirdPartyTransID>0</ThirdPartyTransID><MSISDN>{phone}</MSISDN><KYCInfo><KYCName>[Personal Details][First Name]</KYCName><KYCValue>AMINA</KYCValue></KYCInfo><KYCInfo><KYCName>[Personal Details][ID Number]</KYCName><KYCValue>31415926</KYCValue></KYCInfo></c:C2BPaymentConfirmationRequest></E:Body></E:Envelope>"#
     )
 }
 
@@ -234,6 +234,68 @@ fn a_recording_passes_the_check_of_collections() {
         page[0].contains("0011-daraja-answer-unreadable/response.xml:1: html: is not"),
         "{page:?}"
     );
+}
+
+/// Bodies, and what must not be left of each.
+const SOMEBODYS: [(&str, &[&str]); 12] = [
+    ("<a><KYCValue>31415926</KYCValue><x>ID 31415926</x></a>", &["<KYCValue>31415926"]),
+    ("<a><KYCValue>19850302</KYCValue><KYCValue>1985-03-02</KYCValue></a>", &["1985"]),
+    ("<a><ResultDesc>ID 31415926</ResultDesc><KYCValue>31415926</KYCValue></a>", &["31415926"]),
+    ("<KYC FieldType='ID Number' FieldValue='31415926'/>", &["31415926"]),
+    ("<a><MSISDN>722345678</MSISDN><x>722345678</x></a>", &["722345678"]),
+    ("<a><Identifier>722 345 678</Identifier><x>0722-345-678</x></a>", &["345"]),
+    (r#"{"phoneNumber":"722 345 678"}"#, &["345"]),
+    (r#"{"PhoneNumber":"0722-345-678","PartyA":"+254 722 345 678"}"#, &["345"]),
+    (r#"{"PartyB":722345678,"errorMessage":"0722 345 678 is unknown"}"#, &["345"]),
+    (r#"{"fullName":"Jane Doe Wanjiku","CustomerName":"Jane"}"#, &["Jane", "Wanjiku"]),
+    (r#"{"IDNumber":"31415926","id_number":31415926}"#, &["31415926"]),
+    (r#"{"DebitPartyName":"722345678 - Jane Doe","billed_full_name":"Jane"}"#, &["722345", "Jane"]),
+];
+
+#[test]
+fn people_and_phones_go_in_whichever_form_they_are_written() {
+    for (text, hidden) in SOMEBODYS {
+        let body = StandIns::new().body(text.as_bytes()).expect("made");
+        let body = String::from_utf8(body.bytes).expect("text");
+        for word in hidden {
+            assert!(text.contains(word) && !body.contains(word), "{word} in {body}");
+        }
+        assert_eq!(body.starts_with('{'), text.starts_with('{'), "{body}");
+    }
+    let body = StandIns::new().body(br#"{"PhoneNumber":722345678}"#).expect("made");
+    assert_eq!(body.bytes, br#"{"PhoneNumber":700771000}"#, "a number stays one");
+}
+
+#[test]
+fn the_check_finds_a_phone_in_whichever_form_it_is_written() {
+    let bodies = ["722345678", "722 345 678", "0722-345-678", "+254 722345678", "254722345678"];
+    for phone in bodies {
+        let mut fixtures = recorded();
+        let body = format!("{{\"PhoneNumber\":\"{phone}\"}}").into_bytes();
+        fixtures[0].request = Some(Body::new(body));
+        let faults: Vec<String> = check::check(&fixtures).iter().map(ToString::to_string).collect();
+        let said = "holds the phone 2547*****678";
+        assert!(faults.iter().any(|fault| fault.contains(said)), "{phone}: {faults:?}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_query_is_replaced() {
+    let mut stand_ins = StandIns::new();
+    let table = [
+        (
+            "/x/confirm?apikey=SuperSecretKey123&user=jane",
+            "/x/confirm?apikey=stand-in-apikey-1&user=stand-in-user-2",
+        ),
+        ("/x?SuperSecretKey123", "/x?stand-in-apikey-1"),
+        ("/x?phone=254722345678&a=&b", "/x?phone=stand-in-phone-3&a=&stand-in-query-4"),
+        ("/oauth?grant_type=client_credentials", "/oauth?grant_type=client_credentials"),
+        ("/x?CheckoutRequestID=ws_CO_1", "/x?CheckoutRequestID=ws_CO_1"),
+        ("/x", "/x"),
+    ];
+    for (path, expected) in table {
+        assert_eq!(stand_ins.path(path).as_deref(), Ok(expected));
+    }
 }
 
 #[test]
