@@ -120,6 +120,12 @@ impl House {
         self.variables.insert(format!("MLANGO__{key}"), value.to_owned());
     }
 
+    /// With the configuration's `SECTION__KEY` not set by a variable.
+    pub fn without(mut self, key: &str) -> Self {
+        self.variables.remove(&format!("MLANGO__{key}"));
+        self
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
