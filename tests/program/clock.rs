@@ -14,9 +14,12 @@ const LAST_EVENING: &str = "2026-12-31T20:59:50Z";
 
 /// A house whose gateway goes by the simulator's clock.
 fn house() -> House {
-    let mut house = House::new();
-    house.set("TEST__CLOCK", &format!("http://127.0.0.1:{}/sim/clock", house.broker));
+    let house = House::new();
+    let simulator = format!("http://127.0.0.1:{}", house.broker);
     house
+        .with("DARAJA__URL", &simulator)
+        .with("SMS__URL", &format!("{simulator}/version1/messaging"))
+        .with("TEST__CLOCK", &format!("{simulator}/sim/clock"))
 }
 
 fn simulate(house: &House) -> Process {
@@ -105,15 +108,17 @@ fn what_a_test_clock_must_not_be_near_is_refused() {
 
 #[test]
 fn a_gateway_that_runs_does_not_leave_its_clock() {
-    let house = house();
-    let clock = format!("http://127.0.0.1:{}/sim/clock", house.broker);
-    let house = house.without("TEST__CLOCK");
+    let mut house = house();
+    let clock = format!("\nclock = \"http://127.0.0.1:{}/sim/clock\"\n", house.broker);
+    house.unset("TEST__CLOCK");
     let real = fs::read_to_string(house.path("mlango.toml")).expect("a configuration");
-    let tests = format!("{real}\n[test]\nclock = \"{clock}\"\n");
+    let tests = real.replace("\n#clock = \"http://127.0.0.1:8310/sim/clock\"\n", &clock);
+    let seeded = tests.replace("\n#seed = 1\n", "\nseed = 7\n");
+    let others = [real.clone(), seeded, tests.replace("/sim/clock\"", "/sim/clocks\"")];
+    assert!(others.iter().all(|other| *other != tests), "each is another");
     house.write("mlango.toml", &tests);
     let _simulator = simulate(&house);
     let mut gateway = house.serve();
-    let others = [real.clone(), format!("{tests}seed = 7\n"), tests.replace("clock\"", "other\"")];
     for (nth, other) in (1..).zip(others) {
         house.write("mlango.toml", &other);
         gateway.signal("HUP");
@@ -127,7 +132,7 @@ fn a_gateway_that_runs_does_not_leave_its_clock() {
     gateway.stop();
     // Nor does one on the machine's clock go over to another.
     house.write("mlango.toml", &real);
-    let house = house.with("STORE__URL", "sled:./real");
+    house.set("STORE__URL", "sled:./real");
     let mut gateway = house.serve();
     house.write("mlango.toml", &tests);
     gateway.signal("HUP");
@@ -140,7 +145,7 @@ fn a_gateway_that_runs_does_not_leave_its_clock() {
 
 #[test]
 fn books_of_tests_and_others_are_not_mixed() {
-    let house = house();
+    let mut house = house();
     let clock = format!("http://127.0.0.1:{}/sim/clock", house.broker);
     let _simulator = simulate(&house);
     // Applications that were made before the first start make no difference.
@@ -151,7 +156,7 @@ fn books_of_tests_and_others_are_not_mixed() {
     let events = api.get("/v1/events").expect("an answer").json().to_string();
     assert_eq!(events.matches("admin.tests_begun").count(), 1, "{events}");
     gateway.stop();
-    let mut house = house.without("TEST__CLOCK");
+    house.unset("TEST__CLOCK");
     let tests = ["store.url", "this book is of tests", "Nothing was changed and nothing was sent"];
     house.run(&["serve"]).failed(2, &tests);
     house.set("STORE__URL", "sled:./restored");
@@ -163,7 +168,7 @@ fn books_of_tests_and_others_are_not_mixed() {
     house.set("TEST__CLOCK", &clock);
     let used = ["store.url", "[test] is set, and this book was used without it"];
     house.run(&["serve"]).failed(2, &used);
-    let mut house = house.without("TEST__CLOCK");
+    house.unset("TEST__CLOCK");
     house.serve().stop();
     house.set("STORE__URL", "sled:./data");
     house.set("TEST__CLOCK", &clock);

@@ -120,10 +120,9 @@ impl House {
         self.variables.insert(format!("MLANGO__{key}"), value.to_owned());
     }
 
-    /// With the configuration's `SECTION__KEY` not set by a variable.
-    pub fn without(mut self, key: &str) -> Self {
+    /// Sets the configuration's `SECTION__KEY` by no variable any more.
+    pub fn unset(&mut self, key: &str) {
         self.variables.remove(&format!("MLANGO__{key}"));
-        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
