@@ -6,6 +6,7 @@ pub mod check;
 mod copies;
 mod follow;
 mod recover;
+mod tests_book;
 mod upkeep;
 mod ways;
 mod wsdl;
@@ -49,7 +50,7 @@ use crate::notify::{NotSetUp, traces};
 pub use crate::store::Verified;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{Options, SledStore};
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{CommitError, Scope, Store, StoreError};
 use crate::telemetry::{metric, trace};
 use crate::tls::{Acceptor, NoTls};
 
@@ -109,6 +110,18 @@ pub enum NotStarted {
     /// The store cannot be opened or read.
     #[error("store.url: {0}")]
     Store(#[from] StoreError),
+    /// The book is one of tests and this gateway is not, or the other way round.
+    #[error("store.url: {0}")]
+    OtherBook(&'static str),
+    /// A new book cannot be marked as one of tests.
+    #[error("store.url: it cannot be marked as a book of tests: {0}")]
+    Unmarked(CommitError),
+    /// What was read anew is of another mode or clock than what runs. Nothing is changed.
+    #[error(
+        "[test] is not as it was when this gateway started: a gateway that runs goes on by the \
+         clock that it started with, and calls nothing but what belongs to that; restart it"
+    )]
+    OtherClock,
 }
 
 /// A gateway that runs.
@@ -164,6 +177,8 @@ impl Gateway {
         let validators = ways::validators(config)?;
         let store = open(&config.store).await?;
         let ids = ids(config, store.as_ref()).await?;
+        let now = tests_book::Now { clock: clock.as_ref(), ids: ids.as_ref() };
+        tests_book::keep_apart(config.test.is_some(), store.as_ref(), now).await?;
         let settings = ways::settings(config, &store.apps().await?)?;
         let apps = Arc::new(Apps::load(store.as_ref()).await?);
         let (rails, notifier) = (ways.rails(), ways.notifier());
@@ -379,12 +394,11 @@ async fn clock(
     config: &Serve,
     api: &Server,
 ) -> Result<(Arc<dyn Clock>, Option<Leader>), NotStarted> {
-    let test = config.test.as_ref().and_then(|test| test.clock.as_ref());
-    let Some(test) = test else {
+    let Some(test) = &config.test else {
         return Ok((Arc::new(SystemClock), None));
     };
     let api = api.local_addr().map_err(|error| NotStarted::Listen("api.listen", error))?;
-    let leader = Leader::new(test, api);
+    let leader = Leader::new(&test.clock, api);
     let clock = leader.join().await.map_err(NotStarted::TestClock)?;
     Ok((Arc::new(clock), Some(leader)))
 }

@@ -16,7 +16,7 @@ pub(super) fn here() -> String {
 }
 
 /// Whoever starts and stops the program.
-fn host() -> Actor {
+pub(super) fn host() -> Actor {
     let from = format!("this machine, uid {}", geteuid().as_raw());
     Actor::new("whoever runs the program".to_owned(), from)
 }

@@ -84,7 +84,7 @@ impl Upkeep {
                 if by_hand || found != known {
                     let changed: Vec<PathBuf> = differing(&known, &found);
                     known = found;
-                    match self.renew(again) {
+                    match self.renew(again, &config) {
                         Ok(loaded) => {
                             let changed = changed.iter().map(PathBuf::as_path);
                             audit::reloaded(&self.engine, by_hand, changed).await;
@@ -110,11 +110,15 @@ impl Upkeep {
         }
     }
 
-    /// Reads everything first, and exchanges it then.
-    fn renew(&self, again: &Again) -> Result<Loaded<Serve>, String> {
+    /// Reads everything first, and exchanges it then. What the gateway calls may be exchanged, but
+    /// its clock may not, so that what is read must be of the same mode.
+    fn renew(&self, again: &Again, running: &Serve) -> Result<Loaded<Serve>, String> {
         let loaded = (again.read)().map_err(|faults| faults.to_string())?;
         let config = &loaded.config;
         let says = |error: NotStarted| error.to_string();
+        if config.test != running.test {
+            return Err(says(NotStarted::OtherClock));
+        }
         let doors = self.doors.iter().map(|(section, door)| {
             door.read_again().map_err(|error| format!("{section}: {error}"))
         });

@@ -63,9 +63,12 @@ fn not_started(why: NotStarted) -> Failure {
         | NotStarted::Tls { .. }
         | NotStarted::SetUp(..)
         | NotStarted::Schema(_)
+        | NotStarted::OtherBook(_)
+        | NotStarted::OtherClock
         | NotStarted::NoSuchApp(_) => Failure::Usage(why.to_string()),
-        NotStarted::Listen(..) | NotStarted::Store(_) | NotStarted::TestClock(_) => {
-            Failure::failed(why)
-        }
+        NotStarted::Listen(..)
+        | NotStarted::Store(_)
+        | NotStarted::Unmarked(_)
+        | NotStarted::TestClock(_) => Failure::failed(why),
     }
 }

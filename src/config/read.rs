@@ -13,7 +13,6 @@ use super::fault::{Fault, Place};
 use super::key::Purpose;
 use super::reader::Reader;
 use super::section::{Log, LogFile, LogFormat, Operator, Organisation, Payouts, Simulator, Store};
-use super::value::WebOrigin;
 use crate::domain::limit::AmountLimits;
 use crate::domain::money::Amount;
 use crate::domain::payout::{NotFoundRule, Policy, Rail};
@@ -39,10 +38,9 @@ pub(super) fn parts(r: &mut Reader) -> Parts {
     let sms = till::sms(r, sms_account.clone());
     let simulator = simulator(r);
     let credential_key = r.file("simulator.credential_key");
-    let origin = |url: &WebOrigin| url.host.clone();
     let called = [
-        ("broker.url", broker.as_ref().map(|broker| origin(&broker.url))),
-        ("daraja.url", daraja.as_ref().map(|daraja| origin(&daraja.url))),
+        ("broker.url", broker.as_ref().map(|broker| broker.url.to_string())),
+        ("daraja.url", daraja.as_ref().map(|daraja| daraja.url.to_string())),
         ("sms.url", sms.as_ref().map(|sms| sms.url.clone())),
     ];
     let test = side::test(r, called);

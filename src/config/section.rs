@@ -362,18 +362,18 @@ pub struct Simulator {
 /// `[test]`: only for tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Test {
-    /// The simulator's clock that the gateway goes by; `None`: it goes by the machine's.
-    pub clock: Option<TestClock>,
+    /// The clock that the gateway goes by: that of the simulator which is all that it calls.
+    pub clock: TestClock,
     /// What identifiers follow from; `None`: from chance.
     pub seed: Option<u64>,
 }
 
-/// Where the clock is that testers steer: on this machine, in plain HTTP.
+/// Where the clock is that testers steer: at an address of this machine, in plain HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestClock {
     /// The whole address, for people.
     pub url: String,
-    /// Its host; an IPv6 address without brackets.
+    /// Its address as a number; one of IPv6 without brackets.
     pub host: String,
     /// Its port.
     pub port: u16,

@@ -94,6 +94,8 @@ macro_rules! deeds {
 deeds! {
     /// The gateway started.
     Started = "gateway_started";
+    /// A gateway in test mode opened a new book: it is one of tests from then on.
+    TestsBegun = "tests_begun";
     /// The gateway was told to stop, and has done what was under way.
     Stopped = "gateway_stopped";
     /// Files of secrets or certificates changed and were read again.

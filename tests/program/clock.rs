@@ -1,5 +1,7 @@
 //! Time that testers steer, between two programs.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::api::{Api, get, id_of, payout};
@@ -12,9 +14,12 @@ const LAST_EVENING: &str = "2026-12-31T20:59:50Z";
 
 /// A house whose gateway goes by the simulator's clock.
 fn house() -> House {
-    let mut house = House::new();
-    house.set("TEST__CLOCK", &format!("http://127.0.0.1:{}/sim/clock", house.broker));
+    let house = House::new();
+    let simulator = format!("http://127.0.0.1:{}", house.broker);
     house
+        .with("DARAJA__URL", &simulator)
+        .with("SMS__URL", &format!("{simulator}/version1/messaging"))
+        .with("TEST__CLOCK", &format!("{simulator}/sim/clock"))
 }
 
 fn simulate(house: &House) -> Process {
@@ -90,9 +95,82 @@ fn without_its_simulator_the_gateways_clock_stands_and_it_never_goes_back() {
 #[test]
 fn what_a_test_clock_must_not_be_near_is_refused() {
     let far = house().with("BROKER__URL", "http://192.0.2.49:18423");
-    far.run(&["serve"]).failed(2, &["broker.url", "is another machine's, and [test] is set"]);
+    far.run(&["serve"]).failed(2, &["broker.url", "found http://192.0.2.49:18423", "test.clock"]);
+    let other = house();
+    let other_port = format!("http://127.0.0.1:{}", other.callbacks);
+    let other = other.with("BROKER__URL", &other_port);
+    other.run(&["serve"]).failed(2, &["broker.url", &other_port, "where test.clock is"]);
     let far = house().with("TEST__CLOCK", "http://192.0.2.49:8310/sim/clock");
-    far.run(&["serve"]).failed(2, &["test.clock", "plain HTTP on this machine"]);
+    far.run(&["serve"]).failed(2, &["test.clock", "plain HTTP at an address of this machine"]);
     let wrong = house().run(&["simulate", "--clock", "tomorrow"]);
     wrong.failed(2, &["--clock: found \"tomorrow\"", "expected a time"]);
+}
+
+#[test]
+fn a_gateway_that_runs_does_not_leave_its_clock() {
+    let mut house = house();
+    let clock = format!("\nclock = \"http://127.0.0.1:{}/sim/clock\"\n", house.broker);
+    house.unset("TEST__CLOCK");
+    let real = fs::read_to_string(house.path("mlango.toml")).expect("a configuration");
+    let tests = real.replace("\n#clock = \"http://127.0.0.1:8310/sim/clock\"\n", &clock);
+    let seeded = tests.replace("\n#seed = 1\n", "\nseed = 7\n");
+    let others = [real.clone(), seeded, tests.replace("/sim/clock\"", "/sim/clocks\"")];
+    assert!(others.iter().all(|other| *other != tests), "each is another");
+    house.write("mlango.toml", &tests);
+    let _simulator = simulate(&house);
+    let mut gateway = house.serve();
+    for (nth, other) in (1..).zip(others) {
+        house.write("mlango.toml", &other);
+        gateway.signal("HUP");
+        gateway.until("it is refused", |gateway| {
+            (gateway.err().matches("[test] is not as it was").count() >= nth).then_some(())
+        });
+    }
+    house.write("mlango.toml", &tests);
+    gateway.signal("HUP");
+    gateway.until("it is taken", |it| it.err().contains("were read again").then_some(()));
+    gateway.stop();
+    // Nor does one on the machine's clock go over to another.
+    house.write("mlango.toml", &real);
+    house.set("STORE__URL", "sled:./real");
+    let mut gateway = house.serve();
+    house.write("mlango.toml", &tests);
+    gateway.signal("HUP");
+    gateway.until("it is refused", |gateway| {
+        gateway.err().contains("[test] is not as it was").then_some(())
+    });
+    assert!(!gateway.err().contains("were read again"), "{}", gateway.err());
+    gateway.stop();
+}
+
+#[test]
+fn books_of_tests_and_others_are_not_mixed() {
+    let mut house = house();
+    let clock = format!("http://127.0.0.1:{}/sim/clock", house.broker);
+    let _simulator = simulate(&house);
+    // Applications that were made before the first start make no difference.
+    let api = house.client("finance", &["payouts:write", "payouts:read", "read:all"]);
+    house.serve().stop();
+    house.run(&["backup", "b"]).done();
+    let mut gateway = house.serve();
+    let events = api.get("/v1/events").expect("an answer").json().to_string();
+    assert_eq!(events.matches("admin.tests_begun").count(), 1, "{events}");
+    gateway.stop();
+    house.unset("TEST__CLOCK");
+    let tests = ["store.url", "this book is of tests", "Nothing was changed and nothing was sent"];
+    house.run(&["serve"]).failed(2, &tests);
+    house.set("STORE__URL", "sled:./restored");
+    house.run(&["restore", "b"]).done();
+    house.run(&["serve"]).failed(2, &tests);
+    house.set("STORE__URL", "sled:./real");
+    house.client("finance", &["payouts:write"]);
+    house.serve().stop();
+    house.set("TEST__CLOCK", &clock);
+    let used = ["store.url", "[test] is set, and this book was used without it"];
+    house.run(&["serve"]).failed(2, &used);
+    house.unset("TEST__CLOCK");
+    house.serve().stop();
+    house.set("STORE__URL", "sled:./data");
+    house.set("TEST__CLOCK", &clock);
+    house.serve().stop();
 }

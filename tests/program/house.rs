@@ -120,6 +120,11 @@ impl House {
         self.variables.insert(format!("MLANGO__{key}"), value.to_owned());
     }
 
+    /// Sets the configuration's `SECTION__KEY` by no variable any more.
+    pub fn unset(&mut self, key: &str) {
+        self.variables.remove(&format!("MLANGO__{key}"));
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -69,6 +69,7 @@ impl Bench {
             ("BROKER__PROBE_EVERY", "0s".to_owned()),
             ("BROKER__MAX_PER_SECOND", "1000".to_owned()),
             ("DARAJA__URL", near.clone()),
+            ("SMS__URL", format!("{near}/version1/messaging")),
             ("DARAJA__CONSUMER_KEY", "simulated-consumer-key".to_owned()),
             ("DARAJA__CONSUMER_SECRET", "simulated-consumer-secret".to_owned()),
             (

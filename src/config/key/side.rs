@@ -67,8 +67,9 @@ pub(super) const TEST: &[Key] = &[
         "clock",
         Kind::Url,
         Given::Optional("\"http://127.0.0.1:8310/sim/clock\""),
-        "The gateway goes by the clock of this simulator, which testers steer. Every address of\n\
-         M-Pesa's must be this machine's then.",
+        "The gateway goes by the clock of this simulator, which testers steer. broker.url,\n\
+         daraja.url and sms.url must be the same simulator then, at the same address and port in\n\
+         plain HTTP. It needs a store of its own, which no other gateway opens afterwards.",
     ),
     key(
         "test",
@@ -76,7 +77,7 @@ pub(super) const TEST: &[Key] = &[
         Kind::Count(0, 1 << 53),
         Given::Optional("1"),
         "Identifiers follow from this number, the clock and what is in the store: two runs alike,\n\
-         each with a new store, have the same.",
+         each with a new store, have the same. Only with clock.",
     ),
 ];
 

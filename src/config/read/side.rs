@@ -1,6 +1,6 @@
 //! Reads what stands beside the gateway: where traces go.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::super::reader::Reader;
 use super::super::section::{Telemetry, Test, TestClock};
@@ -35,45 +35,56 @@ pub(super) fn telemetry(r: &mut Reader) -> Option<Telemetry> {
     })
 }
 
-/// Reads `[test]`. `called` is what the gateway calls, host or whole address: none of it may be
-/// another machine's, or money could move on a clock that somebody made up.
+/// Reads `[test]`. `called` is what the gateway calls: all of it must be the very simulator whose
+/// clock it is. What else listens on this machine may be a tunnel to where real money moves, or a
+/// simulator with a clock of its own, which still has in hand what ours says is long over.
 pub(super) fn test(r: &mut Reader, called: [(&str, Option<String>); 3]) -> Option<Test> {
     let url = r.url("test.clock");
     let seed = r.count("test.seed");
-    if !r.has("test") {
-        return None;
+    if seed.is_some() && !r.is_set("test.clock") {
+        r.fault("test.seed", "is set, and test.clock is not: it is for simulators alone");
     }
-    for (name, place) in called {
-        let is_near = |place: &str| is_loopback(place) || place.parse().is_ok_and(is_own);
-        if place.is_some_and(|place| !is_near(&place)) {
-            r.fault(name, "is another machine's, and [test] is set: it is for simulators alone");
-        }
-    }
-    let set = if url.is_some() { "test.clock" } else { "test.seed" };
-    r.warn(set, "is set: this is a gateway for tests, and no money may ever move by it");
-    let clock = url.as_deref().and_then(clock_at);
-    if url.is_some() && clock.is_none() {
-        let what = "must be plain HTTP on this machine, such as http://127.0.0.1:8310/sim/clock";
+    let url = url?;
+    r.warn("test.clock", "is set: this is a gateway for tests, and no money may ever move by it");
+    let Some(clock) = clock_at(&url) else {
+        let what = "must be plain HTTP at an address of this machine as a number (a name may be \
+                    several), such as http://127.0.0.1:8310/sim/clock";
         r.fault("test.clock", what);
+        return None;
+    };
+    let simulator = (clock.host.clone(), clock.port);
+    for (name, place) in called {
+        let is_elsewhere = |place: &String| plain(place).as_ref() != Some(&simulator);
+        if let Some(place) = place.filter(is_elsewhere) {
+            r.fault(name, elsewhere(&place, &clock));
+        }
     }
     Some(Test { clock, seed })
 }
 
-fn is_own(address: Ipv6Addr) -> bool {
-    IpAddr::from(address).to_canonical().is_loopback()
+fn elsewhere(place: &str, clock: &TestClock) -> String {
+    let TestClock { host, port, .. } = clock;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    format!(
+        "found {place}; expected http://{host}:{port}, where test.clock is: with [test] set, all \
+         that is called must be the simulator whose clock it is"
+    )
 }
 
-/// Where that is, if it is on this machine.
+/// Where that is, if it is an address of this machine's.
 fn clock_at(url: &str) -> Option<TestClock> {
+    let (host, port) = plain(url)?;
+    let is_own = |address: &IpAddr| address.to_canonical().is_loopback();
+    host.parse().ok().filter(is_own)?;
+    let path = url.parse::<http::Uri>().ok()?.path().trim_end_matches('/').to_owned();
+    Some(TestClock { url: url.to_owned(), host, port, path })
+}
+
+/// Host, without brackets, and port of an address in plain HTTP.
+fn plain(url: &str) -> Option<(String, u16)> {
     let uri: http::Uri = url.parse().ok()?;
-    let is_plain = uri.scheme_str() == Some("http") && is_loopback(url);
-    let host = uri.host().filter(|_| is_plain)?.trim_matches(['[', ']']).to_owned();
-    Some(TestClock {
-        url: url.to_owned(),
-        host,
-        port: uri.port_u16().unwrap_or(80),
-        path: uri.path().trim_end_matches('/').to_owned(),
-    })
+    let host = uri.host().filter(|_| uri.scheme_str() == Some("http"))?;
+    Some((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(80)))
 }
 
 /// Whether each part is a header's name and a value.
