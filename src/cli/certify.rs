@@ -183,7 +183,7 @@ impl Certify {
         let tasks = tasks(cases, &stage.run);
         stage.plan(self.interface, &tasks)?;
         target.wait_for(self.wait).await?;
-        out::say(&format!("asking for {} payments, each a case …", tasks.len()));
+        out::say(&format!("asking for {}, each a case …", out::count(tasks.len(), "payment")));
         let trials = stage.play(self, target, &tasks).await?;
         let rows = books.read(target).await?;
         let trials: Vec<(Task, _)> = tasks.into_iter().zip(trials).collect();
@@ -254,7 +254,7 @@ fn list(cases: &[Case], is_json: bool) {
     };
     let rows: Vec<Vec<String>> = cases.iter().map(row).collect();
     out::data(&out::table(&["case", "group", "what M-Pesa does"], &rows));
-    out::say(&format!("{} cases", cases.len()));
+    out::say(&out::count(cases.len(), "case"));
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl Stage {
                     if let Some(place) = taken.get_mut(nth) {
                         *place = outcome.err();
                     }
-                    out::progress(&format!("{} payments are still asked for", asking.len()));
+                    out::progress(&format!("payments still asked for: {}", asking.len()));
                 }
                 () = sleep(LOOK_EVERY) => {}
             }
