@@ -172,7 +172,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sled", &["store/sled.rs", "store/sled/"]),
-    ("strsim", &["config/", "fixture/toml.rs", "sim/scenario/"]),
+    ("strsim", &["cli/near.rs", "config/", "fixture/toml.rs", "sim/scenario/"]),
     ("subtle", &["http/"]),
     ("tempfile", &["cli/", "fixture/folder.rs"]),
     (

@@ -75,6 +75,14 @@ impl Status {
         }
     }
 
+    /// In a sentence.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::NotPaid => "not paid",
+            Self::Paid | Self::Pending => self.as_str(),
+        }
+    }
+
     /// From one of the words that it is written as, in large or small letters, with blanks or
     /// dashes.
     pub fn read(text: &str) -> Option<Self> {

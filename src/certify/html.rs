@@ -56,12 +56,12 @@ fn page(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "</ul>\n<p>Run {}. Each case is a payment of its own.</p>",
+        "</ul>\n<p>{}</p>\n<p>Run {}. Each case is a payment of its own.</p>",
+        escaped(&report.totals()),
         escaped(&report.run)
     )?;
     for (level, what) in LEVELS {
-        let ours: Vec<&Verdict> =
-            report.verdicts.iter().filter(|verdict| verdict.level == level).collect();
+        let ours = report.worst_first(level);
         if !ours.is_empty() {
             writeln!(out, "<h2>{what}</h2>")?;
         }
@@ -93,7 +93,9 @@ fn case(out: &mut String, verdict: &Verdict) -> std::fmt::Result {
     item(out, "expected", &task.case.expected())?;
     item(out, "happened", &happened)?;
     for finding in &verdict.findings {
-        item(out, finding.flaw.level().as_str(), &finding.says)?;
+        let (level, name) = (finding.flaw.level().as_str(), finding.flaw.as_str());
+        let says = escaped(&finding.says);
+        writeln!(out, "<dt>{level}</dt><dd><code>{name}</code> {says}</dd>")?;
     }
     item(out, "why it matters", &format!("{} ({})", task.case.why, task.case.source))?;
     let wire = escaped(&verdict.wire.join("\n"));

@@ -27,8 +27,8 @@ impl Level {
     }
 }
 
-/// What may be wrong with a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What may be wrong with a case, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flaw {
     /// Money moved more than once.
     DoubleDebit,
@@ -152,6 +152,8 @@ pub struct Verdict {
     pub level: Level,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
+    /// What moved beyond the first payment.
+    pub overpaid: Amount,
     /// What M-Pesa's ledger shows, in words.
     pub ledger: String,
     /// What the books say, in words.
@@ -172,16 +174,23 @@ pub fn judge(task: &Task, facts: Facts<'_>) -> Verdict {
     let mut findings = money(task, facts);
     findings.extend(books(task, facts));
     findings.extend(conduct(task, facts));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.flaw.level()));
+    findings.sort_by_key(|finding| finding.flaw);
     let level = findings.first().map_or(Level::Passed, |worst| worst.flaw.level());
     Verdict {
         level,
         findings,
+        overpaid: sum(facts.paid.iter().skip(1).map(|paid| paid.amount)),
         ledger: ledger_words(task, facts.paid),
         books: books_words(facts.rows),
         wire: facts.wire.lines.clone(),
         task: task.clone(),
     }
+}
+
+/// The sum, as far as it can be told.
+pub(super) fn sum(amounts: impl Iterator<Item = Amount>) -> Amount {
+    let cents = amounts.fold(0_u64, |sum, amount| sum.saturating_add(amount.cents()));
+    Amount::from_cents(cents)
 }
 
 fn found(flaw: Flaw, says: impl Into<String>) -> Finding {
@@ -246,7 +255,7 @@ fn status(task: &Task, facts: Facts<'_>, row: &Row) -> Option<Finding> {
         )),
         (Status::Paid | Status::NotPaid, _, Evidence::Open) => Some(found(
             Flaw::Guessed,
-            format!("nobody could know, and the books say {}", row.status.as_str()),
+            format!("nobody could know, and the books say {}", row.status.says()),
         )),
         (Status::Pending, _, Evidence::Told) => Some(found(
             Flaw::ResultLost,
@@ -302,8 +311,11 @@ fn conduct(task: &Task, facts: Facts<'_>) -> Vec<Finding> {
     }
     if facts.wire.unacknowledged > 0 {
         let says = format!(
-            "{} message(s) of M-Pesa's were not acknowledged with 2xx: acknowledge duplicates too",
-            facts.wire.unacknowledged
+            "never acknowledged with 2xx: {} of M-Pesa's; acknowledge duplicates too",
+            match facts.wire.unacknowledged {
+                1 => "1 message".to_owned(),
+                many => format!("{many} messages"),
+            }
         );
         findings.push(found(Flaw::NotAcknowledged, says));
     }
@@ -322,7 +334,7 @@ fn ledger_words(task: &Task, paid: &[Paid]) -> String {
 fn books_words(rows: &[&Row]) -> String {
     match rows {
         [] => "missing".to_owned(),
-        rows => rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>().join(", "),
+        rows => rows.iter().map(|row| row.status.says()).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -453,5 +465,6 @@ mod tests {
         assert_eq!(verdict.ledger, "101.00 paid twice");
         let says = "101.00 paid 2 times: receipts UJ30000001, UJ30000001";
         assert_eq!(verdict.findings[0].says, says);
+        assert_eq!(verdict.overpaid, Amount::from_shillings(101));
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::Interface;
 use super::books::Row;
 use super::case::Task;
-use super::judge::{Facts, Level, Paid, Verdict, judge};
+use super::judge::{Facts, Level, Paid, Verdict, judge, sum};
 use super::wire::Wire;
+use crate::domain::money::Amount;
 
 /// What was found of a case, by whoever ran it.
 #[derive(Clone, Debug, Default)]
@@ -68,11 +69,39 @@ impl Report {
         self.count(Level::Failed) == 0
     }
 
+    /// Those that ended so, the worst first.
+    pub fn worst_first(&self, level: Level) -> Vec<&Verdict> {
+        let mut ours: Vec<&Verdict> =
+            self.verdicts.iter().filter(|verdict| verdict.level == level).collect();
+        ours.sort_by_key(|verdict| verdict.findings.first().map(|worst| worst.flaw));
+        ours
+    }
+
+    /// How much is wrong, in cases and in money.
+    pub fn totals(&self) -> String {
+        let failed = self.count(Level::Failed);
+        let failed = if failed == 1 { "1 case".to_owned() } else { format!("{failed} cases") };
+        let overpaid = || self.verdicts.iter().map(|verdict| verdict.overpaid);
+        let doubled = overpaid().filter(|overpaid| *overpaid > Amount::ZERO).count();
+        let paid = match doubled {
+            0 => "no payment was paid twice".to_owned(),
+            1 => format!("1 payment was paid twice, {} shillings too much", sum(overpaid())),
+            many => {
+                format!("{many} payments were paid twice, {} shillings too much", sum(overpaid()))
+            }
+        };
+        format!("{failed} failed; {paid}.")
+    }
+
     /// In one line.
     pub fn summary(&self) -> String {
         format!(
-            "{} cases over {}: {} passed, {} failed, {} to look at",
-            self.verdicts.len(),
+            "{} over {}: {} passed, {} failed, {} to look at",
+            if self.verdicts.len() == 1 {
+                "1 case".to_owned()
+            } else {
+                format!("{} cases", self.verdicts.len())
+            },
             self.interface,
             self.count(Level::Passed),
             self.count(Level::Failed),

@@ -35,6 +35,9 @@ const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// It starts a simulated M-Pesa, asks the system for one payment per case, lets M-Pesa lose,
 /// repeat, contradict and delay what it says, and then reads the system's books. Exit code 1 if a
 /// case failed.
+///
+/// Its configuration is thrown away at the end; a mlango.toml that lies here is used only if it is
+/// named with --config.
 #[derive(Debug, Args)]
 pub(super) struct Certify {
     /// How the system talks to M-Pesa: soap, daraja, or gateway for this gateway's REST API, which
@@ -124,6 +127,7 @@ impl Certify {
                        to --front ADDR";
             return Err(Failure::Usage(why.to_owned()));
         }
+        self.are_writable()?;
         let mut stop = Asked::listen()?;
         let stage = Stage::set_up(context, &self).await?;
         let report = tokio::select! {
@@ -134,6 +138,22 @@ impl Certify {
         };
         stage.end().await;
         self.tell(&report?, context.json)
+    }
+
+    /// Refuses what could not be written at the end, before anything runs.
+    fn are_writable(&self) -> Result<(), Failure> {
+        self.connection.as_deref().map_or(Ok(()), connection::is_free)?;
+        for (option, path) in [("--junit", &self.junit), ("--html", &self.html)] {
+            if let Some(path) = path {
+                try_path(path).map_err(|error| {
+                    let path = path.display();
+                    let why =
+                        format!("{option} {path}: cannot be written: {error}. Nothing was run");
+                    Failure::Usage(why)
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// The cases that are to be run.
@@ -163,21 +183,29 @@ impl Certify {
         let tasks = tasks(cases, &stage.run);
         stage.plan(self.interface, &tasks)?;
         target.wait_for(self.wait).await?;
-        out::say(&format!("asking for {} payments, each a case …", tasks.len()));
+        out::say(&format!("asking for {}, each a case …", out::count(tasks.len(), "payment")));
         let trials = stage.play(self, target, &tasks).await?;
         let rows = books.read(target).await?;
         let trials: Vec<(Task, _)> = tasks.into_iter().zip(trials).collect();
         Ok(Report::new(self.interface, &stage.run, &trials, &rows))
     }
 
-    /// Shows the report, and writes it where it is wanted.
+    /// Shows the report, and then writes it where it is wanted: a full disk takes no verdict away.
     fn tell(&self, report: &Report, is_json: bool) -> Result<(), Failure> {
-        if let Some(path) = &self.junit {
-            write(path, &junit::render(report))?;
+        self.show(report, is_json);
+        let junit = self.junit.as_ref().map(|path| write(path, &junit::render(report)));
+        let html = self.html.as_ref().map(|path| write(path, &html::render(report)));
+        if !report.is_passed() {
+            for failure in [junit, html].into_iter().flatten().filter_map(Result::err) {
+                out::say(failure.why());
+            }
+            return Err(Failure::Failed(report.summary()));
         }
-        if let Some(path) = &self.html {
-            write(path, &html::render(report))?;
-        }
+        out::say(&report.summary());
+        [junit, html].into_iter().flatten().collect()
+    }
+
+    fn show(&self, report: &Report, is_json: bool) {
         if is_json {
             out::data(&as_json::render(report).to_string());
         } else {
@@ -188,14 +216,16 @@ impl Certify {
         }
         if report.strangers > 0 {
             let rows = report.strangers;
-            out::say(&format!("{rows} rows of the books are about none of these payments"));
+            out::say(&format!("rows of the books about none of these payments: {rows}"));
         }
-        if report.is_passed() {
-            out::say(&report.summary());
-            return Ok(());
-        }
-        Err(Failure::Failed(report.summary()))
     }
+}
+
+/// Whether a file can be written; what is in it stays, and one that is not there is not left there.
+fn try_path(path: &Path) -> std::io::Result<()> {
+    let is_new = !path.exists();
+    std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    if is_new { std::fs::remove_file(path) } else { Ok(()) }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -224,5 +254,23 @@ fn list(cases: &[Case], is_json: bool) {
     };
     let rows: Vec<Vec<String>> = cases.iter().map(row).collect();
     out::data(&out::table(&["case", "group", "what M-Pesa does"], &rows));
-    out::say(&format!("{} cases", cases.len()));
+    out::say(&out::count(cases.len(), "case"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_tried_and_nothing_is_left_there_or_lost() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (new, old) = (dir.path().join("new.html"), dir.path().join("old.html"));
+        std::fs::write(&old, "old").expect("written");
+        try_path(&new).expect("writable");
+        try_path(&old).expect("writable");
+        assert!(!new.exists());
+        assert_eq!(std::fs::read_to_string(&old).expect("text"), "old");
+        assert!(try_path(&dir.path().join("none/report.html")).is_err());
+        assert!(try_path(dir.path()).is_err());
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     key: String,
+    /// What stands before its address in errors.
+    who: &'static str,
 }
 
 /// What came back.
@@ -89,7 +91,12 @@ impl Client {
         }
         let http =
             builder.build().map_err(|error| Failure::Failed(format!("no HTTP client: {error}")))?;
-        Ok(Self { http, base, key })
+        Ok(Self { http, base, key, who: "the gateway at" })
+    }
+
+    /// The same, of what is no gateway: what stands before its address where it does not answer.
+    pub(super) fn called(self, who: &'static str) -> Self {
+        Self { who, ..self }
     }
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Reply, Failure> {
@@ -137,7 +144,7 @@ impl Client {
             } else {
                 error.without_url().to_string()
             };
-            Failure::Failed(format!("the gateway at {}: {why}", self.base))
+            Failure::Failed(format!("{} {}: {why}", self.who, self.base))
         };
         let response = request.header("X-API-Key", &self.key).send().await.map_err(failed)?;
         let status = response.status().as_u16();

@@ -17,6 +17,7 @@ mod init;
 mod lines;
 mod listen;
 mod money;
+mod near;
 mod out;
 mod payouts;
 mod private;
@@ -124,6 +125,12 @@ enum Failure {
 impl Failure {
     fn failed(error: impl fmt::Display) -> Self {
         Self::Failed(error.to_string())
+    }
+
+    /// In words.
+    fn why(&self) -> &str {
+        let (Self::Usage(why) | Self::Failed(why)) = self;
+        why
     }
 }
 

@@ -29,6 +29,11 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// So many of something: `1 case`, `2 cases`.
+pub(super) fn count(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 /// How far something has come, on a terminal only: each time in place of the time before; nothing
 /// at the end.
 pub(super) fn progress(text: &str) {

@@ -61,7 +61,8 @@ fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
     if as_json {
         out::data(&json!({"name": name, "says": says, "rules": scenario.rules.len()}).to_string());
     } else {
-        out::data(&format!("{name}, {} rules: {says}", scenario.rules.len()));
+        let rules = out::count(scenario.rules.len(), "rule");
+        out::data(&format!("{name}, {rules}: {says}"));
     }
     Ok(())
 }

@@ -70,7 +70,9 @@ impl Simulate {
         let running =
             start_by(self.clock()?, settings, encryption(&loaded.config), collection).await?;
         if let Some(answers) = answers {
-            out::say(&format!("{answers} recorded requests are answered as they were"));
+            let how =
+                if answers == 1 { "is answered as it was" } else { "are answered as they were" };
+            out::say(&format!("{} {how}", out::count(answers, "recorded request")));
         }
         if let Some(scenario) = scenario {
             out::say(&format!("scenario {}: {}", scenario.name, scenario.says));

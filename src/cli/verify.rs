@@ -53,9 +53,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     }
     let what_now = if is_copy { "Stop the gateway" } else { "Do not start the gateway" };
     let why = format!(
-        "{} faults (a hundred are named at most). Nothing was changed. {what_now} on this store: \
+        "{} (a hundred are named at most). Nothing was changed. {what_now} on this store: \
          keep a copy of it as it is, and restore a back-up",
-        found.faults.len()
+        out::count(found.faults.len(), "fault")
     );
     Err(Failure::Failed(why))
 }

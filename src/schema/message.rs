@@ -6,6 +6,7 @@ use super::mend::Mending;
 use super::node::Node;
 use super::text::Text;
 use super::validator;
+use super::words;
 use super::{Checked, Finding, Schemas, Verdict};
 use crate::soap::envelope::{Envelope, SOAP, Unreadable, without_backslashes};
 use crate::soap::schema::{self, Shape};
@@ -90,7 +91,7 @@ struct Looking<'s> {
 pub(super) fn check(schemas: &Schemas, bytes: &[u8]) -> Checked {
     let decoded = match xml::decode_at(bytes) {
         Ok(decoded) => decoded,
-        Err(error) => return unreadable("nothing that can be read", &error.to_string(), 1),
+        Err(error) => return unreadable("nothing that can be read", &words::of_error(&error), 1),
     };
     let text = Text::of_file(&decoded.text, decoded.line);
     let mut looking = Looking { schemas, findings: Vec::new() };

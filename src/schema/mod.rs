@@ -12,6 +12,7 @@ mod node;
 mod source;
 mod text;
 mod validator;
+mod words;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

@@ -1,9 +1,14 @@
 //! An element as it was read for the validator: strictly, with the line that it begins in.
 
 use std::fmt;
+use std::rc::Rc;
 
 /// The namespace of `xsi:type` and `xsi:nil`.
 pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// A namespace declaration: prefix, empty where there is none, and namespace. Shared, because each
+/// element in it has it as well.
+pub(super) type Binding = (Rc<str>, Rc<str>);
 
 /// An attribute.
 #[derive(Clone)]
@@ -27,8 +32,10 @@ pub(super) struct Node {
     pub span: (usize, usize),
     /// Without namespace declarations.
     pub attributes: Vec<Attribute>,
-    /// The namespace declarations in force in it: prefix and namespace, the innermost last.
-    pub bindings: Vec<(String, String)>,
+    /// The namespace declarations in force in it, the innermost last; at most [`BINDINGS_MAX`].
+    ///
+    /// [`BINDINGS_MAX`]: crate::soap::xml::BINDINGS_MAX
+    pub bindings: Rc<Vec<Binding>>,
     /// How many of them stand on it itself.
     pub own_bindings: usize,
     /// All text directly inside.

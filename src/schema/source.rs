@@ -176,7 +176,7 @@ fn standing_alone(file: &Text, node: &Node) -> String {
     let mut declared: Vec<&str> = Vec::new();
     for (nth, (prefix, space)) in node.bindings.iter().rev().enumerate() {
         let is_own = nth < node.own_bindings;
-        if !is_own && !declared.contains(&prefix.as_str()) {
+        if !is_own && !declared.contains(&prefix.as_ref()) {
             out.push_str(if prefix.is_empty() { " xmlns" } else { " xmlns:" });
             out.push_str(prefix);
             out.push_str("=\"");

@@ -21,9 +21,10 @@ use xsd_schema::{
     SchemaSet, SchemaSetBuilder, XsdVersion,
 };
 
-use super::node::{Attribute, Node};
+use super::node::{Attribute, Binding, Node};
 use super::text::Text;
-use crate::soap::xml::{ATTRIBUTES_MAX, DEPTH_MAX, ELEMENTS_MAX};
+use super::words;
+use crate::soap::xml::{ATTRIBUTES_MAX, BINDINGS_MAX, DEPTH_MAX, ELEMENTS_MAX};
 
 /// The longest name of an element, attribute or prefix, in bytes.
 const NAME_MAX: usize = 256;
@@ -70,7 +71,7 @@ pub(super) fn read(text: &Text) -> Result<Node, NotXml> {
         Ok(_) => reading.root.take().ok_or_else(|| not_xml(0, "there is no element".to_owned())),
         Err(DriveWithError::NotWellFormed(error)) => Err(not_xml(
             place_of(&error, bytes.len()),
-            format!("breaks {}", error.rule().citation()),
+            words::not_well_formed(text.as_str(), error.rule().citation()),
         )),
         Err(DriveWithError::Hook(why)) => Err(not_xml(reading.at, why.to_owned())),
         Err(_) => Err(not_xml(reading.at, "larger or deeper than any message".to_owned())),
@@ -102,7 +103,7 @@ impl ValidationEventHandler for Reading<'_> {
     type Error = &'static str;
 
     fn on_doctype(&mut self, _doctype: DoctypeView<'_>) -> Result<(), Self::Error> {
-        Err("it has a DOCTYPE, which is refused")
+        Err(words::DOCTYPE)
     }
 
     fn on_element_start_offset(&mut self, at: usize) -> Result<(), Self::Error> {
@@ -111,15 +112,14 @@ impl ValidationEventHandler for Reading<'_> {
     }
 
     fn before_element(&mut self, view: ElementStartView<'_>) -> Result<(), Self::Error> {
-        let owned = |(prefix, space): &(&str, &str)| ((*prefix).to_owned(), (*space).to_owned());
-        let own = view.namespace_decls.iter().map(owned);
-        let outer = self.open.last().map(|parent| parent.bindings.clone());
+        let outer = self.open.last().map(|parent| Rc::clone(&parent.bindings));
+        let bindings = within(outer.unwrap_or_default(), view.namespace_decls)?;
         self.open.push(Node {
             name: view.local_name.to_owned(),
             space: view.namespace_uri.to_owned(),
             line: self.text.line_at(self.at),
             span: (self.at, self.at),
-            bindings: outer.unwrap_or_default().into_iter().chain(own).collect(),
+            bindings,
             own_bindings: view.namespace_decls.len(),
             ..Node::default()
         });
@@ -164,6 +164,18 @@ impl ValidationEventHandler for Reading<'_> {
         }
         Ok(())
     }
+}
+
+/// The declarations in force inside an element that has these of its own.
+fn within(outer: Rc<Vec<Binding>>, own: &[(&str, &str)]) -> Result<Rc<Vec<Binding>>, &'static str> {
+    if own.is_empty() {
+        return Ok(outer);
+    }
+    if outer.len().saturating_add(own.len()) > BINDINGS_MAX {
+        return Err("more namespaces than any message has");
+    }
+    let own = own.iter().map(|(prefix, space)| (Rc::from(*prefix), Rc::from(*space)));
+    Ok(Rc::new(outer.iter().cloned().chain(own).collect()))
 }
 
 /// Something that is wrong with schemas.
@@ -284,7 +296,8 @@ impl Set {
         let heard = Rc::new(RefCell::new(Vec::new()));
         let runtime = validator.start_run(Ear(Rc::clone(&heard)));
         let mut walk = Walk { set: &self.set, runtime, heard, wrong: Vec::new() };
-        walk.element(node, &node.name, &mut false);
+        let context = walk.context(&NamespaceContextSnapshot::default(), &node.bindings);
+        walk.element(node, &node.name, &context, &mut false);
         walk.wrong.truncate(FAULTS_MAX);
         walk.wrong
     }
@@ -346,17 +359,22 @@ struct Walk<'s> {
 impl Walk<'_> {
     /// Bounded by [`DEPTH_MAX`], which [`read`] keeps to.
     ///
-    /// `lost` is whether the order of the element round it is broken already: what else does not
+    /// `context` is the namespaces in force in it, and `lost` whether the order of the element round it is broken already: what else does not
     /// fit there follows from that.
-    fn element(&mut self, node: &Node, path: &str, lost: &mut bool) {
+    fn element(
+        &mut self,
+        node: &Node,
+        path: &str,
+        context: &NamespaceContextSnapshot,
+        lost: &mut bool,
+    ) {
         let expected = self.expected();
-        let context = self.context(&node.bindings);
         self.runtime.validate_element_novalue(
             &node.name,
             &node.space,
             node.instance_attribute("type"),
             node.instance_attribute("nil"),
-            &context,
+            context,
         );
         self.in_order(lost);
         self.note(node, path, |error| begun(error, node, &expected));
@@ -373,7 +391,11 @@ impl Walk<'_> {
         let mut lost = false;
         for (nth, child) in node.children.iter().enumerate() {
             let step = child.step(node.children.get(..nth).unwrap_or_default());
-            self.element(child, &format!("{path}/{step}"), &mut lost);
+            let path = format!("{path}/{step}");
+            match own(child) {
+                [] => self.element(child, &path, context, &mut lost),
+                own => self.element(child, &path, &self.context(context, own), &mut lost),
+            }
         }
         let expected = self.expected();
         let _validity = self.runtime.validate_end_element_novalue();
@@ -422,9 +444,14 @@ impl Walk<'_> {
         expected.iter().map(|one| names.resolve(one.local_name)).collect()
     }
 
-    fn context(&self, bindings: &[(String, String)]) -> NamespaceContextSnapshot {
+    /// The namespaces inside an element: those round it, and its own.
+    fn context(
+        &self,
+        outer: &NamespaceContextSnapshot,
+        bindings: &[Binding],
+    ) -> NamespaceContextSnapshot {
         let names = &self.set.name_table;
-        let mut context = NamespaceContextSnapshot::default();
+        let mut context = outer.clone();
         for (prefix, space) in bindings {
             if prefix.is_empty() {
                 context.default_ns = (!space.is_empty()).then(|| names.add(space));
@@ -436,6 +463,12 @@ impl Walk<'_> {
         }
         context
     }
+}
+
+/// The namespace declarations that stand on an element itself.
+fn own(node: &Node) -> &[Binding] {
+    let outer = node.bindings.len().saturating_sub(node.own_bindings);
+    node.bindings.get(outer..).unwrap_or_default()
 }
 
 /// What is wrong where an element begins.

@@ -24,7 +24,7 @@ pub const ELEMENTS_MAX: usize = 5_000;
 /// The most attributes on one element, namespace declarations included.
 pub const ATTRIBUTES_MAX: usize = 32;
 /// The most namespace declarations in force at once: each look-up walks them.
-const BINDINGS_MAX: usize = 256;
+pub const BINDINGS_MAX: usize = 256;
 
 /// Why bytes could not be read as XML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

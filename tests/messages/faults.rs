@@ -84,14 +84,14 @@ const TABLE: &[(&str, &str, Verdict, &str)] = &[
         "</result>]]>",
         "</results>]]>",
         Verdict::NotUnderstood,
-        "21: ResultMsg: found breaks XML 1.0 §3 [39] element, WFC: Element Type Match; \
+        "21: ResultMsg: found an element is closed that is not open, or never closed; \
              expected a document that is well-formed XML",
     ),
     (
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soapenv",
         "<!DOCTYPE a>\n<soapenv",
         Verdict::NotUnderstood,
-        "1: the message: found it has a DOCTYPE, which is refused; expected well-formed XML",
+        "1: the message: found a DOCTYPE, which no message may have; expected well-formed XML",
     ),
 ];
 
@@ -163,4 +163,33 @@ fn a_message_may_stand_alone_in_each_of_its_parts() {
     let stranger = schemas.check(b"<stranger/>");
     assert_eq!(stranger.verdict, Verdict::NotToSchema);
     assert_eq!(stranger.findings[0].found, "stranger in no namespace");
+}
+
+#[test]
+fn what_is_no_message_is_said_in_words_that_fit() {
+    let schemas = Schemas::bundled().expect("our own schemas");
+    let many = |deep: usize| -> String {
+        let level = |nth: usize| {
+            let own: String =
+                (0..30).map(|at| format!(" xmlns:p{at}=\"urn:{nth}:{at}\"")).collect();
+            format!("<a{own}>")
+        };
+        (0..deep).map(level).chain((0..deep).map(|_| "</a>".to_owned())).collect()
+    };
+    let table = [
+        (String::new(), "nothing: the file is empty"),
+        (" \n".to_owned(), "nothing: the file is empty"),
+        ("<a><b attr".to_owned(), "something begins there and never ends"),
+        ("<a><b></a>".to_owned(), "an element is closed that is not open, or never closed"),
+        ("{\"Result\":1}".to_owned(), "JSON"),
+        (many(9), "more namespaces than any message has"),
+    ];
+    for (text, found) in table {
+        let checked = schemas.check(text.as_bytes());
+        assert_eq!(checked.verdict, Verdict::NotUnderstood, "{text}");
+        let first = checked.findings.first().expect(&text);
+        assert_eq!((first.found.as_str(), first.line), (found, 1), "{text}");
+    }
+    let few = schemas.check(many(8).as_bytes());
+    assert_eq!(few.verdict, Verdict::NotToSchema, "{few:?}");
 }

@@ -1,12 +1,11 @@
 //! What the customer's system must know to talk to the simulated M-Pesa.
 
-use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
 use crate::cli::client::base_of;
@@ -56,15 +55,54 @@ fn set<const N: usize>(to: &mut Value, values: [(&str, String); N]) {
     object.extend(values.map(|(name, value)| (name.to_owned(), Value::String(value))));
 }
 
-/// Writes it whole: who waits for the file never reads half of it. Only its owner can read it.
+/// Refuses a file that is there already, before anything runs: it would be removed with the run.
+pub(super) fn is_free(path: &Path) -> Result<(), Failure> {
+    // A link that leads nowhere is there, too.
+    if std::fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "--connection {}: there is such a file already, and it would go with the run; remove it \
+         or name another. Nothing was run",
+        path.display()
+    )))
+}
+
+/// Writes it whole: who waits for the file never reads half of it. Only its owner can read it, and
+/// no other file is ever written over.
 pub(super) fn write(path: &Path, connection: &Value) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::Failed(format!("{} cannot be written: {error}", path.display()))
+        Failure::Usage(format!("--connection {}: cannot be written: {error}", path.display()))
     };
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new();
-    file.write(true).create(true).truncate(true).mode(0o600);
-    let text = format!("{connection:#}\n");
-    file.open(&new).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
-    std::fs::rename(&new, path).map_err(failed)
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut new = NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(failed)?;
+    writeln!(new, "{connection:#}").map_err(failed)?;
+    new.persist_noclobber(path).map(drop).map_err(|error| failed(error.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_its_owner_reads_it_and_no_file_is_written_over() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("connection.json");
+        let neighbour = dir.path().join("connection.new");
+        fs::write(&neighbour, "mine").expect("written");
+        is_free(&path).expect("free");
+        write(&path, &json!({"url": "http://127.0.0.1:1"})).expect("written");
+        let mode = fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(fs::read_to_string(&path).expect("text").ends_with("}\n"));
+        assert_eq!(fs::read_to_string(&neighbour).expect("text"), "mine");
+        fs::write(&path, "theirs").expect("written");
+        assert!(matches!(is_free(&path), Err(Failure::Usage(_))));
+        assert!(matches!(write(&path, &json!({})), Err(Failure::Usage(_))));
+        assert_eq!(fs::read_to_string(&path).expect("text"), "theirs");
+        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 2);
+    }
 }

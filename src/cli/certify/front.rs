@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -91,7 +92,8 @@ impl Front {
         let failed = |error| Failure::Failed(format!("{listen} cannot be listened on: {error}"));
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        let http = reqwest::Client::builder().no_proxy().timeout(GATEWAY_TIMEOUT).build();
+        let http = reqwest::Client::builder().no_proxy().redirect(Policy::none());
+        let http = http.timeout(GATEWAY_TIMEOUT).build();
         let desk = Arc::<Mutex<Desk>>::default();
         let way = Arc::new(Way {
             gateway: gateway.trim_end_matches('/').to_owned(),

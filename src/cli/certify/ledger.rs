@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::Url;
+use reqwest::redirect::Policy;
 
 use super::target::Target;
 use crate::certify::books::{self, BYTES_MAX, Row};
@@ -75,9 +76,13 @@ async fn fetch(url: &Url) -> Result<Vec<u8>, String> {
     // Not the whole address: a query may hold a key.
     let place = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
     let failed = |error: reqwest::Error| format!("{place}: {}", error.without_url());
-    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
-    let client = client.map_err(failed)?;
+    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+    let client = client.redirect(Policy::none()).build().map_err(failed)?;
     let mut answer = client.get(url.clone()).send().await.map_err(failed)?;
+    if answer.status().is_redirection() {
+        let status = answer.status().as_u16();
+        return Err(format!("{place}: status {status} leads elsewhere; name the books themselves"));
+    }
     if !answer.status().is_success() {
         return Err(format!("{place}: status {}", answer.status().as_u16()));
     }

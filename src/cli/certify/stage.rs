@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -122,7 +123,7 @@ impl Stage {
                     if let Some(place) = taken.get_mut(nth) {
                         *place = outcome.err();
                     }
-                    out::progress(&format!("{} payments are still asked for", asking.len()));
+                    out::progress(&format!("payments still asked for: {}", asking.len()));
                 }
                 () = sleep(LOOK_EVERY) => {}
             }
@@ -278,7 +279,8 @@ type Asking = JoinSet<(usize, Result<(), String>)>;
 
 /// Asks for each payment, so many side by side.
 fn ask_all(target: &Target, tasks: &[Task], parallel: usize) -> Result<Asking, Failure> {
-    let http = reqwest::Client::builder().no_proxy().build().map_err(Failure::failed)?;
+    let http = reqwest::Client::builder().no_proxy().redirect(Policy::none());
+    let http = http.build().map_err(Failure::failed)?;
     let places = Arc::new(Semaphore::new(parallel));
     let mut asking = JoinSet::new();
     for (nth, task) in tasks.iter().cloned().enumerate() {

@@ -108,7 +108,8 @@ impl Target {
             text.push_str(&(line.join(",") + "\n"));
         }
         super::write(path, &text)?;
-        out::say(&format!("{} payments are in {}", tasks.len(), path.display()));
+        let count = out::count(tasks.len(), "payment");
+        out::say(&format!("{count} in {}", path.display()));
         self.enter("press Enter when your system has been given all of them").await
     }
 

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use self::plan::{PLANS, Plan, Way, come};
 use super::client::{Client, Reply, base_of};
 use super::money::{Door, fresh_key};
+use super::near::did_you_mean;
 use super::show::{array, expect, text};
 use super::{Context, Failure, out};
 use crate::ids::random;
@@ -70,7 +71,7 @@ impl Trigger {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => base_of(context.source()?.simulate()?.config.simulator.listen, false),
         };
-        Client::to(base, String::new(), None)
+        Ok(Client::to(base, String::new(), None)?.called("no simulator answers at"))
     }
 }
 
@@ -85,8 +86,9 @@ fn list(as_json: bool) {
 }
 
 fn unknown(name: &str) -> Failure {
-    let known = PLANS.map(|plan| plan.name).join(", ");
-    Failure::Usage(format!("\"{}\" is nothing that can happen; {known} can", out::plain(name)))
+    let meant = did_you_mean(name, PLANS.iter().map(|plan| plan.name));
+    let name = out::plain(name);
+    Failure::Usage(format!("\"{name}\" is nothing that can happen{meant} (--list shows what can)"))
 }
 
 /// The rail that money will take; `None`: the gateway's own choice.
@@ -130,7 +132,7 @@ struct Told {
 impl Stage {
     /// Proves that the gateway's M-Pesa is this simulator, before any money moves.
     async fn prove(&self, rail: Option<&str>) -> Result<(), Failure> {
-        self.simulator("/sim/accounts", &[("limit", "1".to_owned())]).await?;
+        self.is_there().await?;
         out::progress("asking M-Pesa a question, to see that it is the simulator");
         let body = rail.map_or_else(|| json!({}), |rail| json!({ "rail": rail }));
         let asked = self.gateway.post("/v1/balance-inquiries", &fresh_key()?, &body).await?;
@@ -155,6 +157,17 @@ impl Stage {
         )))
     }
 
+    /// That there is a simulator.
+    async fn is_there(&self) -> Result<(), Failure> {
+        let asked = self.simulator("/sim/accounts", &[("limit", "1".to_owned())]).await;
+        asked.map(drop).map_err(|failure| match failure {
+            Failure::Failed(why) => Failure::Failed(format!(
+                "{why}; nothing was triggered. `mlango simulate` starts one"
+            )),
+            usage @ Failure::Usage(_) => usage,
+        })
+    }
+
     /// An inquiry, once M-Pesa has named it or it is over.
     async fn settled(&self, id: &str) -> Result<Value, Failure> {
         let until = Instant::now().checked_add(PROOF_PATIENCE);
@@ -172,13 +185,7 @@ impl Stage {
 
     /// Asks the simulator.
     async fn simulator(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
-        let reply = self.mpesa.get(path, query).await.map_err(|failure| match failure {
-            Failure::Failed(why) => Failure::Failed(format!(
-                "no simulator answers ({why}); nothing was triggered. `mlango simulate` starts one"
-            )),
-            usage @ Failure::Usage(_) => usage,
-        })?;
-        simulated(reply)
+        simulated(self.mpesa.get(path, query).await?)
     }
 
     async fn begin(&self, rail: Option<&str>) -> Result<Begun, Failure> {
@@ -303,13 +310,13 @@ impl Stage {
             if told.all_came || until.is_none_or(|until| Instant::now() >= until) {
                 return Ok(told);
             }
-            self.enter_the_pin(begun).await?;
+            self.answer_the_prompt(begun).await?;
             sleep(LOOK_EVERY).await;
         }
     }
 
     /// Where prompts wait for a person, this one is answered as the plan has it.
-    async fn enter_the_pin(&self, begun: &Begun) -> Result<(), Failure> {
+    async fn answer_the_prompt(&self, begun: &Begun) -> Result<(), Failure> {
         if self.plan.way != Way::Prompt {
             return Ok(());
         }
@@ -320,7 +327,7 @@ impl Stage {
         if let Some(checkout) = open.map(|prompt| text(prompt, "checkout_request_id")) {
             let path = format!("/sim/prompts/{checkout}");
             // It may have ended meanwhile.
-            drop(self.mpesa.act(&path, &json!({"answer": "pin"})).await?);
+            drop(self.mpesa.act(&path, &json!({"answer": self.plan.answer})).await?);
         }
         Ok(())
     }

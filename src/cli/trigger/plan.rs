@@ -12,6 +12,9 @@ pub(super) struct Plan {
     pub(super) ending: Option<&'static str>,
     /// A fault that is laid down for that phone.
     pub(super) fault: Option<&'static str>,
+    /// What the customer does where prompts wait for a hand, as `POST /sim/prompts/{checkout}` has
+    /// it.
+    pub(super) answer: &'static str,
     /// The events that the gateway must tell, in this order, others between them.
     pub(super) ends: &'static [&'static str],
 }
@@ -46,7 +49,7 @@ const fn plan(
     says: &'static str,
     ends: &'static [&'static str],
 ) -> Plan {
-    Plan { name, says, way, ending: None, fault: None, ends }
+    Plan { name, says, way, ending: None, fault: None, answer: "pin", ends }
 }
 
 impl Plan {
@@ -56,6 +59,10 @@ impl Plan {
 
     const fn fault(self, fault: &'static str) -> Self {
         Self { fault: Some(fault), ..self }
+    }
+
+    const fn answer(self, answer: &'static str) -> Self {
+        Self { answer, ..self }
     }
 }
 
@@ -110,11 +117,18 @@ pub(super) const PLANS: [Plan; 19] = [
     .fault("contradicting_callback"),
     plan(Bill, "payment.received", "a customer pays by himself (C2B)", RECEIVED),
     plan(Prompt, "stk.succeeded", "a prompt is answered with the PIN", RECEIVED),
-    plan(Prompt, "stk.cancelled", "a prompt is cancelled", NOT_RECEIVED).ending("0010"),
-    plan(Prompt, "stk.timeout", "a prompt that nobody answers", NOT_RECEIVED).ending("0011"),
-    plan(Prompt, "stk.no_funds", "the customer has too little money", NOT_RECEIVED).ending("0003"),
+    plan(Prompt, "stk.cancelled", "a prompt is cancelled", NOT_RECEIVED)
+        .ending("0010")
+        .answer("cancel"),
+    plan(Prompt, "stk.timeout", "a prompt that nobody answers", NOT_RECEIVED)
+        .ending("0011")
+        .answer("timeout"),
+    plan(Prompt, "stk.no_funds", "the customer has too little money", NOT_RECEIVED)
+        .ending("0003")
+        .answer("insufficient"),
     plan(Prompt, "stk.wrong_pin", "a prompt is answered with a wrong PIN", NOT_RECEIVED)
-        .fault("fail:2001"),
+        .fault("fail:2001")
+        .answer("wrong_pin"),
     plan(
         Prompt,
         "stk.duplicate_callback",
@@ -147,6 +161,7 @@ pub(super) fn come(ends: &[&str], told: &[String]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::daraja::prompts::Said;
 
     #[test]
     fn every_plan_has_a_name_of_its_own_and_an_end() {
@@ -157,6 +172,22 @@ mod tests {
             assert_eq!(find(plan.name).map(|found| found.says), Some(plan.says));
         }
         assert!(find("payout.lost").is_none());
+    }
+
+    #[test]
+    fn a_prompt_that_waits_for_a_hand_is_answered_as_the_event_has_it() {
+        let codes = [
+            ("stk.succeeded", "0"),
+            ("stk.cancelled", "1032"),
+            ("stk.timeout", "1037"),
+            ("stk.no_funds", "1"),
+            ("stk.wrong_pin", "2001"),
+            ("stk.duplicate_callback", "0"),
+            ("stk.lost_callback", "0"),
+        ];
+        let prompts = PLANS.into_iter().filter(|plan| plan.way == Prompt);
+        let found = prompts.map(|plan| (plan.name, Said::parse(plan.answer).map(Said::code)));
+        assert!(found.eq(codes.map(|(name, code)| (name, Some(code)))));
     }
 
     #[test]

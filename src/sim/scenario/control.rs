@@ -43,8 +43,7 @@ pub(in crate::sim) async fn play(State(sim): State<Arc<Sim>>, request: Request) 
             Json(listed(&sim)).into_response()
         }
         Err(Refused::Faults(Faults(faults))) => {
-            let many = faults.len();
-            let error = format!("the scenario is not usable: {many} faults");
+            let error = "the scenario is not usable".to_owned();
             let rows: Vec<Value> = faults
                 .iter()
                 .map(|fault| json!({"line": fault.line, "key": fault.key, "what": fault.what}))

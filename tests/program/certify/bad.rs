@@ -98,7 +98,7 @@ fn a_person_is_handed_the_payments_and_asked_for_the_books() {
     let expected = "reference,phone,amount,command,case\n\
                     CERT-000007-01,254709001001,101.00,BusinessPayment,paid\n";
     assert_eq!(list, expected);
-    says(&done, 1, &["1 payments are in list.csv", "press Enter when your books are written"]);
+    says(&done, 1, &["1 payment in list.csv", "press Enter when your books are written"]);
 }
 
 #[test]
