@@ -1,6 +1,7 @@
-//! The names under which Daraja's messages hold what is somebody's (spec/daraja.md §2, §6, §10),
-//! and the words that stand for the same in recorded SOAP: one list for what is shown and for what
-//! is recorded. Compare them without upper and lower case, and without blanks.
+//! The names under which messages hold what is somebody's (spec/daraja.md §2).
+//!
+//! One list for what is shown and for what is recorded; the recorder looks for the same in SOAP.
+//! Upper and lower case are the same, and blanks do not count.
 
 /// Names of people, alone or behind a phone.
 pub const NAMES: [&str; 17] = [

@@ -22,8 +22,8 @@ const HTTP_PARTS: [&str; 4] =
     ["submitApiRequest", "submitApiResponse", "submitApiResult", "queueTimeOut"];
 /// The most lines of such a message's head that are shown.
 const HEAD_LINES_MAX: usize = 30;
-/// Elements that name a person.
-const PERSONAL: [&str; 2] = ["KYCValue", "OA"];
+/// Elements that name a person, or hold what a payer typed: often a name, too.
+const PERSONAL: [&str; 3] = ["KYCValue", "OA", "BillRefNumber"];
 /// Elements whose numbers are no phones, however they look (spec/soap.md §2).
 const NUMBERS: [&str; 2] = ["spId", "serviceId"];
 /// Keys whose values name a person, possibly after his phone (spec/soap.md §5.4).
@@ -225,6 +225,20 @@ mod tests {
         assert!(text.contains("2547*****111 - ***"), "{text}");
         assert!(text.contains("<Value>2547*****111</Value>"), "{text}");
         for hidden in ["Jane", "722000", "\u{85}", "00ff"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+    }
+
+    #[test]
+    fn what_a_payer_typed_and_his_card_are_not_shown() {
+        let envelope = "http://schemas.xmlsoap.org/soap/envelope/";
+        let text = format!(
+            "<E:Envelope xmlns:E=\"{envelope}\"><E:Body><BillRefNumber>House of Jane\
+             </BillRefNumber><MSISDN>722000111</MSISDN><KYCValue>31415926</KYCValue></E:Body>\
+             </E:Envelope>"
+        );
+        let text = show(text.as_bytes()).expect("shows");
+        for hidden in ["Jane", "722000111", "31415926"] {
             assert!(!text.contains(hidden), "{hidden} in {text}");
         }
     }
