@@ -153,6 +153,9 @@ fn books_of_tests_and_others_are_not_mixed() {
     house.serve().stop();
     house.run(&["backup", "b"]).done();
     let mut gateway = house.serve();
+    let says = |path: &str| get(house.api, path, &[]).expect("an answer").body;
+    assert!(says("/readyz").contains("TEST CLOCK"), "{}", says("/readyz"));
+    assert!(says("/metrics").contains("\nmlango_test_clock 1\n"), "{}", says("/metrics"));
     let events = api.get("/v1/events").expect("an answer").json().to_string();
     assert_eq!(events.matches("admin.tests_begun").count(), 1, "{events}");
     gateway.stop();
