@@ -32,6 +32,8 @@ impl Level {
 pub enum Flaw {
     /// Money moved more than once.
     DoubleDebit,
+    /// Another amount moved than was asked for.
+    WrongAmount,
     /// Paid, and the books say that it was not.
     PaidCalledNotPaid,
     /// Not paid, and the books say that it was.
@@ -40,24 +42,22 @@ pub enum Flaw {
     Guessed,
     /// M-Pesa has said what became of it, and the books have it open.
     ResultLost,
-    /// Another amount moved than was asked for.
-    WrongAmount,
+    /// While the first try was in doubt, it was sent again under another id.
+    NewId,
     /// The books have another amount than what moved.
     BooksAmount,
     /// The books have a receipt that M-Pesa's ledger has not.
     BooksReceipt,
     /// The books have another phone.
     BooksPhone,
+    /// Its target did not take it.
+    NotTaken,
+    /// It never came to M-Pesa.
+    NeverSent,
     /// The books have nothing of it.
     Missing,
     /// The books have it more than once.
     BookedTwice,
-    /// It never came to M-Pesa.
-    NeverSent,
-    /// Its target did not take it.
-    NotTaken,
-    /// While the first try was in doubt, it was sent again under another id.
-    NewId,
     /// It is open, and M-Pesa could have been asked.
     NotAsked,
     /// After a certain failure it was paid under another id.
@@ -465,6 +465,7 @@ mod tests {
         assert_eq!(verdict.ledger, "101.00 paid twice");
         let says = "101.00 paid 2 times: receipts UJ30000001, UJ30000001";
         assert_eq!(verdict.findings[0].says, says);
+        assert_eq!(books_words(&[&row(Status::NotPaid)]), "not paid");
         assert_eq!(verdict.overpaid, Amount::from_shillings(101));
     }
 }

@@ -14,8 +14,10 @@ use tokio::time::sleep;
 
 use super::client::{Client, Reply};
 use super::money::Door;
+use super::near::did_you_mean;
 use super::show::{array, text};
 use super::{Asked, Context, Failure, out};
+use crate::domain::{payment, payout};
 
 /// How often is looked for what is new.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -26,6 +28,37 @@ const TAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause before an event is posted again, or a gateway asked that did not answer: it doubles.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MOST: Duration = Duration::from_secs(30);
+
+/// What the gateway tells of payouts and payments. Of other things it tells, too: a name that is
+/// like none of these is let be.
+const TYPES: [&str; 26] = [
+    payout::Notice::Queued.as_str(),
+    payout::Notice::AwaitingApproval.as_str(),
+    payout::Notice::Approved.as_str(),
+    payout::Notice::Sending.as_str(),
+    payout::Notice::Requeued.as_str(),
+    payout::Notice::Accepted.as_str(),
+    payout::Notice::Unknown.as_str(),
+    payout::Notice::Inquired.as_str(),
+    payout::Notice::Succeeded.as_str(),
+    payout::Notice::Failed.as_str(),
+    payout::Notice::Cancelled.as_str(),
+    payout::Notice::Noted.as_str(),
+    payout::Notice::Contradicted.as_str(),
+    payment::Notice::Taken.as_str(),
+    payment::Notice::Sending.as_str(),
+    payment::Notice::PutBack.as_str(),
+    payment::Notice::Prompted.as_str(),
+    payment::Notice::Unknown.as_str(),
+    payment::Notice::Asked.as_str(),
+    payment::Notice::Received.as_str(),
+    payment::Notice::Failed.as_str(),
+    payment::Notice::Completed.as_str(),
+    payment::Notice::Joined.as_str(),
+    payment::Notice::Claimed.as_str(),
+    payment::Notice::Noted.as_str(),
+    payment::Notice::Contradicted.as_str(),
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Listen {
@@ -45,6 +78,7 @@ pub(super) struct Listen {
 impl Listen {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         self.events.iter().try_for_each(|pattern| check(pattern))?;
+        self.events.iter().filter_map(|pattern| doubt(pattern)).for_each(|why| out::say(&why));
         let forward = self.forward_to.as_deref().map(Forward::to).transpose()?;
         let client = self.door.open(context)?;
         let mut asked = Asked::listen()?;
@@ -79,6 +113,18 @@ fn check(pattern: &str) -> Result<(), Failure> {
     }
     let why = "is no type of events, such as payout.succeeded, payout.* or payment.received";
     Err(Failure::Usage(format!("--events: \"{}\" {why}", out::plain(pattern))))
+}
+
+/// What is to be said of a pattern that none of the payouts' and payments' types fits, and that
+/// seems to be meant for one.
+fn doubt(pattern: &str) -> Option<String> {
+    if TYPES.iter().any(|kind| fits(pattern, kind)) {
+        return None;
+    }
+    let meant = did_you_mean(pattern, TYPES.into_iter());
+    let is_theirs = pattern.starts_with("payout.") || pattern.starts_with("payment.");
+    (is_theirs || !meant.is_empty())
+        .then(|| format!("--events: the gateway tells no \"{pattern}\"{meant}"))
 }
 
 fn fits(pattern: &str, kind: &str) -> bool {
@@ -284,6 +330,18 @@ mod tests {
         assert!(fits("payout.*", "payout.failed") && !fits("payout.*", "payment.failed"));
         assert!(fits("payout.failed", "payout.failed") && !fits("payout", "payout.failed"));
         assert!(fits("*", "payout.failed"));
+    }
+
+    #[test]
+    fn a_type_that_is_never_told_is_doubted_and_no_other() {
+        assert!(TYPES.iter().all(|kind| check(kind).is_ok() && doubt(kind).is_none()));
+        for pattern in ["*", "payout.*", "pay*", "inquiry.failed", "text.sending", "case.closed"] {
+            assert_eq!(doubt(pattern), None, "{pattern}");
+        }
+        let meant = "--events: the gateway tells no \"payout.suceeded\"; did you mean \
+                     payout.succeeded?";
+        assert_eq!(doubt("payout.suceeded").as_deref(), Some(meant));
+        assert!(doubt("payot.failed").is_some() && doubt("payment.gone*").is_some());
     }
 
     #[test]

@@ -153,6 +153,17 @@ fn the_report_is_written_in_each_form() {
 }
 
 #[test]
+fn the_worst_comes_first_with_what_it_cost() {
+    let mut report = report();
+    report.verdicts.reverse();
+    let failed = report.worst_first(Level::Failed);
+    let names: Vec<&str> = failed.iter().map(|verdict| verdict.task.case.name).collect();
+    assert_eq!(names, ["answer-never", "throttled"]);
+    let says = "2 cases failed; 1 payment was paid twice, 102.00 shillings too much.";
+    assert_eq!(report.totals(), says);
+}
+
+#[test]
 fn junit_is_well_formed_and_counts_right() {
     let text = junit::render(&report());
     let mut reader = quick_xml::Reader::from_str(&text);

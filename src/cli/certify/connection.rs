@@ -75,7 +75,7 @@ pub(super) fn write(path: &Path, connection: &Value) -> Result<(), Failure> {
         Failure::Usage(format!("--connection {}: cannot be written: {error}", path.display()))
     };
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut new = NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut new = NamedTempFile::new_in(dir.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
     writeln!(new, "{connection:#}").map_err(failed)?;
     new.persist_noclobber(path).map(drop).map_err(|error| failed(error.error))
 }
