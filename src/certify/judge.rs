@@ -431,7 +431,7 @@ mod tests {
         // One of two rows is wrong.
         let torn = [row(Status::Paid), row(Status::NotPaid)];
         let found = flaws(&task, 1, &torn, &wire(1));
-        assert_eq!(found, [Flaw::BookedTwice, Flaw::PaidCalledNotPaid]);
+        assert_eq!(found, [Flaw::PaidCalledNotPaid, Flaw::BookedTwice]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use mlango::certify::books::{Row, Status};
 use mlango::certify::case::{Case, Evidence, Money, Pace, Task, tasks};
-use mlango::certify::judge::Paid;
+use mlango::certify::judge::{Level, Paid};
 use mlango::certify::report::{Report, Trial};
 use mlango::certify::wire::Wire;
 use mlango::certify::{Interface, html, json, junit, text};
