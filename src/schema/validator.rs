@@ -359,8 +359,8 @@ struct Walk<'s> {
 impl Walk<'_> {
     /// Bounded by [`DEPTH_MAX`], which [`read`] keeps to.
     ///
-    /// `context` is the namespaces in force in it, and `lost` whether the order of the element round
-    /// it is broken already: what else does not fit there follows from that.
+    /// `context` is the namespaces in force in it, and `lost` whether the order of the element
+    /// round it is broken already: what else does not fit there follows from that.
     fn element(
         &mut self,
         node: &Node,
