@@ -74,8 +74,8 @@ impl Tracks {
         self.0.values()
     }
 
-    /// Those that a refusal with this code stops, which came over `rail`: all, if it is the operator
-    /// who was refused, as he is the same on every way to M-Pesa (law 7).
+    /// Those that a refusal with this code stops, which came over `rail`: all, if it is the
+    /// operator who was refused, as he is the same on every way to M-Pesa (law 7).
     pub(super) fn stopped_by(&self, rail: Rail, code: &str) -> impl Iterator<Item = &Arc<Track>> {
         let is_operator = outcome::is_about_the_operator(code);
         self.each().filter(move |track| is_operator || track.name == rail)
