@@ -47,8 +47,8 @@ fn each_exchange_is_a_line_that_says_what_came_what_was_answered_and_what_moved(
     assert_eq!(
         request.split_once(' ').expect("a time").1,
         format!(
-            "--> soap BusinessPayment 1500.00 with 254722000111 => 0 accepted for processing; not \
-             paid yet | paid 1500.00 to 254722000111, {receipt}; 9998500.00 is left"
+            "--> soap BusinessPayment 1500.00 with 254722000111 => 0 accepted for processing; no \
+             result yet | paid 1500.00 to 254722000111, {receipt}; 9998500.00 is left"
         )
     );
     assert!(
@@ -144,7 +144,12 @@ impl Inbox {
                 let mut reader = BufReader::new(stream);
                 while let Ok(message) = Message::read(&mut reader) {
                     let mut kept = kept.lock().expect("events");
-                    kept.push(serde_json::from_str(&message.body).expect("an event"));
+                    let event: Value = serde_json::from_str(&message.body).expect("an event");
+                    // At least once: of an answer that was lost on the way the event comes again.
+                    let is_repeat = kept.last().is_some_and(|last| last["id"] == event["id"]);
+                    if !is_repeat || kept.len() <= 2 {
+                        kept.push(event);
+                    }
                     let word = if kept.len() <= 2 { "500 No" } else { "204 Yes" };
                     drop(kept);
                     let answer = format!("HTTP/1.1 {word}\r\nContent-Length: 0\r\n\r\n");
@@ -288,7 +293,7 @@ fn nothing_is_triggered_where_m_pesa_is_another() {
     other.stop();
     let done = run(&house, &api, &["trigger", "payout.succeeded", "--simulator", &url]);
     done.failed(1, &["no simulator answers", "nothing was triggered"]);
-    run(&house, &api, &["trigger", "payout.gone"]).failed(2, &["\"payout.gone\"", "payout.failed"]);
+    run(&house, &api, &["trigger", "payout.gone"]).failed(2, &["\"payout.gone\"", "--list"]);
     run(&house, &api, &["trigger"]).failed(2, &["EVENT"]);
     run(&house, &api, &["trigger", "stk.succeeded", "--rail", "soap"]).failed(2, &["daraja only"]);
     let done = run(&house, &api, &["trigger", "payout.lost_result", "--within", "1"]);
